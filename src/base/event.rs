@@ -1,0 +1,171 @@
+//! What happened, as a closed set: lower floors emit events, `observe` turns them into metrics, logs and alerts.
+
+use crate::base::failure::FailureKind;
+use crate::base::money::Microusd;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Takes events. Cheap and never blocking: it is called on the request path.
+pub trait Sink: Send + Sync {
+    /// Takes one event.
+    fn emit(&self, event: Event);
+}
+
+/// A sink that forgets, for tools and tests.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoSink;
+
+impl Sink for NoSink {
+    fn emit(&self, _: Event) {}
+}
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// A whole answer went out.
+    Served,
+    /// We refused, with our code.
+    Rejected(&'static str),
+    /// The vendor found fault with the request, and the client was told.
+    VendorRefused,
+    /// A stream broke after content had gone out.
+    Broken(FailureKind),
+    /// The client went away.
+    ClientGone(GonePhase),
+}
+
+impl Outcome {
+    /// The `outcome` label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Served => "served",
+            Self::Rejected(code) => code,
+            Self::VendorRefused => "vendor_refused",
+            Self::Broken(_) => "broken",
+            Self::ClientGone(_) => "client_gone",
+        }
+    }
+}
+
+/// When a client went away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GonePhase {
+    /// While we waited for a vendor.
+    Wait,
+    /// While the answer was streaming.
+    Stream,
+    /// It had stopped reading.
+    WriteStall,
+}
+
+impl GonePhase {
+    /// The `phase` label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Stream => "stream",
+            Self::WriteStall => "write_stall",
+        }
+    }
+}
+
+/// Tokens of an answer, as counted by the vendor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// Fresh prompt tokens.
+    pub input: u64,
+    /// Prompt tokens read from the vendor's cache.
+    pub cached: u64,
+    /// Prompt tokens written to the vendor's cache.
+    pub cache_written: u64,
+    /// Answer tokens, reasoning included.
+    pub output: u64,
+    /// Reasoning tokens among them.
+    pub reasoning: u64,
+}
+
+/// One attempt's record.
+#[derive(Clone, Debug)]
+pub struct AttemptRecord {
+    /// The deployment's id.
+    pub deployment: Arc<str>,
+    /// `None` when it went well.
+    pub failure: Option<FailureKind>,
+    /// The failure's low-cardinality detail, or empty.
+    pub reason: Cow<'static, str>,
+    /// HTTP status, 0 when none came.
+    pub status: u16,
+    /// From the attempt's start to its end, or to the answer's end for the one that served.
+    pub took: Duration,
+    /// From the attempt's start to the first content.
+    pub first_content: Option<Duration>,
+    /// Whether the vendor may bill it.
+    pub maybe_billed: bool,
+}
+
+/// One exchange's record: exactly one per client request that reached a dialect.
+#[derive(Clone, Debug)]
+pub struct ExchangeRecord {
+    /// The request id that the client got.
+    pub request_id: String,
+    /// The key's name, or empty when none was recognised.
+    pub key: Arc<str>,
+    /// The client's dialect.
+    pub dialect: &'static str,
+    /// The pool, or empty.
+    pub pool: Arc<str>,
+    /// The model as asked for, at most 128 characters, control characters removed.
+    pub model: String,
+    /// The deployment that served, if any.
+    pub served_by: Option<Arc<str>>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// HTTP status that the client got, 0 if none.
+    pub status: u16,
+    /// Whether the answer was streamed.
+    pub streamed: bool,
+    /// Every attempt, in order.
+    pub attempts: Vec<AttemptRecord>,
+    /// The vendor's count, when it came.
+    pub tokens: Option<Tokens>,
+    /// What it cost, where usage and price are known.
+    pub cost: Option<Microusd>,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    /// From the request's arrival to the answer's end.
+    pub took: Duration,
+    /// Ids of the policies that refused some deployment.
+    pub denied_by: Vec<Arc<str>>,
+    /// Digest of the policies that decided.
+    pub policy: Arc<str>,
+}
+
+/// Everything that is worth counting, logging or alerting on.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// An exchange ended.
+    Exchange(Box<ExchangeRecord>),
+    /// A breaker changed its state.
+    Breaker { node: Arc<str>, to: &'static str, reason: &'static str },
+    /// The retry budget of a pool refused another attempt.
+    RetryBudgetDenied { pool: Arc<str> },
+    /// A limit refused something; the limit's name.
+    LimitRejected { limit: &'static str },
+    /// A TLS handshake failed; `client` or `vendor`, and why.
+    TlsFailed { side: &'static str, reason: &'static str },
+    /// A reload was tried; the file that was wrong, or empty.
+    Reload { accepted: bool, generation: u64, digest: Arc<str>, diagnostics: Arc<[String]> },
+    /// A probe ended.
+    Probe { node: Arc<str>, failure: Option<FailureKind> },
+    /// An upstream connection of several streams broke; counted once.
+    UpstreamConnectionLost { deployment: Arc<str>, class: &'static str },
+    /// A vendor's certificate is refused: worth a page, once a minute for a host.
+    VendorCertificate { host: Arc<str>, reason: Cow<'static, str> },
+    /// The drain began, or ended with so many streams left.
+    Drain { left: usize, done: bool },
+}

@@ -1,0 +1,391 @@
+//! What can go wrong with an attempt, and what follows from it.
+//!
+//! [`FailureKind`] is closed. Two exhaustive tables below say for each kind what the exchange does next and what the
+//! deployment's health learns; a new kind does not compile until both are answered.
+
+use bytes::Bytes;
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// The outcome class of a failed attempt: the `class` label of metrics and logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FailureKind {
+    /// The name did not resolve, or resolved to nothing.
+    DnsError,
+    /// The name resolved to an address that vendors do not live at (private, link-local, metadata).
+    DnsDenied,
+    /// The endpoint refused the connection.
+    ConnectRefused,
+    /// The connection was not made in time.
+    ConnectTimeout,
+    /// The TLS handshake failed or stalled.
+    TlsError,
+    /// The endpoint's certificate is not acceptable.
+    TlsCert,
+    /// The connection broke before response headers.
+    ResetBeforeHeaders,
+    /// A pooled connection turned out to be dead before any response byte.
+    StaleConn,
+    /// HTTP/2 GOAWAY above the last stream that the endpoint will serve.
+    Goaway,
+    /// HTTP/2 REFUSED_STREAM.
+    RefusedStream,
+    /// Response headers did not come in time.
+    HeadersTimeout,
+    /// The first content event did not come in time.
+    FirstContentTimeout,
+    /// The stream fell silent, or made no progress but for pings.
+    StreamIdle,
+    /// The answer ended before it was complete.
+    Truncated,
+    /// An error event inside a stream that had begun with 200.
+    SseError,
+    /// The answer is not what the dialect allows (HTML, bad framing, a redirect).
+    Malformed,
+    /// A 200 with nothing in it.
+    Empty,
+    /// Too many requests or tokens for now.
+    RateLimited,
+    /// The account's money or quota is spent.
+    Quota,
+    /// The vendor is overloaded.
+    Overloaded,
+    /// The vendor failed (5xx).
+    ServerError,
+    /// This credential is refused.
+    AuthKey,
+    /// Every credential of the vendor is refused at once: the vendor's fault, not the keys'.
+    AuthVendor,
+    /// The model is unknown, retired, or closed to this account.
+    ModelGone,
+    /// Not from here: refused for where we or our users are.
+    RegionDenied,
+    /// The call is too long for this model.
+    ContextLength,
+    /// Refused for its content.
+    ContentFilter,
+    /// This model cannot do what the call asks.
+    Unsupported,
+    /// The vendor finds fault with the request.
+    BadRequest,
+    /// The client went away.
+    ClientGone,
+    /// The exchange ran out of time.
+    Deadline,
+    /// The answer is larger than we take.
+    Oversize,
+}
+
+/// What an exchange does after a failed attempt, as long as nothing has gone out to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NextStep {
+    /// Send it once more to the same deployment on a fresh connection, free of budget: the vendor never worked on it.
+    Resend,
+    /// Go on to the next candidate.
+    Move,
+    /// Go on to the next candidate; with none left, try the same deployment once more.
+    MoveOrResend,
+    /// Give the vendor's own error to the client: another deployment would say the same.
+    Answer,
+    /// Stop: there is nobody left to answer, or no time.
+    Stop,
+}
+
+/// What a failure says about the health of whatever is to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HealthEffect {
+    /// Counts towards consecutive failures and the failure ratio.
+    Hard,
+    /// Opens the breaker at once.
+    Open,
+    /// Counts towards the failure ratio alone.
+    Ratio,
+    /// The deployment rests for the vendor's hint or a default, and the breaker learns nothing.
+    Rest,
+    /// Says nothing.
+    Neutral,
+}
+
+/// What is to blame for a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Blame {
+    /// The endpoint's host: every model on it shares the evidence.
+    Host,
+    /// The deployment.
+    Deployment,
+    /// The account, for this model.
+    Account,
+    /// The credential.
+    Credential,
+    /// The vendor.
+    Vendor,
+    /// The model at this vendor.
+    Model,
+    /// The vendor as seen from where we stand.
+    Egress,
+    /// Nobody there: the client, or chance.
+    Nobody,
+}
+
+impl FailureKind {
+    /// Every kind, in the order of the `class` label's documentation.
+    pub const ALL: [Self; 32] = [
+        Self::DnsError,
+        Self::DnsDenied,
+        Self::ConnectRefused,
+        Self::ConnectTimeout,
+        Self::TlsError,
+        Self::TlsCert,
+        Self::ResetBeforeHeaders,
+        Self::StaleConn,
+        Self::Goaway,
+        Self::RefusedStream,
+        Self::HeadersTimeout,
+        Self::FirstContentTimeout,
+        Self::StreamIdle,
+        Self::Truncated,
+        Self::SseError,
+        Self::Malformed,
+        Self::Empty,
+        Self::RateLimited,
+        Self::Quota,
+        Self::Overloaded,
+        Self::ServerError,
+        Self::AuthKey,
+        Self::AuthVendor,
+        Self::ModelGone,
+        Self::RegionDenied,
+        Self::ContextLength,
+        Self::ContentFilter,
+        Self::Unsupported,
+        Self::BadRequest,
+        Self::ClientGone,
+        Self::Deadline,
+        Self::Oversize,
+    ];
+
+    /// The `class` label in metrics and logs.
+    #[must_use]
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::DnsError => "dns_error",
+            Self::DnsDenied => "dns_denied",
+            Self::ConnectRefused => "connect_refused",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::TlsError => "tls_error",
+            Self::TlsCert => "tls_cert",
+            Self::ResetBeforeHeaders => "reset_before_headers",
+            Self::StaleConn => "stale_conn",
+            Self::Goaway => "goaway",
+            Self::RefusedStream => "refused_stream",
+            Self::HeadersTimeout => "headers_timeout",
+            Self::FirstContentTimeout => "first_content_timeout",
+            Self::StreamIdle => "stream_idle",
+            Self::Truncated => "truncated",
+            Self::SseError => "sse_error",
+            Self::Malformed => "malformed",
+            Self::Empty => "empty",
+            Self::RateLimited => "rate_limited",
+            Self::Quota => "quota",
+            Self::Overloaded => "overloaded",
+            Self::ServerError => "server_error",
+            Self::AuthKey => "auth_key",
+            Self::AuthVendor => "auth_vendor",
+            Self::ModelGone => "model_gone",
+            Self::RegionDenied => "region_denied",
+            Self::ContextLength => "context_length",
+            Self::ContentFilter => "content_filter",
+            Self::Unsupported => "unsupported",
+            Self::BadRequest => "bad_request",
+            Self::ClientGone => "client_gone",
+            Self::Deadline => "deadline",
+            Self::Oversize => "oversize",
+        }
+    }
+
+    /// What the exchange does next.
+    #[must_use]
+    pub const fn next_step(self) -> NextStep {
+        match self {
+            Self::StaleConn | Self::Goaway | Self::RefusedStream => NextStep::Resend,
+            Self::ResetBeforeHeaders | Self::ServerError | Self::RateLimited | Self::Overloaded | Self::Empty => {
+                NextStep::MoveOrResend
+            }
+            Self::DnsError
+            | Self::DnsDenied
+            | Self::ConnectRefused
+            | Self::ConnectTimeout
+            | Self::TlsError
+            | Self::TlsCert
+            | Self::HeadersTimeout
+            | Self::FirstContentTimeout
+            | Self::StreamIdle
+            | Self::Truncated
+            | Self::SseError
+            | Self::Malformed
+            | Self::Quota
+            | Self::AuthKey
+            | Self::AuthVendor
+            | Self::ModelGone
+            | Self::RegionDenied
+            | Self::ContextLength
+            | Self::Unsupported
+            | Self::Oversize => NextStep::Move,
+            Self::ContentFilter | Self::BadRequest => NextStep::Answer,
+            Self::ClientGone | Self::Deadline => NextStep::Stop,
+        }
+    }
+
+    /// What the health of the one to blame learns.
+    #[must_use]
+    pub const fn effect(self) -> HealthEffect {
+        match self {
+            Self::TlsCert => HealthEffect::Open,
+            Self::DnsError
+            | Self::DnsDenied
+            | Self::ConnectRefused
+            | Self::ConnectTimeout
+            | Self::TlsError
+            | Self::ResetBeforeHeaders
+            | Self::HeadersTimeout
+            | Self::FirstContentTimeout
+            | Self::StreamIdle
+            | Self::Truncated
+            | Self::SseError
+            | Self::Overloaded
+            | Self::ServerError
+            | Self::AuthVendor => HealthEffect::Hard,
+            Self::Malformed | Self::Empty | Self::Oversize => HealthEffect::Ratio,
+            Self::RateLimited | Self::Quota | Self::AuthKey | Self::ModelGone | Self::RegionDenied => {
+                HealthEffect::Rest
+            }
+            Self::StaleConn
+            | Self::Goaway
+            | Self::RefusedStream
+            | Self::ContextLength
+            | Self::ContentFilter
+            | Self::Unsupported
+            | Self::BadRequest
+            | Self::ClientGone
+            | Self::Deadline => HealthEffect::Neutral,
+        }
+    }
+
+    /// What is to blame.
+    #[must_use]
+    pub const fn blame(self) -> Blame {
+        match self {
+            Self::DnsError
+            | Self::DnsDenied
+            | Self::ConnectRefused
+            | Self::ConnectTimeout
+            | Self::TlsError
+            | Self::TlsCert => Blame::Host,
+            Self::ResetBeforeHeaders
+            | Self::HeadersTimeout
+            | Self::FirstContentTimeout
+            | Self::StreamIdle
+            | Self::Truncated
+            | Self::SseError
+            | Self::Malformed
+            | Self::Empty
+            | Self::Overloaded
+            | Self::ServerError
+            | Self::Oversize => Blame::Deployment,
+            Self::RateLimited => Blame::Account,
+            Self::Quota | Self::AuthKey => Blame::Credential,
+            Self::AuthVendor => Blame::Vendor,
+            Self::ModelGone => Blame::Model,
+            Self::RegionDenied => Blame::Egress,
+            Self::StaleConn
+            | Self::Goaway
+            | Self::RefusedStream
+            | Self::ContextLength
+            | Self::ContentFilter
+            | Self::Unsupported
+            | Self::BadRequest
+            | Self::ClientGone
+            | Self::Deadline => Blame::Nobody,
+        }
+    }
+}
+
+/// How far an attempt had come when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Before the request left: the vendor cannot have worked on it.
+    Connect,
+    /// The request left, no response headers yet: the vendor may bill it.
+    Sent,
+    /// Headers came, no content yet.
+    Headers,
+    /// Content had begun.
+    Content,
+}
+
+/// What a vendor said when it refused, kept for the client where its own request is at fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VendorError {
+    /// HTTP status, or what the in-stream error stands for.
+    pub status: u16,
+    /// The vendor's `type`, or empty.
+    pub kind: String,
+    /// The vendor's `code`, or empty.
+    pub code: String,
+    /// The vendor's message.
+    pub message: String,
+    /// The parameter at fault, or empty.
+    pub param: String,
+    /// The body as it came, for a client of the same dialect.
+    pub body: Bytes,
+}
+
+/// A failed attempt.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The class.
+    pub kind: FailureKind,
+    /// How far it had come.
+    pub phase: Phase,
+    /// A low-cardinality detail, such as `name_mismatch` or `redirect`: from our own words, never a vendor's.
+    pub reason: Cow<'static, str>,
+    /// How long the vendor asks us to wait.
+    pub retry_after: Option<Duration>,
+    /// The vendor's own words, where it spoke.
+    pub said: Option<Box<VendorError>>,
+}
+
+impl Failure {
+    /// A failure without a word from the vendor.
+    #[must_use]
+    pub const fn new(kind: FailureKind, phase: Phase, reason: &'static str) -> Self {
+        Self { kind, phase, reason: Cow::Borrowed(reason), retry_after: None, said: None }
+    }
+
+    /// Whether the vendor may have worked on the request, and so may bill it.
+    #[must_use]
+    pub fn maybe_billed(&self) -> bool {
+        self.phase > Phase::Connect
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_kind_has_its_own_class() {
+        let classes: HashSet<_> = FailureKind::ALL.iter().map(|kind| kind.class()).collect();
+        assert_eq!(classes.len(), FailureKind::ALL.len());
+    }
+
+    #[test]
+    fn what_the_client_caused_never_hurts_a_deployment() {
+        for kind in
+            [FailureKind::BadRequest, FailureKind::ContextLength, FailureKind::ContentFilter, FailureKind::ClientGone]
+        {
+            assert_eq!((kind.effect(), kind.blame()), (HealthEffect::Neutral, Blame::Nobody), "{kind:?}");
+        }
+    }
+}

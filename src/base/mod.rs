@@ -1,0 +1,12 @@
+//! Floor 0: the words that every other floor speaks.
+//!
+//! Nothing here reads a clock, a file, a socket or the environment.
+
+pub mod clock;
+pub mod diagnostic;
+pub mod event;
+pub mod failure;
+pub mod hash;
+pub mod money;
+pub mod rejection;
+pub mod secret;

@@ -1,0 +1,43 @@
+//! Money in whole micro-dollars: no floating point in anything that is added up.
+
+use std::fmt;
+use std::iter::Sum;
+use std::ops::Add;
+
+/// An amount in millionths of a US dollar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Microusd(pub u64);
+
+impl Add for Microusd {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl Sum for Microusd {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::default(), Add::add)
+    }
+}
+
+impl fmt::Display for Microusd {
+    /// Dollars with six decimals, as in `0.001250`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
+    }
+}
+
+/// A price in micro-dollars per million tokens, which is also picodollars per token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenPrice(pub u64);
+
+impl TokenPrice {
+    /// What `tokens` tokens cost, rounded up to the next micro-dollar.
+    #[must_use]
+    pub const fn of(self, tokens: u64) -> Microusd {
+        let cost = (self.0 as u128 * tokens as u128).div_ceil(1_000_000);
+        Microusd(if cost > u64::MAX as u128 { u64::MAX } else { cost as u64 })
+    }
+}

@@ -1,0 +1,13 @@
+//! Backstay: a TLS proxy that keeps a company's LLM traffic flowing when a vendor fails, throttles, is restricted by law
+//! or becomes too expensive.
+//!
+//! The modules stand on floors, and each imports only from floors below its own; `ARCHITECTURE.md` draws them.
+
+pub mod base;
+
+pub mod call;
+
+pub mod dialect;
+pub mod policy;
+
+pub mod snapshot;

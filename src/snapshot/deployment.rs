@@ -1,0 +1,132 @@
+//! Vendors, endpoints and the deployments on them.
+
+use crate::base::money::TokenPrice;
+use crate::base::secret::Secret;
+use crate::call::needs::Capabilities;
+use crate::dialect::profile::Profile;
+use rustls::pki_types::CertificateDer;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A company whose API we use.
+#[derive(Debug)]
+pub struct Vendor {
+    /// Its name in the config.
+    pub name: Arc<str>,
+    /// How it speaks.
+    pub profile: &'static Profile,
+}
+
+/// Whom a TLS connection to an endpoint trusts.
+#[derive(Clone, Debug)]
+pub enum Roots {
+    /// The operating system's certificates.
+    System,
+    /// These certificates beside the operating system's (`ca_file`).
+    With(Arc<[CertificateDer<'static>]>),
+}
+
+/// One place where a vendor answers.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Its name in the config; a vendor's own endpoint has the vendor's name.
+    pub name: Arc<str>,
+    /// Whose it is.
+    pub vendor: Arc<Vendor>,
+    /// Whether TLS is spoken; plain only to literal loopback addresses.
+    pub tls: bool,
+    /// Host name or literal address, without brackets.
+    pub host: Arc<str>,
+    /// Port.
+    pub port: u16,
+    /// `host[:port]` as the `Host` header carries it.
+    pub authority: Arc<str>,
+    /// Path prefix without a trailing slash, such as `/v1`.
+    pub path: Arc<str>,
+    /// Whom to trust.
+    pub roots: Roots,
+    /// Whether the host may resolve to a private address; loopback is meant by a literal loopback host alone.
+    pub allow_private: bool,
+    /// Whether HTTP/2 is offered to it.
+    pub http2: bool,
+    /// Where it processes, as declared.
+    pub region: Arc<str>,
+}
+
+/// A secret of ours at a vendor.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// Its name in the config, `default` for a single one.
+    pub name: Arc<str>,
+    /// The secret.
+    pub secret: Secret,
+}
+
+/// What a deployment charges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// A fresh prompt token.
+    pub input: TokenPrice,
+    /// A prompt token read from cache.
+    pub cached: TokenPrice,
+    /// A prompt token written to cache.
+    pub written: TokenPrice,
+    /// An answer token.
+    pub output: TokenPrice,
+}
+
+/// One callable: vendor, base URL, vendor model, region, credential, dialect, capabilities, price.
+///
+/// Two credentials of one endpoint make two deployments of the same id.
+#[derive(Debug)]
+pub struct Deployment {
+    /// Its position in `Snapshot::deployments`.
+    pub index: usize,
+    /// `endpoint/model`.
+    pub id: Arc<str>,
+    /// What its health is kept under: vendor, base URL, vendor model and credential. Renaming keeps it.
+    pub health_key: Arc<str>,
+    /// What its host's health is kept under: vendor and base URL.
+    pub host_key: Arc<str>,
+    /// Where it is called.
+    pub endpoint: Arc<Endpoint>,
+    /// The vendor's name of the model.
+    pub model: Arc<str>,
+    /// What it is called with; `None` for an endpoint that takes none.
+    pub credential: Option<Credential>,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// What it charges, where known.
+    pub price: Option<Price>,
+    /// The answer cap that is sent where the dialect demands one and the call has none (Anthropic's `max_tokens`).
+    pub default_max_tokens: u64,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+}
+
+impl Deployment {
+    /// How its vendor speaks.
+    #[must_use]
+    pub fn profile(&self) -> &'static Profile {
+        self.endpoint.vendor.profile
+    }
+}
+
+/// How long an attempt waits for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// TCP connection.
+    pub connect: Duration,
+    /// TCP connection and TLS handshake together.
+    pub handshake: Duration,
+    /// Response headers of a streamed call.
+    pub headers: Duration,
+    /// First content event of a streamed call, from the attempt's start.
+    pub first_content: Duration,
+    /// Between two reads of a stream.
+    pub idle: Duration,
+    /// Between two content events of a stream, which pings do not reset.
+    pub progress: Duration,
+    /// The whole answer of an unstreamed call.
+    pub answer: Duration,
+}

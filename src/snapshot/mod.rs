@@ -1,0 +1,56 @@
+//! Floor 3: the compiled, immutable world that an exchange takes once and keeps to its end.
+
+pub mod deployment;
+pub mod key;
+pub mod listener;
+pub mod permit;
+pub mod pool;
+
+use crate::base::hash::Digest;
+use crate::snapshot::deployment::Deployment;
+use crate::snapshot::key::{Key, KeyRing};
+use crate::snapshot::listener::{Admin, Listener};
+use crate::snapshot::pool::Pool;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Everything that was compiled from the files, under one generation number.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Counts accepted compilations of this process, from 1.
+    pub generation: u64,
+    /// Digest of all sources.
+    pub digest: Digest,
+    /// Digest of the policies alone, shortened: what a decision is recorded with.
+    pub policy_digest: Arc<str>,
+    /// Where clients are accepted.
+    pub listeners: Vec<Arc<Listener>>,
+    /// Where people are.
+    pub admin: Admin,
+    /// The directory of durable state.
+    pub state_directory: PathBuf,
+    /// Virtual keys, found by digest or by certificate.
+    pub keys: KeyRing,
+    /// Every pool by its public name and aliases.
+    pub pools: HashMap<Arc<str>, Arc<Pool>>,
+    /// Every deployment of every pool, once, in order of their index.
+    pub deployments: Vec<Arc<Deployment>>,
+    /// The policies, compiled against this inventory.
+    pub(crate) policy: crate::policy::Engine,
+}
+
+impl Snapshot {
+    /// The pools that `key` may ask for, by public name, sorted.
+    #[must_use]
+    pub fn pools_of(&self, key: &Key) -> Vec<Arc<Pool>> {
+        let mut pools: Vec<_> = self
+            .pools
+            .iter()
+            .filter(|(name, pool)| **name == pool.name && key.may_ask(pool))
+            .map(|(_, pool)| Arc::clone(pool))
+            .collect();
+        pools.sort_by(|left, right| left.name.cmp(&right.name));
+        pools
+    }
+}

@@ -1,0 +1,62 @@
+//! The permit: without one, nothing is sent, dialled or resolved. Only a [`Snapshot`] mints it, from a policy decision.
+
+use crate::base::rejection::Refusal;
+use crate::policy::Ask;
+use crate::snapshot::Snapshot;
+use crate::snapshot::deployment::Deployment;
+use crate::snapshot::key::Key;
+use std::sync::Arc;
+
+/// Leave to contact one deployment once. Not `Clone`: an attempt uses it up.
+#[derive(Debug)]
+pub struct Permit {
+    deployment: Arc<Deployment>,
+}
+
+impl Permit {
+    /// The deployment that may be contacted.
+    #[must_use]
+    pub fn deployment(&self) -> &Arc<Deployment> {
+        &self.deployment
+    }
+}
+
+impl Snapshot {
+    /// Asks policy whether `key` may send this call to `deployment`.
+    ///
+    /// The deployment may come from an older snapshot: it is looked up by its health key, and one that is gone is refused.
+    ///
+    /// # Errors
+    /// [`Refusal::Policy`] with the ids of the deciding policies.
+    pub fn permit(&self, key: &Key, ask: &Ask, deployment: &Arc<Deployment>) -> Result<Permit, Refusal> {
+        let denied = |rules: Vec<Arc<str>>| Refusal::Policy(rules.into());
+        let key = self.keys.by_name(&key.name).ok_or_else(|| denied(Vec::new()))?;
+        let current = self.current(deployment).ok_or_else(|| denied(Vec::new()))?;
+        self.policy.decide(key.index, current.index, ask).map_err(denied)?;
+        Ok(Permit { deployment: Arc::clone(deployment) })
+    }
+
+    /// Asks policy whether some key may use `deployment` at all: for probes, which carry nothing of a client.
+    ///
+    /// # Errors
+    /// [`Refusal::Policy`] when no key may.
+    pub fn probe_permit(&self, deployment: &Arc<Deployment>) -> Result<Permit, Refusal> {
+        let denied = || Refusal::Policy(Arc::from([]));
+        let current = self.current(deployment).ok_or_else(denied)?;
+        if self.policy.usable_by_some_key(current.index) {
+            Ok(Permit { deployment: Arc::clone(deployment) })
+        } else {
+            Err(denied())
+        }
+    }
+}
+
+impl Snapshot {
+    /// Today's deployment of the same health key, which a reload may have replaced or removed.
+    fn current(&self, deployment: &Deployment) -> Option<&Arc<Deployment>> {
+        match self.deployments.get(deployment.index) {
+            Some(same) if same.health_key == deployment.health_key => Some(same),
+            _ => self.deployments.iter().find(|other| other.health_key == deployment.health_key),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Pools: the deployments behind one public model name.
+
+use crate::snapshot::deployment::{Deployment, Price, Timeouts};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The order within a tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As listed.
+    Listed,
+    /// Cheapest first.
+    Price,
+    /// Fastest first content first.
+    Latency,
+}
+
+/// The deployments behind one public model name.
+#[derive(Debug)]
+pub struct Pool {
+    /// The public name.
+    pub name: Arc<str>,
+    /// Further names for it.
+    pub aliases: Vec<Arc<str>>,
+    /// Tiers in order of preference.
+    pub tiers: Vec<Vec<Arc<Deployment>>>,
+    /// The order within a tier.
+    pub order: Order,
+    /// Upper bound of what a deployment may charge.
+    pub max_price: Option<Price>,
+    /// How long to wait for the preferred deployment before moving.
+    pub patience: Duration,
+    /// Attempts of one exchange, budget-free resends not counted.
+    pub attempts: u32,
+    /// Time of one exchange until content goes out.
+    pub deadline: Duration,
+    /// Whether broken streams are carried on.
+    pub continuation: bool,
+    /// The pool's own timeouts; a deployment's win where it has some.
+    pub timeouts: Timeouts,
+    /// How its deployments' breakers behave.
+    pub breaker: BreakerSettings,
+    /// How its deployments are probed.
+    pub probe: ProbeSettings,
+}
+
+impl Pool {
+    /// Every deployment, in order of preference.
+    pub fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {
+        self.tiers.iter().flatten()
+    }
+}
+
+/// How a breaker behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BreakerSettings {
+    /// Consecutive hard failures that open it.
+    pub consecutive: u32,
+    /// Fewest samples for the ratio to count.
+    pub samples: u32,
+    /// It opens when fewer than this share of the window's samples succeeded, in per cent.
+    pub success_percent: u32,
+    /// First open time.
+    pub open: Duration,
+    /// Longest open time.
+    pub cap: Duration,
+    /// Successes in a row that close it from half-open.
+    pub close_after: u32,
+    /// How long the concurrency cap after closing grows until it is lifted.
+    pub slow_start: Duration,
+}
+
+/// What an active probe may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeKind {
+    /// No active probes: traffic alone tells.
+    Off,
+    /// TLS handshake and the vendor's free model listing.
+    Free,
+    /// A call of a few tokens, which the vendor bills.
+    Paid,
+}
+
+/// When and how deployments are probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeSettings {
+    /// What a probe may cost.
+    pub kind: ProbeKind,
+    /// The pause between probes of an open deployment.
+    pub every: Duration,
+}
