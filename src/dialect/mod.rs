@@ -1,6 +1,13 @@
 //! Floor 2: wire formats. Every dialect's folder has the same anatomy: `types request response stream signals`.
 
+pub mod anthropic;
+mod emit;
+mod honour;
+mod object;
+pub mod openai_chat;
 pub mod profile;
+mod schema;
+pub mod translate;
 
 /// A wire format that clients or vendors speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

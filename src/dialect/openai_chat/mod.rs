@@ -1,0 +1,9 @@
+//! OpenAI Chat Completions, `POST /v1/chat/completions`, and the many vendors that speak it.
+
+pub(crate) mod request;
+pub(crate) mod response;
+pub(crate) mod stream;
+pub(crate) mod types;
+
+/// The name that canonical forms carry for what only this dialect knows.
+const NAME: &str = super::Dialect::OpenaiChat.name();
