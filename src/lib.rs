@@ -11,3 +11,7 @@ pub mod dialect;
 pub mod policy;
 
 pub mod snapshot;
+
+pub mod exchange;
+
+pub mod server;

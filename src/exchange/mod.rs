@@ -1,0 +1,3 @@
+//! Floor 5: a request's life.
+
+pub mod body;
