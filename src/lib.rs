@@ -11,3 +11,5 @@ pub mod dialect;
 pub mod policy;
 
 pub mod snapshot;
+
+pub mod observe;
