@@ -13,3 +13,5 @@ pub mod policy;
 pub mod snapshot;
 
 pub mod observe;
+
+pub mod admin;
