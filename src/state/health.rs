@@ -25,15 +25,6 @@ const SLOW_START_PEAK: u32 = 10;
 /// Weight of a new sample of first-content latency.
 const LATENCY_WEIGHT: f64 = 0.2;
 
-/// How long something rests when the vendor does not say.
-const fn default_rest(kind: FailureKind) -> Duration {
-    match kind {
-        FailureKind::Quota | FailureKind::AuthKey => Duration::from_secs(15 * 60),
-        FailureKind::ModelGone | FailureKind::RegionDenied => Duration::from_secs(10 * 60),
-        _ => Duration::from_secs(1),
-    }
-}
-
 /// One thing that can be to blame.
 #[derive(Debug)]
 pub struct Node {
@@ -157,11 +148,10 @@ impl DeploymentHealth {
         })
     }
 
-    /// Takes note of a probe that found the endpoint answering.
-    pub fn probe_went_well(&self, now: Moment) {
-        for node in [&self.deployment, &self.host] {
-            node.lock().breaker.probe_went_well(now);
-        }
+    /// Whether neither the deployment's nor its host's breaker stands in the way.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        [&self.deployment, &self.host].into_iter().all(|node| node.lock().breaker.is_closed())
     }
 }
 
@@ -242,6 +232,23 @@ impl Health {
         Ok(Flight { health: Arc::clone(self), of: of.clone(), settings, host_trial, deployment_trial, reported: None })
     }
 
+    /// Takes note of how a probe ended. A free one speaks for the host and the credential alone.
+    pub fn probed(&self, of: &DeploymentHealth, settings: &BreakerSettings, now: Moment, paid: bool, failure: Option<&Failure>) {
+        let Some(failure) = failure else {
+            self.learn(&of.host, Lesson::Success, false, now, settings);
+            if paid {
+                self.learn(&of.deployment, Lesson::Success, false, now, settings);
+            }
+            of.deployment.lock().breaker.probe_went_well(now);
+            return;
+        };
+        match failure.kind.blame() {
+            Blame::Host => self.learn(&of.host, lesson(failure), false, now, settings),
+            Blame::Credential => of.credential.rest(failure.kind.class(), now + rest(failure)),
+            Blame::Deployment | Blame::Account | Blame::Vendor | Blame::Model | Blame::Egress | Blame::Nobody => {}
+        }
+    }
+
     fn tell(&self, node: &Node, transition: Option<Transition>) {
         let (to, reason) = match transition {
             None => return,
@@ -280,12 +287,7 @@ impl Flight {
 
     /// The attempt failed.
     pub fn failed(&mut self, failure: &Failure, now: Moment) {
-        let lesson = match failure.kind.effect() {
-            HealthEffect::Hard => Lesson::Hard,
-            HealthEffect::Open => Lesson::Open,
-            HealthEffect::Ratio => Lesson::Ratio,
-            HealthEffect::Rest | HealthEffect::Neutral => Lesson::Neutral,
-        };
+        let lesson = lesson(failure);
         match failure.kind.blame() {
             Blame::Host => self.learn_both(lesson, Lesson::Neutral, now),
             // whoever answers at all has a host that works
@@ -295,8 +297,7 @@ impl Flight {
         if failure.kind.effect() == HealthEffect::Rest
             && let Some(node) = self.of.to_blame(failure.kind.blame())
         {
-            let rest = failure.retry_after.unwrap_or_else(|| default_rest(failure.kind));
-            node.rest(failure.kind.class(), now + rest);
+            node.rest(failure.kind.class(), now + rest(failure));
         }
     }
 
@@ -317,4 +318,22 @@ impl Drop for Flight {
             self.learn_both(Lesson::Neutral, Lesson::Neutral, Moment::START);
         }
     }
+}
+
+const fn lesson(failure: &Failure) -> Lesson {
+    match failure.kind.effect() {
+        HealthEffect::Hard => Lesson::Hard,
+        HealthEffect::Open => Lesson::Open,
+        HealthEffect::Ratio => Lesson::Ratio,
+        HealthEffect::Rest | HealthEffect::Neutral => Lesson::Neutral,
+    }
+}
+
+/// How long something rests: as the vendor says, or by what is to blame.
+fn rest(failure: &Failure) -> Duration {
+    failure.retry_after.unwrap_or(match failure.kind.blame() {
+        Blame::Credential => Duration::from_secs(15 * 60),
+        Blame::Model | Blame::Vendor | Blame::Egress => Duration::from_secs(10 * 60),
+        Blame::Account | Blame::Deployment | Blame::Host | Blame::Nobody => Duration::from_secs(1),
+    })
 }
