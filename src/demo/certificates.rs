@@ -63,8 +63,7 @@ impl Authority {
     /// When a name is none.
     pub fn issue(&self, names: &[&str]) -> io::Result<Issued> {
         let key = key()?;
-        let certificate =
-            leaf(names, Validity::Now)?.signed_by(&key, &self.0).map_err(io::Error::other)?;
+        let certificate = leaf(names, Validity::Now)?.signed_by(&key, &self.0).map_err(io::Error::other)?;
         Ok(Issued { chain_pem: certificate.pem(), key_pem: key.serialize_pem() })
     }
 

@@ -38,7 +38,9 @@ fn wants_tool(call: &Value) -> bool {
     let last = call["messages"].as_array().and_then(|messages| messages.last());
     let answered = last.is_some_and(|last| {
         last["role"] == "tool"
-            || last["content"].as_array().is_some_and(|blocks| blocks.iter().any(|block| block["type"] == "tool_result"))
+            || last["content"]
+                .as_array()
+                .is_some_and(|blocks| blocks.iter().any(|block| block["type"] == "tool_result"))
     });
     !forbidden && !answered
 }

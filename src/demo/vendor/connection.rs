@@ -108,7 +108,13 @@ async fn strike(
     }
 }
 
-async fn serve_with(fault: Fault, stream: TcpStream, resetter: &Resetter, id: usize, shared: &Arc<Shared>) -> CloseKind {
+async fn serve_with(
+    fault: Fault,
+    stream: TcpStream,
+    resetter: &Resetter,
+    id: usize,
+    shared: &Arc<Shared>,
+) -> CloseKind {
     match shared.handshakes.config(Some(fault)) {
         Some(config) => serve_tls(config, stream, resetter, id, shared, None).await,
         None => {

@@ -26,7 +26,10 @@ enum Listening {
     /// Nobody listens: connecting is refused.
     Shut,
     /// Somebody listens whose queue is full: the kernel drops what would connect.
-    Blocked { _listener: Socket, _queued: Vec<Socket> },
+    Blocked {
+        _listener: Socket,
+        _queued: Vec<Socket>,
+    },
 }
 
 impl Door {

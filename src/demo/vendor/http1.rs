@@ -1,7 +1,7 @@
 //! One HTTP/1.1 connection of a simulated vendor, byte by byte.
 
 use super::log::{CloseKind, End, Log};
-use super::plan::{Framing, Head, Step};
+use super::plan::{Framing, Head, Step, wait};
 use super::request;
 use super::wire::{Resetter, Wire};
 use super::{Fault, Shared, log};
@@ -177,7 +177,7 @@ async fn take(writer: &mut WriteHalf<Wire>, steps: &[Step], log: &Log, entry: us
                 Framing::UntilClose => return Ok(Fate::Closes),
                 Framing::Length(_) => {}
             },
-            Step::Wait(pause) => tokio::time::sleep(*pause).await,
+            Step::Wait(pause) => wait(*pause).await,
             Step::Hang => std::future::pending().await,
             Step::Repeat(piece, every) => loop {
                 send_body(writer, piece, framing, log, entry).await?;
@@ -198,7 +198,9 @@ async fn send_body(
     entry: usize,
 ) -> io::Result<()> {
     match framing {
-        Framing::Chunked => send(writer, &[format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"], log, entry).await,
+        Framing::Chunked => {
+            send(writer, &[format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"], log, entry).await
+        }
         Framing::Length(_) | Framing::UntilClose => send(writer, &[piece], log, entry).await,
     }
 }

@@ -2,7 +2,7 @@
 //! as on HTTP/1.1, where raw bytes, resets and closes become resets of the stream.
 
 use super::log::{self, CloseKind, End, Log};
-use super::plan::{Head, Step};
+use super::plan::{Head, Step, wait};
 use super::wire::Wire;
 use super::{Fault, Shared};
 use bytes::Bytes;
@@ -67,7 +67,8 @@ async fn answer(
 ) -> Result<http::Response<Body>, io::Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    let (method, path) = (parts.method.to_string(), parts.uri.path_and_query().map_or_else(String::new, ToString::to_string));
+    let (method, path) =
+        (parts.method.to_string(), parts.uri.path_and_query().map_or_else(String::new, ToString::to_string));
     let is_call = method == "POST";
     let fault = drawn.filter(|_| is_call).unwrap_or_else(|| shared.fault_for_request(is_call));
     let steps = shared.plan(&method, &path, &body, fault);
@@ -90,7 +91,7 @@ async fn answer(
     while let Some(step) = steps.next() {
         match step {
             Step::Head(head) => return respond(head, steps.collect(), guard),
-            Step::Wait(pause) => tokio::time::sleep(pause).await,
+            Step::Wait(pause) => wait(pause).await,
             Step::Hang => std::future::pending().await,
             Step::Raw(_) | Step::Body(_) | Step::End | Step::Repeat(..) | Step::Reset | Step::Close => break,
         }
@@ -133,7 +134,7 @@ async fn take(steps: Vec<Step>, pieces: &mpsc::Sender<Piece>, guard: &Guard) -> 
         match step {
             Step::Body(piece) => send(piece).await,
             Step::End => return End::Answered,
-            Step::Wait(pause) => tokio::time::sleep(pause).await,
+            Step::Wait(pause) => wait(pause).await,
             Step::Hang => std::future::pending().await,
             Step::Repeat(piece, every) => loop {
                 send(piece.clone()).await;

@@ -185,7 +185,9 @@ impl Shared {
         let call = Call { dialect: self.dialect, asked: &asked, script: &script, serial };
         match (method, fault) {
             ("POST", fault) => call.plan(fault),
-            (_, Some(fault)) if matches!(fault.phase(), Phase::Connection | Phase::BeforeContent) => call.plan(Some(fault)),
+            (_, Some(fault)) if matches!(fault.phase(), Phase::Connection | Phase::BeforeContent) => {
+                call.plan(Some(fault))
+            }
             ("GET", _) if path.ends_with("/models") => plan::listing(self.dialect, script.model.as_deref()),
             _ => plan::unknown_path(),
         }

@@ -41,9 +41,9 @@ pub(super) fn stream(saying: &Saying<'_>) -> Answer {
             let call = json!({"role": "assistant", "content": null, "tool_calls": [{"index": 0,
                 "id": format!("call_{}", saying.id), "type": "function",
                 "function": {"name": name, "arguments": ""}}], "refusal": null});
-            let arguments = pieces(&arguments.to_string(), 4).into_iter().map(|piece| {
-                delta(json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}), None)
-            });
+            let arguments = pieces(&arguments.to_string(), 4)
+                .into_iter()
+                .map(|piece| delta(json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}), None));
             (Vec::new(), std::iter::once(delta(call, None)).chain(arguments).collect(), "tool_calls")
         }
         None => {

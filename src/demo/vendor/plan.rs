@@ -94,7 +94,9 @@ impl Call<'_> {
                 Step::Head(ok("text/event-stream; charset=utf-8", Framing::Chunked)),
                 Step::Repeat(speech::ping(self.dialect), self.script.ping_every),
             ],
-            Fault::Garbage => vec![Step::Raw(Bytes::from_static(b"\x16\x03\x01\x02\0 no HTTP at all\r\n\r\n")), Step::Close],
+            Fault::Garbage => {
+                vec![Step::Raw(Bytes::from_static(b"\x16\x03\x01\x02\0 no HTTP at all\r\n\r\n")), Step::Close]
+            }
             Fault::Html => whole(200, "text/html", speech::HTML),
             Fault::EmptyBody => whole(200, "application/json", b""),
             Fault::EmptyObject => whole(200, "application/json", b"{}"),
@@ -221,8 +223,11 @@ impl Call<'_> {
     }
 
     fn with_extra_response(&self) -> Vec<Step> {
-        let stray: &[u8] = br#"{"choices":[{"index":0,"message":{"role":"assistant","content":"STRAY"},"finish_reason":"stop"}]}"#;
-        let mut extra = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", stray.len()).into_bytes();
+        let stray: &[u8] =
+            br#"{"choices":[{"index":0,"message":{"role":"assistant","content":"STRAY"},"finish_reason":"stop"}]}"#;
+        let mut extra =
+            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", stray.len())
+                .into_bytes();
         extra.extend_from_slice(stray);
         self.well().into_iter().chain([Step::Raw(extra.into())]).collect()
     }
@@ -238,7 +243,8 @@ impl Call<'_> {
             let body = speech::error(self.dialect, Wrong::ServerError).body;
             return whole(200, "application/json", &body);
         }
-        let pieces = if fault == Fault::ErrorFirstSplit { super::script::Cuts::EveryByte } else { super::script::Cuts::Whole };
+        let pieces =
+            if fault == Fault::ErrorFirstSplit { super::script::Cuts::EveryByte } else { super::script::Cuts::Whole };
         let mut steps = vec![self.head()];
         steps.extend(bodies(&pieces.of(event)));
         steps.push(Step::End);
@@ -351,6 +357,13 @@ impl Call<'_> {
     }
 }
 
+/// Takes a step of waiting: not even a turn of the timer for no time at all.
+pub(super) async fn wait(pause: Duration) {
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
+    }
+}
+
 /// The free listing of models.
 pub(super) fn listing(dialect: Dialect, model: Option<&str>) -> Vec<Step> {
     whole(200, "application/json", &speech::models(dialect, model))
@@ -358,7 +371,11 @@ pub(super) fn listing(dialect: Dialect, model: Option<&str>) -> Vec<Step> {
 
 /// The answer to a path that the vendor does not know.
 pub(super) fn unknown_path() -> Vec<Step> {
-    whole(404, "application/json", br#"{"error":{"message":"Invalid URL","type":"invalid_request_error","param":null,"code":null}}"#)
+    whole(
+        404,
+        "application/json",
+        br#"{"error":{"message":"Invalid URL","type":"invalid_request_error","param":null,"code":null}}"#,
+    )
 }
 
 fn replay(recording: &super::script::Recording) -> Vec<Step> {
@@ -401,9 +418,16 @@ fn ambiguous(fault: Fault, body: &[u8]) -> Vec<Step> {
 
 fn drip(steps: &[Step], every: Duration) -> Vec<Step> {
     let one_by_one = |piece: &Bytes| {
-        super::script::Cuts::EveryByte.of(piece.clone()).into_iter().flat_map(|byte| [Step::Wait(every), Step::Body(byte)]).collect()
+        super::script::Cuts::EveryByte
+            .of(piece.clone())
+            .into_iter()
+            .flat_map(|byte| [Step::Wait(every), Step::Body(byte)])
+            .collect()
     };
-    steps.iter().flat_map(|step| if let Step::Body(piece) = step { one_by_one(piece) } else { vec![step.clone()] }).collect()
+    steps
+        .iter()
+        .flat_map(|step| if let Step::Body(piece) = step { one_by_one(piece) } else { vec![step.clone()] })
+        .collect()
 }
 
 fn bomb() -> Vec<u8> {

@@ -109,11 +109,7 @@ fn framing(headers: &[(String, String)]) -> io::Result<Framing> {
     }
 }
 
-async fn read_exactly(
-    from: &mut (impl AsyncRead + Unpin),
-    buffer: &mut BytesMut,
-    length: usize,
-) -> io::Result<Bytes> {
+async fn read_exactly(from: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut, length: usize) -> io::Result<Bytes> {
     while buffer.len() < length {
         if from.read_buf(buffer).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -165,8 +161,11 @@ mod tests {
 
     #[tokio::test]
     async fn reads_lengths_and_chunks_and_keeps_the_head() {
-        for body in ["content-length: 5\r\n\r\nhello", "transfer-encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"] {
-            let request = parse(&format!("POST /v1 HTTP/1.1\r\nHost: a\r\nX-Key:  b \r\n{body}")).await.unwrap().unwrap();
+        for body in
+            ["content-length: 5\r\n\r\nhello", "transfer-encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"]
+        {
+            let request =
+                parse(&format!("POST /v1 HTTP/1.1\r\nHost: a\r\nX-Key:  b \r\n{body}")).await.unwrap().unwrap();
             assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/v1"));
             assert_eq!(request.body, "hello");
             assert_eq!(request.headers[1], ("X-Key".to_owned(), "b".to_owned()));

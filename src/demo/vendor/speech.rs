@@ -186,8 +186,10 @@ pub(super) fn ping(dialect: Dialect) -> Bytes {
 /// A whole answer with nothing in it.
 pub(super) fn empty_reply(dialect: Dialect) -> Bytes {
     let reply = match dialect {
-        Dialect::OpenaiChat => json!({"id": "chatcmpl-demo", "object": "chat.completion", "created": 0, "model": "demo",
-            "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}}),
+        Dialect::OpenaiChat => {
+            json!({"id": "chatcmpl-demo", "object": "chat.completion", "created": 0, "model": "demo",
+            "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}})
+        }
         Dialect::Anthropic => json!({"id": "msg_demo", "type": "message", "role": "assistant", "model": "demo",
             "content": [], "stop_reason": "end_turn", "stop_sequence": null,
             "usage": {"input_tokens": 1, "output_tokens": 0}}),
@@ -228,8 +230,7 @@ static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| {
     texts.into_iter().map(|recorded| recorded.text + "\n\n").collect()
 });
 
-static ERRORS: LazyLock<Vec<RecordedError>> =
-    LazyLock::new(|| lines(include_str!("../recordings/errors.jsonl")));
+static ERRORS: LazyLock<Vec<RecordedError>> = LazyLock::new(|| lines(include_str!("../recordings/errors.jsonl")));
 
 /// The recordings are part of the program; a unit test reads every line.
 fn lines<T: serde::de::DeserializeOwned>(file: &str) -> Vec<T> {

@@ -77,8 +77,13 @@ async fn ask(vendor: &Vendor, streamed: bool) -> Got {
 }
 
 async fn openai() -> Vendor {
-    let script = Script { ping_every: Duration::from_millis(1), drip_every: Duration::ZERO, oversize_bytes: 1 << 20,
-        slow: Duration::from_millis(1), ..Script::default() };
+    let script = Script {
+        ping_every: Duration::from_millis(1),
+        drip_every: Duration::ZERO,
+        oversize_bytes: 1 << 20,
+        slow: Duration::from_millis(1),
+        ..Script::default()
+    };
     Vendor::start(Setup::new(Dialect::OpenaiChat).script(script)).await.unwrap()
 }
 
@@ -275,7 +280,8 @@ async fn idle_connections_are_closed_when_connecting_breaks_and_stale_ones_are_r
     within(log.wait_for(|log| log.requests.len() == 2 && log.requests[1].ended.is_some())).await;
     stale.write_all(request.as_bytes()).await.unwrap();
     assert!(read_to_end(stale).await.reset);
-    within(log.wait_for(|log| log.connections[1].closed.is_some_and(|closed| closed.kind == CloseKind::OurReset))).await;
+    within(log.wait_for(|log| log.connections[1].closed.is_some_and(|closed| closed.kind == CloseKind::OurReset)))
+        .await;
 }
 
 async fn connect_tls(vendor: &Vendor, authority: &Authority) -> io::Result<impl AsyncRead + AsyncWrite + Unpin> {
@@ -341,4 +347,44 @@ async fn lists_its_models_and_knows_no_other_path() {
     assert!(read_to_end(send(&vendor, &get("/elsewhere")).await).await.text.starts_with("HTTP/1.1 404"));
     vendor.set_fault(Fault::Status503);
     assert!(read_to_end(send(&vendor, &get("/v1/models")).await).await.text.starts_with("HTTP/1.1 503"));
+}
+
+#[tokio::test]
+async fn http2_counts_cancelled_streams_and_keeps_the_connection() {
+    use http_body_util::{BodyExt, Full};
+    use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+
+    const STREAMS: usize = 300;
+    let vendor = Vendor::start(Setup::new(Dialect::OpenaiChat).http2()).await.unwrap();
+    let log = vendor.log();
+    let stream = TcpStream::connect(vendor.address()).await.unwrap();
+    let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_reset_streams(4_096)
+        .handshake::<_, Full<bytes::Bytes>>(TokioIo::new(stream))
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    let request = || {
+        let uri = format!("http://{}/v1/chat/completions", vendor.address());
+        http::Request::post(uri).body(Full::from(call(true).to_string())).unwrap()
+    };
+    vendor.set_fault(Fault::Stall);
+    let mut answers = Vec::new();
+    for _ in 0..STREAMS {
+        let mut answer = sender.clone().send_request(request()).await.unwrap().into_body();
+        answer.frame().await.unwrap().unwrap();
+        answers.push(answer);
+    }
+    drop(answers);
+    within(log.wait_for(|log| log.calls().filter(|call| call.cancelled()).count() == STREAMS)).await;
+    vendor.heal();
+    let body = sender.clone().send_request(request()).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+    assert!(body.ends_with(b"data: [DONE]\n\n"));
+    assert_eq!(log.ask(|log| (log.connections.len(), log.open().count())), (1, 1));
+
+    vendor.set_fault(Fault::CutReset);
+    let cut = sender.clone().send_request(request()).await.unwrap().into_body().collect().await;
+    assert!(cut.is_err(), "the stream is reset");
+    connection.abort();
 }
