@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn f_118_the_authority_is_said_once_and_in_one_place() {
+    fn f_137_the_authority_is_said_once_and_in_one_place() {
         let local = "127.0.0.1:9443";
         assert_eq!(status(local, "/status", &[]), 400);
         assert_eq!(status(local, "/status", &[("host", "127.0.0.1"), ("host", "127.0.0.1")]), 400);
