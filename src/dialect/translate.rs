@@ -2,6 +2,7 @@
 
 use super::Dialect;
 use super::profile::Profile;
+use super::sse::Event;
 use super::{anthropic, openai_chat};
 use crate::base::failure::Failure;
 use crate::base::rejection::{Refusal, Rejection};
@@ -84,12 +85,16 @@ impl StreamReader {
         })
     }
 
-    /// Reads the data of one event and hands on the deltas that it adds.
+    /// Reads one event and hands on the deltas that it adds.
     ///
     /// # Errors
     /// [`Malformed`](crate::base::failure::FailureKind::Malformed) for what is no event of the dialect,
     /// [`SseError`](crate::base::failure::FailureKind::SseError) for the vendor's error.
-    pub fn event(&mut self, data: &[u8], mut sink: impl FnMut(Delta<'_>)) -> Result<(), Failure> {
+    pub fn event(&mut self, event: &Event<'_>, mut sink: impl FnMut(Delta<'_>)) -> Result<(), Failure> {
+        let data = event.data.trim_ascii();
+        if data.is_empty() {
+            return Ok(());
+        }
         match &mut self.0 {
             Reader::OpenaiChat(reader) => reader.event(data, &mut sink),
             Reader::Anthropic(reader) => reader.event(data, &mut sink),
@@ -134,10 +139,10 @@ impl StreamTranslator {
     ///
     /// # Errors
     /// As of [`StreamReader::event`], and where what the vendor sends has no order in the client's dialect.
-    pub fn event(&mut self, data: &[u8], out: &mut BytesMut) -> Result<(), Failure> {
+    pub fn event(&mut self, event: &Event<'_>, out: &mut BytesMut) -> Result<(), Failure> {
         let (writer, created_s) = (&mut self.writer, self.created_s);
         let mut written = Ok(());
-        self.reader.event(data, |delta| {
+        self.reader.event(event, |delta| {
             if written.is_ok() {
                 written = writer.delta(dated(delta, created_s), out);
             }

@@ -65,7 +65,7 @@ pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
 /// A member beyond those that all dialects share, unless its value asks for nothing.
 fn extra(member: &str, value: &RawValue) -> Option<Extra> {
     let need = match (member, value.get()) {
-        ("service_tier", r#""auto""#) | ("mcp_servers", "[]") => return None,
+        ("service_tier", r#""auto""# | r#""default""#) | ("mcp_servers", "[]") => return None,
         ("service_tier", _) => Need::ServiceTier,
         ("top_k", _) => Need::TopK,
         ("container", _) => Need::ServerIds,
@@ -222,11 +222,17 @@ pub(crate) fn read_citation(raw: &RawValue) -> Result<Citation, serde_json::Erro
     Ok(Citation { told: foreign(Need::HostedTools, raw.into()), url, title })
 }
 
+/// Tools of the vendor's own shape that the client runs; all others with a type of their own the vendor runs.
+const CLIENT_RUN: [&str; 4] = ["bash_", "text_editor_", "computer_", "memory_"];
+
 fn read_tool(raw: &RawValue) -> Result<Tool, Rejection> {
     let in_tools = |error: &dyn std::fmt::Display| invalid(format_args!("tools: {error}")).param("tools");
     let Object { known: tool, unknown } = read::<Object<'_, types::Tool<'_>>>(raw).map_err(|error| in_tools(&error))?;
-    if tool.kind.is_some_and(|Text(kind)| kind != "custom") {
-        return Ok(Tool::Foreign(foreign(Need::HostedTools, raw.into())));
+    let kind = tool.kind.unwrap_or_default().0;
+    if !matches!(&*kind, "" | "custom") {
+        let client_runs = CLIENT_RUN.iter().any(|prefix| kind.starts_with(prefix));
+        let need = if client_runs { Need::UnknownMembers } else { Need::HostedTools };
+        return Ok(Tool::Foreign(foreign(need, raw.into())));
     }
     if !unknown.is_empty() {
         return Ok(Tool::Foreign(foreign(Need::UnknownMembers, raw.into())));

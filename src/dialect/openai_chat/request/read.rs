@@ -68,7 +68,7 @@ fn extra(member: &str, value: &RawValue) -> Option<Extra> {
         | ("top_logprobs", "0")
         | ("logit_bias" | "metadata", "{}")
         | ("presence_penalty" | "frequency_penalty", "0" | "0.0")
-        | ("service_tier", r#""auto""#)
+        | ("service_tier", r#""auto""# | r#""default""#)
         | ("modalities", r#"["text"]"#)
         | ("verbosity", r#""medium""#) => return None,
         ("n", _) => Need::Choices,
