@@ -34,3 +34,24 @@ fn holds(value: &Value, accepts: &impl Fn(&Object) -> bool) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strictness_is_judged_at_every_depth() {
+        let closed = r#"{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":false}"#;
+        let full = r#"{"type":"object","properties":{"a":{}},"required":["a"],"additionalProperties":false}"#;
+        let check = |schema: &str, expected: (bool, bool)| {
+            let json = Json::parse(schema).expect("JSON");
+            assert_eq!((is_closed(&json), requires_all(&json)), expected, "{schema}");
+        };
+        check(full, (true, true));
+        check(closed, (true, false));
+        check(r#"{"type":"object"}"#, (false, false));
+        check(r#"{"type":"string"}"#, (true, true));
+        check(&format!(r#"{{"type":"array","items":{closed}}}"#), (true, false));
+        check(&format!(r#"{{"anyOf":[{full},{{"type":"object"}}]}}"#), (false, false));
+    }
+}

@@ -10,10 +10,10 @@ use backstay::base::rejection::Refusal;
 use backstay::call::Call;
 use backstay::call::delta::Fold;
 use backstay::call::reply::Reply;
+use backstay::dialect::Dialect;
 use backstay::dialect::profile::{ANTHROPIC, OPENAI, Profile};
 use backstay::dialect::sse::Splitter;
 use backstay::dialect::translate::{self, StreamReader, StreamTranslator};
-use backstay::dialect::Dialect;
 use bytes::{Bytes, BytesMut};
 use recordings::Recording;
 use std::collections::BTreeMap;
@@ -129,6 +129,9 @@ fn one_reply(recording: &Recording) -> Option<Reply> {
     }
 }
 
+/// How many bytes of one stream are read over and over: small streams are cut at every byte, large ones at fewer.
+const CUT_BYTES: usize = 1 << 21;
+
 #[test]
 fn a_stream_adds_up_to_the_same_reply_however_it_is_cut() {
     for recording in recordings::answered().filter(|recording| recording.stream) {
@@ -139,7 +142,7 @@ fn a_stream_adds_up_to_the_same_reply_however_it_is_cut() {
             let chunks: Vec<_> = body.chunks(size).map(|chunk| body.slice_ref(chunk)).collect();
             assert_eq!(fold(profile, &chunks).expect("read whole before"), whole, "{} by {size}", recording.id);
         }
-        let step = if body.len() < 2048 { 1 } else { 7 * body.len() / 2048 };
+        let step = (body.len() * body.len() / CUT_BYTES).max(1);
         for cut in (0..body.len()).step_by(step) {
             let halves = [body.slice(..cut), body.slice(cut..)];
             assert_eq!(fold(profile, &halves).expect("read whole before"), whole, "{} at {cut}", recording.id);
@@ -155,7 +158,8 @@ fn a_stream_crosses_in_the_order_that_sdks_demand() {
         let reply = match fold(here, stream) {
             Ok(reply) => reply,
             Err(failure) => {
-                assert_eq!(failure.kind, FailureKind::SseError, "{}", recording.id);
+                let several = failure.reason == "not_one_choice";
+                assert!(several || failure.kind == FailureKind::SseError, "{}: {failure:?}", recording.id);
                 continue;
             }
         };

@@ -2,7 +2,7 @@
 
 use super::NAME;
 use super::request::read::read_block;
-use super::types::{Answer, StopDetails, UsageOut, WireUsage};
+use super::types::{Answer, StopDetails, UsageOut};
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::json::Json;
 use crate::call::reply::{Finish, Reply};
@@ -28,18 +28,14 @@ pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
         model: answer.model.unwrap_or_default(),
         created_s: 0,
         parts: parts.into_iter().filter(|part| !says_nothing(part)).collect(),
-        finish: read_finish(answer.stop_reason, answer.stop_sequence, answer.stop_details),
-        usage: answer.usage.as_ref().map(|Known(usage): &Known<WireUsage>| Usage::from(usage)),
+        finish: read_finish(&answer.stop_reason.unwrap_or_default().0, answer.stop_sequence, answer.stop_details),
+        usage: answer.usage.as_ref().map(|Known(usage)| Usage::from(usage)),
     })
 }
 
 /// The stop reason with what is told beside it.
-pub(super) fn read_finish(
-    reason: Option<Text<'_>>,
-    sequence: Option<String>,
-    details: Option<Known<StopDetails>>,
-) -> Finish {
-    match &*reason.unwrap_or_default().0 {
+pub(super) fn read_finish(reason: &str, sequence: Option<String>, details: Option<Known<StopDetails>>) -> Finish {
+    match reason {
         "end_turn" | "" => Finish::Stop,
         "stop_sequence" => Finish::StopSequence(sequence),
         "max_tokens" => Finish::Length,
@@ -219,4 +215,68 @@ fn write_block(content: &Content) -> Option<AnyBlockOut<'_>> {
             return None;
         }
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::{Dialect, profile, translate};
+    use serde_json::{Value, json};
+
+    /// What an OpenAI message becomes for a client of this dialect.
+    fn check(message: Value, finish_reason: &str, content: Value, stop_reason: &str) {
+        let answer = json!({"id": "c1", "model": "gpt", "created": 5,
+            "choices": [{"index": 0, "message": message, "finish_reason": finish_reason}],
+            "usage": {"prompt_tokens": 10, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 4},
+                "completion_tokens_details": {"reasoning_tokens": 1}}});
+        let reply = translate::read_reply(&profile::OPENAI, answer.to_string().as_bytes()).expect("an answer");
+        let written: Value = serde_json::from_slice(&translate::write_reply(Dialect::Anthropic, &reply)).expect("JSON");
+        let usage = json!({"input_tokens": 6, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 4,
+            "output_tokens": 3, "output_tokens_details": {"thinking_tokens": 1}});
+        let wanted = json!({"id": "c1", "type": "message", "role": "assistant", "model": "gpt", "content": content,
+            "stop_reason": stop_reason, "stop_sequence": null, "usage": usage});
+        assert_eq!(written, wanted, "{message}");
+    }
+
+    #[test]
+    fn answers_are_retold() {
+        let text = |text: &str| json!([{"type": "text", "text": text}]);
+        check(json!({"content": "a"}), "stop", text("a"), "end_turn");
+        check(json!({"content": ""}), "length", json!([]), "max_tokens");
+        check(json!({"content": "a"}), "content_filter", text("a"), "refusal");
+        check(json!({"content": "a"}), "eos", text("a"), "end_turn");
+        check(json!({"content": null, "refusal": "no"}), "stop", text("no"), "refusal");
+        check(
+            json!({"content": "a", "reasoning_content": "hm"}),
+            "stop",
+            json!([{"type": "thinking", "thinking": "hm", "signature": ""}, {"type": "text", "text": "a"}]),
+            "end_turn",
+        );
+        let call = |id: &str, arguments: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": arguments}});
+        check(
+            json!({"content": null, "tool_calls": [call("a", r#"{"x": 1}"#), call("b", ""), call("c", "{oops")]}),
+            "tool_calls",
+            json!([
+                {"type": "tool_use", "id": "a", "name": "f", "input": {"x": 1}},
+                {"type": "tool_use", "id": "b", "name": "f", "input": {}},
+                {"type": "tool_use", "id": "c", "name": "f", "input": {"_unparsed_arguments": "{oops"}},
+            ]),
+            "tool_use",
+        );
+        check(
+            json!({"content": "a", "annotations": [{"type": "url_citation",
+                "url_citation": {"url": "https://a", "title": "A", "start_index": 0, "end_index": 1}}]}),
+            "stop",
+            json!([{"type": "text", "text": "a", "citations": [{"type": "web_search_result_location", "cited_text": "",
+                "encrypted_index": "", "title": "A", "url": "https://a"}]}]),
+            "end_turn",
+        );
+    }
+
+    #[test]
+    fn what_is_no_answer_is_a_failure() {
+        for body in ["<html>", "{}", r#"{"type": "message"}"#, r#"{"type": "error", "content": []}"#] {
+            assert_eq!(read_reply(body.as_bytes()).expect_err(body).kind, FailureKind::Malformed, "{body}");
+        }
+    }
 }

@@ -41,7 +41,9 @@ impl Reader {
                 if let Some(Known(usage)) = &event.usage {
                     self.usage(Usage::from(usage), sink);
                 }
-                sink(Delta::Finish(read_finish(delta.stop_reason, delta.stop_sequence, delta.stop_details)));
+                if let Some(reason) = delta.stop_reason {
+                    sink(Delta::Finish(read_finish(&reason.0, delta.stop_sequence, delta.stop_details)));
+                }
             }
             ("error", ..) => return Err(Failure::new(FailureKind::SseError, self.phase(), "error_event")),
             ("message_start" | "content_block_start" | "content_block_delta" | "message_delta", ..) => {
@@ -327,6 +329,156 @@ impl EventOut<'_> {
             Self::ContentBlockStop { .. } => "content_block_stop",
             Self::MessageDelta { .. } => "message_delta",
             Self::MessageStop => "message_stop",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::sse;
+    use crate::dialect::translate::StreamTranslator;
+    use crate::dialect::{Dialect, profile};
+    use serde_json::{Value, json};
+
+    fn retell(chunks: &[Value]) -> Result<Vec<Value>, Failure> {
+        let mut translator = StreamTranslator::new(&profile::OPENAI, Dialect::Anthropic, true);
+        let mut out = BytesMut::new();
+        for chunk in chunks {
+            let raw = format!("data: {chunk}\n\n");
+            translator.event(&sse::Event::parse(raw.as_bytes()), &mut out)?;
+        }
+        translator.event(&sse::Event::parse(b"data: [DONE]\n\n"), &mut out)?;
+        translator.end(&mut out);
+        let text = String::from_utf8(out.to_vec()).expect("UTF-8");
+        let data = text.trim_end().split("\n\n").filter_map(|event| event.split_once("data: "));
+        Ok(data.map(|(_, data)| serde_json::from_str(data).expect("JSON")).collect())
+    }
+
+    fn chunk(delta: Value) -> Value {
+        json!({"id": "c", "model": "gpt", "choices": [{"index": 0, "delta": delta, "finish_reason": null}]})
+    }
+
+    fn finish(reason: &str) -> Value {
+        json!({"id": "c", "model": "gpt", "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
+    }
+
+    fn block(index: u32, block: Value) -> Value {
+        json!({"type": "content_block_start", "index": index, "content_block": block})
+    }
+
+    fn delta(index: u32, delta: Value) -> Value {
+        json!({"type": "content_block_delta", "index": index, "delta": delta})
+    }
+
+    fn stop(index: u32) -> Value {
+        json!({"type": "content_block_stop", "index": index})
+    }
+
+    /// What an Anthropic client is told between the head and the end.
+    fn check(chunks: &[Value], expected: &[Value], stop_reason: &str) {
+        let events = retell(chunks).expect("an order");
+        let (start, rest) = events.split_first().expect("events");
+        assert_eq!((&start["type"], &start["message"]["model"]), (&json!("message_start"), &json!("gpt")));
+        let (between, end) = rest.split_at(rest.len() - 2);
+        assert_eq!(between, expected);
+        assert_eq!(end[0]["delta"]["stop_reason"], stop_reason);
+        assert_eq!(end[1], json!({"type": "message_stop"}));
+    }
+
+    #[test]
+    fn deltas_become_blocks_one_after_the_other() {
+        let call = |call: Value| chunk(json!({"tool_calls": [call]}));
+        check(
+            &[
+                json!({"id": "", "model": "", "choices": [], "prompt_filter_results": []}),
+                chunk(json!({"role": "assistant", "content": ""})),
+                chunk(json!({"reasoning_content": "hm"})),
+                chunk(json!({"content": "a"})),
+                chunk(json!({"content": "b"})),
+                call(json!({"index": 0, "id": "t1", "type": "function", "function": {"name": "f", "arguments": ""}})),
+                call(json!({"index": 0, "function": {"arguments": "{\"x\":"}})),
+                call(json!({"index": 0, "function": {"arguments": "1}"}})),
+                call(json!({"index": 1, "id": "t2", "type": "function", "function": {"name": "g", "arguments": "{}"}})),
+                finish("tool_calls"),
+            ],
+            &[
+                block(0, json!({"type": "thinking", "thinking": "", "signature": ""})),
+                delta(0, json!({"type": "thinking_delta", "thinking": "hm"})),
+                stop(0),
+                block(1, json!({"type": "text", "text": ""})),
+                delta(1, json!({"type": "text_delta", "text": "a"})),
+                delta(1, json!({"type": "text_delta", "text": "b"})),
+                stop(1),
+                block(2, json!({"type": "tool_use", "id": "t1", "name": "f", "input": {}})),
+                delta(2, json!({"type": "input_json_delta", "partial_json": "{\"x\":"})),
+                delta(2, json!({"type": "input_json_delta", "partial_json": "1}"})),
+                stop(2),
+                block(3, json!({"type": "tool_use", "id": "t2", "name": "g", "input": {}})),
+                delta(3, json!({"type": "input_json_delta", "partial_json": "{}"})),
+                stop(3),
+            ],
+            "tool_use",
+        );
+    }
+
+    #[test]
+    fn vendors_quirks_are_understood() {
+        let text = |text: &str| {
+            vec![
+                block(0, json!({"type": "text", "text": ""})),
+                delta(0, json!({"type": "text_delta", "text": text})),
+                stop(0),
+            ]
+        };
+        check(&[chunk(json!({"refusal": "no"})), finish("stop")], &text("no"), "refusal");
+        // a terminator alone
+        check(&[chunk(json!({"content": "a"}))], &text("a"), "end_turn");
+        // an empty finish reason on every chunk
+        let mut quirk = chunk(json!({"content": "a"}));
+        quirk["choices"][0]["finish_reason"] = json!("");
+        check(&[quirk, finish("length")], &text("a"), "max_tokens");
+        // whole calls without an index or an id
+        let call = json!({"id": "", "function": {"name": "f", "arguments": "{}"}});
+        let whole = |index, id| {
+            [
+                block(index, json!({"type": "tool_use", "id": id, "name": "f", "input": {}})),
+                delta(index, json!({"type": "input_json_delta", "partial_json": "{}"})),
+                stop(index),
+            ]
+        };
+        check(
+            &[chunk(json!({"tool_calls": [call, call]}))],
+            &[whole(0, "call_c_0"), whole(1, "call_c_1")].concat(),
+            "tool_use",
+        );
+    }
+
+    #[test]
+    fn usage_that_comes_after_the_finish_is_told_at_the_end() {
+        let usage = json!({"id": "c", "model": "gpt", "choices": [],
+            "usage": {"prompt_tokens": 10, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 6}}});
+        let events = retell(&[chunk(json!({"content": "a"})), finish("stop"), usage]).expect("an order");
+        assert_eq!(
+            events[events.len() - 2]["usage"],
+            json!({"input_tokens": 4, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 6, "output_tokens": 4})
+        );
+    }
+
+    #[test]
+    fn what_has_no_order_is_a_failure() {
+        let call = |index: u32, id: &str| {
+            chunk(json!({"tool_calls": [{"index": index, "id": id, "function": {"name": "f", "arguments": "{"}}]}))
+        };
+        let back = chunk(json!({"tool_calls": [{"index": 0, "function": {"arguments": "}"}}]}));
+        let second = json!({"id": "c", "model": "gpt", "choices": [{"index": 1, "delta": {"content": "a"}}]});
+        for (chunks, reason) in [
+            (vec![call(0, "a"), call(1, "b"), back], "interleaved_tool_calls"),
+            (vec![second], "not_one_choice"),
+            (vec![chunk(json!({"content": 5}))], "not_the_dialect"),
+            (vec![json!({"error": {"code": 502}, "choices": []})], "error_event"),
+        ] {
+            assert_eq!(retell(&chunks).expect_err(reason).reason, reason);
         }
     }
 }

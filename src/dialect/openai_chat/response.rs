@@ -32,16 +32,35 @@ pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
         return Err(malformed("not_one_choice"));
     };
     let finish = choice.finish_reason.as_ref().map_or(Finish::Stop, |Text(reason)| read_finish(reason));
-    let parts = read_parts(choice).map_err(|_| malformed("not_the_dialect"))?;
+    let mut parts = read_parts(choice).map_err(|_| malformed("not_the_dialect"))?;
+    let id = completion.id.unwrap_or_default();
+    name_calls(&id, &mut parts);
     let refused = parts.iter().any(|part| matches!(part.content, Content::Refusal(_)));
     Ok(Reply {
-        id: completion.id.unwrap_or_default(),
+        id,
         model: completion.model.unwrap_or_default(),
         created_s: read_created(completion.created),
         parts,
         finish: if refused { Finish::Refusal(None) } else { finish },
         usage: completion.usage.as_ref().map(|Known(usage)| Usage::from(usage)),
     })
+}
+
+/// Gives tool calls without ids (Gemini's endpoint of this dialect, recording `9be398e0fba56f59`) one, as their results
+/// need it.
+fn name_calls(answer: &str, parts: &mut [Part]) {
+    let calls = parts.iter_mut().filter_map(|part| match &mut part.content {
+        Content::ToolCall(call) => Some(call),
+        _ => None,
+    });
+    for (index, call) in calls.enumerate().filter(|(_, call)| call.id.is_empty()) {
+        call.id = made_up_id(answer, index);
+    }
+}
+
+/// An id for a tool call of an answer that names none.
+pub(super) fn made_up_id(answer: &str, index: usize) -> String {
+    format!("call_{answer}_{index}")
 }
 
 /// Some vendors write the time with a fraction.
@@ -199,4 +218,111 @@ pub(super) fn write_annotation(citation: &Citation, start_index: usize, end_inde
     let (url, title) = (citation.url.as_deref()?, citation.title.as_deref().unwrap_or(""));
     let url_citation = UrlCitationOut { start_index, end_index, url, title };
     Some(AnnotationOut::Page { kind: "url_citation", url_citation })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::{Dialect, profile, translate};
+    use serde_json::{Value, json};
+
+    /// What an Anthropic answer with these members becomes for a client of this dialect: the choice and the usage.
+    fn check(members: Value, message: Value, finish_reason: &str) {
+        let mut answer = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "content": [],
+            "stop_reason": "end_turn", "usage": {"input_tokens": 1, "output_tokens": 2}});
+        for (name, value) in members.as_object().expect("an object") {
+            answer[name] = value.clone();
+        }
+        let reply = translate::read_reply(&profile::ANTHROPIC, answer.to_string().as_bytes()).expect("an answer");
+        let written: Value =
+            serde_json::from_slice(&translate::write_reply(Dialect::OpenaiChat, &reply)).expect("JSON");
+        let mut wanted = json!({"role": "assistant", "content": null, "refusal": null, "annotations": []});
+        for (name, value) in message.as_object().expect("an object") {
+            wanted[name] = value.clone();
+        }
+        assert_eq!(written["choices"][0]["message"], wanted, "{members}");
+        assert_eq!(written["choices"][0]["finish_reason"], finish_reason, "{members}");
+        assert_eq!((&written["model"], &written["id"]), (&json!("claude"), &json!("msg_1")));
+    }
+
+    #[test]
+    fn answers_are_retold() {
+        let text = |text: &str| json!({"type": "text", "text": text});
+        check(json!({"content": [text("a"), text("b")]}), json!({"content": "ab"}), "stop");
+        check(json!({"stop_reason": "max_tokens", "content": [text("a")]}), json!({"content": "a"}), "length");
+        check(json!({"stop_reason": "stop_sequence", "stop_sequence": "X"}), json!({}), "stop");
+        check(json!({"stop_reason": "model_context_window_exceeded"}), json!({}), "length");
+        check(json!({"stop_reason": "some_new_reason"}), json!({}), "stop");
+        check(json!({"stop_reason": "refusal"}), json!({"refusal": SILENT_REFUSAL}), "content_filter");
+        check(
+            json!({"stop_reason": "refusal", "stop_details": {"type": "refusal", "explanation": "no"}}),
+            json!({"refusal": "no"}),
+            "content_filter",
+        );
+        check(
+            json!({"stop_reason": "tool_use", "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "s"},
+                {"type": "tool_use", "id": "t", "name": "f", "input": {"a": [1]}},
+            ]}),
+            json!({"reasoning_content": "hm",
+                "tool_calls": [{"id": "t", "type": "function", "function": {"name": "f", "arguments": r#"{"a":[1]}"#}}]}),
+            "tool_calls",
+        );
+        check(
+            json!({"content": [text("é "), {"type": "text", "text": "cited", "citations": [
+                {"type": "web_search_result_location", "url": "https://a", "title": "A", "encrypted_index": "e"}]}]}),
+            json!({"content": "é cited", "annotations": [{"type": "url_citation",
+                "url_citation": {"start_index": 2, "end_index": 7, "url": "https://a", "title": "A"}}]}),
+            "stop",
+        );
+    }
+
+    #[test]
+    fn usage_is_told_in_the_dialects_own_sums() {
+        let check = |usage: Value, expected: Usage| {
+            let body = json!({"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}], "usage": usage});
+            assert_eq!(read_reply(body.to_string().as_bytes()).expect("an answer").usage, Some(expected), "{usage}");
+        };
+        let counts = |fresh, cached, written, output, reasoning| Usage { fresh, cached, written, output, reasoning };
+        check(
+            json!({"prompt_tokens": 5, "completion_tokens": 2, "prompt_tokens_details": null}),
+            counts(5, 0, 0, 2, 0),
+        );
+        check(
+            json!({"prompt_tokens": 10, "completion_tokens": 7, "total_tokens": 17,
+                "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 3},
+                "completion_tokens_details": {"reasoning_tokens": 5}}),
+            counts(3, 4, 3, 7, 5),
+        );
+        check(
+            json!({"prompt_tokens": 401, "completion_tokens": 44, "total_tokens": 702,
+                "completion_tokens_details": {"reasoning_tokens": 257}}),
+            counts(401, 0, 0, 301, 257),
+        );
+    }
+
+    #[test]
+    fn what_is_no_answer_is_a_failure() {
+        for (body, kind) in [
+            ("<html>", FailureKind::Malformed),
+            ("{}", FailureKind::Malformed),
+            (r#"{"choices": []}"#, FailureKind::Malformed),
+            (r#"{"choices": [{}, {}]}"#, FailureKind::Malformed),
+            (r#"{"error": {"code": 502}}"#, FailureKind::ServerError),
+        ] {
+            assert_eq!(read_reply(body.as_bytes()).expect_err(body).kind, kind, "{body}");
+        }
+    }
+
+    #[test]
+    fn tool_calls_without_ids_get_distinct_ones() {
+        let call = json!({"id": "", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        let body = json!({"id": "x", "choices": [{"message": {"tool_calls": [call, call]}}]});
+        let reply = read_reply(body.to_string().as_bytes()).expect("an answer");
+        let ids = reply.parts.iter().filter_map(|part| match &part.content {
+            Content::ToolCall(call) => Some(call.id.as_str()),
+            _ => None,
+        });
+        assert_eq!(ids.collect::<Vec<_>>(), ["call_x_0", "call_x_1"]);
+    }
 }

@@ -1,6 +1,8 @@
 //! Streamed answers: a vendor's chunks read as [`Delta`]s; [`Delta`]s, written as chunks for a client.
 
-use super::response::{read_annotation, read_created, read_finish, refusal_words, write_annotation, write_finish};
+use super::response::{
+    made_up_id, read_annotation, read_created, read_finish, refusal_words, write_annotation, write_finish,
+};
 use super::types::{
     AnnotationOut, Chunk, ChunkChoice, ChunkDelta, ChunkToolCall, FunctionCallOut, ToolCallOut, UsageOut,
 };
@@ -67,8 +69,8 @@ impl Reader {
         if let Some(Known(delta)) = choice.delta {
             self.delta(delta, sink)?;
         }
-        if let Some(Text(reason)) = choice.finish_reason {
-            sink(Delta::Finish(if self.refused { Finish::Refusal(None) } else { read_finish(&reason) }));
+        if let Some(reason) = said(&choice.finish_reason) {
+            sink(Delta::Finish(if self.refused { Finish::Refusal(None) } else { read_finish(reason) }));
         }
         Ok(())
     }
@@ -105,7 +107,7 @@ impl Reader {
         let index = if new { self.tool_calls } else { call.index.unwrap_or(self.tool_calls.saturating_sub(1)) };
         if new {
             self.tool_calls += 1;
-            let id = said(&call.id).map_or_else(|| format!("call_{}_{index}", self.id).into(), Cow::Borrowed);
+            let id = said(&call.id).map_or_else(|| made_up_id(&self.id, index).into(), Cow::Borrowed);
             sink(Delta::ToolCall { index, id: &id, name: name.unwrap_or("") });
         }
         if let Some(json) = function.and_then(|function| said(&function.arguments)) {
@@ -133,7 +135,7 @@ pub(crate) struct Writer {
     part_start: usize,
     refused: bool,
     tool_called: bool,
-    finished: bool,
+    finish: Option<Finish>,
     usage: Option<Usage>,
 }
 
@@ -184,7 +186,7 @@ impl Writer {
             part_start: 0,
             refused: false,
             tool_called: false,
-            finished: false,
+            finish: None,
             usage: None,
         }
     }
@@ -204,6 +206,8 @@ impl Writer {
                 self.refused = true;
                 self.chunk(DeltaOut { refusal: Some(text), ..DeltaOut::default() }, None, out);
             }
+            // Thoughts that are sealed and not shown.
+            Delta::Thinking("") => {}
             Delta::Thinking(text) => {
                 self.chunk(DeltaOut { reasoning_content: Some(text), ..DeltaOut::default() }, None, out);
             }
@@ -224,32 +228,27 @@ impl Writer {
                 self.chunk(DeltaOut { tool_calls: Some([call]), ..DeltaOut::default() }, None, out);
             }
             Delta::Close => self.part_start = self.characters,
-            Delta::Finish(finish) => self.finish(&finish, out),
+            Delta::Finish(finish) => self.finish = Some(finish),
             Delta::Usage(usage) => self.usage = Some(usage),
             // Nothing of this dialect: see `response::write_reply`.
             Delta::Signature(_) | Delta::RedactedThinking(_) | Delta::Foreign(_) => {}
         }
     }
 
-    /// Writes the end of a complete answer.
+    /// Writes the end of a complete answer. Only now, so that it is said once, after all else.
     pub(crate) fn end(&mut self, out: &mut BytesMut) {
-        if !self.finished {
-            self.finish(if self.tool_called { &Finish::ToolCalls } else { &Finish::Stop }, out);
+        let unsaid = if self.tool_called { Finish::ToolCalls } else { Finish::Stop };
+        let finish = self.finish.take().unwrap_or(unsaid);
+        if let Some(words) = refusal_words(&finish, self.refused) {
+            self.chunk(DeltaOut { refusal: Some(words), ..DeltaOut::default() }, None, out);
         }
+        self.chunk(DeltaOut::default(), Some(write_finish(&finish, self.refused)), out);
         if self.include_usage
             && let Some(usage) = self.usage
         {
             self.write(&[], Some(Some(usage.into())), out);
         }
         out.put_slice(b"data: [DONE]\n\n");
-    }
-
-    fn finish(&mut self, finish: &Finish, out: &mut BytesMut) {
-        if let Some(words) = refusal_words(finish, self.refused) {
-            self.chunk(DeltaOut { refusal: Some(words), ..DeltaOut::default() }, None, out);
-        }
-        self.finished = true;
-        self.chunk(DeltaOut::default(), Some(write_finish(finish, self.refused)), out);
     }
 
     fn chunk(&self, delta: DeltaOut<'_>, finish_reason: Option<&'static str>, out: &mut BytesMut) {
@@ -261,5 +260,118 @@ impl Writer {
         let (id, model, created) = (&self.id, &self.model, self.created_s);
         let chunk = ChunkOut { id, object: "chat.completion.chunk", created, model, choices, usage };
         write_event(None, &chunk, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::sse::Event;
+    use crate::dialect::translate::StreamTranslator;
+    use crate::dialect::{Dialect, profile};
+    use serde_json::{Value, json};
+
+    /// Retells events of Anthropic to a client of this dialect, and gives what it is told of each choice and of usage.
+    fn retell(events: &[Value], include_usage: bool) -> Vec<Value> {
+        let mut translator =
+            StreamTranslator::new(&profile::ANTHROPIC, Dialect::OpenaiChat, include_usage).created_s(7);
+        let mut out = BytesMut::new();
+        for event in events {
+            let raw = format!("data: {event}\n\n");
+            translator.event(&Event::parse(raw.as_bytes()), &mut out).expect("an event");
+        }
+        translator.end(&mut out);
+        let text = String::from_utf8(out.to_vec()).expect("UTF-8");
+        let (chunks, done) = text.trim_end().rsplit_once("\n\n").expect("several events");
+        assert_eq!(done, "data: [DONE]");
+        chunks.split("\n\n").map(|chunk| serde_json::from_str(&chunk["data: ".len()..]).expect("JSON")).collect()
+    }
+
+    fn message(events: &[Value]) -> Vec<Value> {
+        let start = json!({"type": "message_start", "message": {"id": "m", "model": "claude",
+            "usage": {"input_tokens": 10, "cache_read_input_tokens": 3, "output_tokens": 1}}});
+        let end = [
+            json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}}),
+            json!({"type": "message_stop"}),
+        ];
+        [&[start], events, &end].concat()
+    }
+
+    fn check(events: &[Value], expected: &[Value]) {
+        let chunks = retell(&message(events), false);
+        assert!(chunks.iter().all(|chunk| chunk["created"] == 7 && chunk["model"] == "claude"), "{chunks:?}");
+        let deltas: Vec<_> = chunks.iter().map(|chunk| chunk["choices"][0]["delta"].clone()).collect();
+        let role = [json!({"role": "assistant", "content": ""})];
+        assert_eq!(deltas, [&role, expected, &[json!({})]].concat());
+    }
+
+    #[test]
+    fn blocks_become_deltas() {
+        let block =
+            |index: u32, block: Value| json!({"type": "content_block_start", "index": index, "content_block": block});
+        let delta = |index: u32, delta: Value| json!({"type": "content_block_delta", "index": index, "delta": delta});
+        let call = |index: usize, id: &str| json!({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": "f", "arguments": ""}}]});
+        check(
+            &[
+                json!({"type": "ping"}),
+                block(0, json!({"type": "thinking", "thinking": "", "signature": ""})),
+                delta(0, json!({"type": "thinking_delta", "thinking": "hm"})),
+                delta(0, json!({"type": "signature_delta", "signature": "s"})),
+                json!({"type": "content_block_stop", "index": 0}),
+                block(1, json!({"type": "text", "text": ""})),
+                delta(1, json!({"type": "text_delta", "text": "a\n\"b"})),
+                delta(1, json!({"type": "some_new_delta"})),
+                json!({"type": "content_block_stop", "index": 1}),
+                block(2, json!({"type": "tool_use", "id": "t1", "name": "f", "input": {}})),
+                delta(2, json!({"type": "input_json_delta", "partial_json": ""})),
+                delta(2, json!({"type": "input_json_delta", "partial_json": "{\"x\":1}"})),
+                block(3, json!({"type": "tool_use", "id": "t2", "name": "f", "input": {}})),
+            ],
+            &[
+                json!({"reasoning_content": "hm"}),
+                json!({"content": "a\n\"b"}),
+                call(0, "t1"),
+                json!({"tool_calls": [{"index": 0, "function": {"arguments": "{\"x\":1}"}}]}),
+                call(1, "t2"),
+            ],
+        );
+    }
+
+    #[test]
+    fn usage_is_told_only_to_a_client_that_asked() {
+        assert!(retell(&message(&[]), false).iter().all(|chunk| chunk.get("usage").is_none()));
+        let chunks = retell(&message(&[]), true);
+        let (last, others) = chunks.split_last().expect("chunks");
+        assert!(others.iter().all(|chunk| chunk["usage"].is_null()));
+        assert_eq!(last["choices"], json!([]));
+        assert_eq!(
+            last["usage"],
+            json!({"prompt_tokens": 13, "completion_tokens": 9, "total_tokens": 22,
+                "prompt_tokens_details": {"cached_tokens": 3, "cache_write_tokens": 0},
+                "completion_tokens_details": {"reasoning_tokens": 0}})
+        );
+    }
+
+    #[test]
+    fn a_refusal_without_words_is_told_before_the_end() {
+        let mut events = message(&[]);
+        events[1]["delta"]["stop_reason"] = json!("refusal");
+        let chunks = retell(&events, false);
+        assert_eq!(chunks[1]["choices"][0]["delta"], json!({"refusal": "The model declined to answer."}));
+        assert_eq!(chunks[2]["choices"][0]["finish_reason"], "content_filter");
+    }
+
+    #[test]
+    fn what_is_no_event_is_a_failure() {
+        for (data, kind) in [
+            ("{", FailureKind::Malformed),
+            (r#"{"type": "message_start"}"#, FailureKind::Malformed),
+            (r#"{"type": "error", "error": {"type": "overloaded_error"}}"#, FailureKind::SseError),
+        ] {
+            let mut translator = StreamTranslator::new(&profile::ANTHROPIC, Dialect::OpenaiChat, false);
+            let (raw, mut out) = (format!("data: {data}\n\n"), BytesMut::new());
+            let failure = translator.event(&Event::parse(raw.as_bytes()), &mut out).expect_err(data);
+            assert_eq!((failure.kind, out.len()), (kind, 0), "{data}");
+        }
     }
 }

@@ -16,8 +16,8 @@ pub(super) struct Recording {
 /// Every exchange of our dialects that was answered with 200.
 pub(super) fn answered() -> impl Iterator<Item = Recording> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let beside = std::env::var_os("BACKSTAY_TRAFFIC")
-        .map_or_else(|| here.join("../shared/vendor-traffic"), PathBuf::from);
+    let beside =
+        std::env::var_os("BACKSTAY_TRAFFIC").map_or_else(|| here.join("../shared/vendor-traffic"), PathBuf::from);
     [here.join("tests/recordings"), beside]
         .into_iter()
         .filter(|folder| folder.is_dir())

@@ -292,3 +292,72 @@ fn read_reasoning(thinking: Option<Thinking<'_>>, effort: Option<String>) -> Res
     };
     Ok(Some(Reasoning { mode, effort, display: thinking.display }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::needs::Needs;
+
+    fn check(body: &str, expected: &str) {
+        let rejection = read_call(body.as_bytes()).expect_err(body);
+        assert_eq!(rejection.status(), 400, "{body}");
+        assert!(rejection.message.contains(expected), "{body}: {}", rejection.message);
+    }
+
+    #[test]
+    fn a_rejection_names_the_member_at_fault() {
+        for (body, expected) in [
+            ("[]", "an object"),
+            (r#"{"messages": []}"#, "max_tokens: missing"),
+            (r#"{"max_tokens": 1}"#, "messages: missing"),
+            (r#"{"max_tokens": "1", "messages": []}"#, "max_tokens: "),
+            (r#"{"max_tokens": 1, "messages": [{"role": "tool", "content": ""}]}"#, "messages[0].role: `tool`"),
+            (r#"{"max_tokens": 1, "messages": [{"role": "user", "content": [5]}]}"#, "messages[0].content: "),
+            (r#"{"max_tokens": 1, "messages": [], "system": [5]}"#, "system: "),
+            (r#"{"max_tokens": 1, "messages": [], "temperature": 1.5}"#, "temperature: 1.5 is not between 0 and 1"),
+            (r#"{"max_tokens": 1, "messages": [], "tool_choice": {"type": "required"}}"#, "tool_choice: `required`"),
+            (r#"{"max_tokens": 1, "messages": [], "tools": [{}]}"#, "tools: a tool without a name"),
+            (r#"{"max_tokens": 1, "messages": [], "thinking": {"type": "enabled"}}"#, "thinking: `enabled`"),
+            (
+                r#"{"max_tokens": 1, "messages": [], "output_config": {"format": {"type": "json"}}}"#,
+                "output_config.format: ",
+            ),
+        ] {
+            check(body, expected);
+        }
+        assert!(read_call(b"\"\xff\"").is_err());
+    }
+
+    #[test]
+    fn needs_are_told_from_every_corner() {
+        let cached = r#""cache_control": {"type": "ephemeral"}"#;
+        let with = |members: &str| format!(r#"{{"max_tokens": 1, {members}}}"#);
+        let asked = |block: &str| with(&format!(r#""messages": [{{"role": "user", "content": [{block}]}}]"#));
+        for (body, need) in [
+            (asked(&format!(r#"{{"type": "text", "text": "a", {cached}}}"#)), Need::CacheControl),
+            (with(&format!(r#""messages": [], "tools": [{{"name": "f", {cached}}}]"#)), Need::CacheControl),
+            (with(&format!(r#""messages": [], {cached}"#)), Need::CacheControl),
+            (asked(r#"{"type": "image", "source": {"type": "file", "file_id": "f"}}"#), Need::ServerIds),
+            (
+                asked(r#"{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "search_result"}]}"#),
+                Need::Documents,
+            ),
+            (asked(r#"{"type": "document", "source": {}, "citations": {"enabled": true}}"#), Need::Documents),
+            (asked(r#"{"type": "redacted_thinking", "data": "d"}"#), Need::SignedReasoning),
+            (asked(r#"{"type": "web_search_tool_result"}"#), Need::HostedTools),
+            (asked(r#"{"type": "hologram"}"#), Need::UnknownMembers),
+            (with(r#""messages": [], "output_config": {"task_budget": 1}"#), Need::UnknownMembers),
+        ] {
+            let call = read_call(body.as_bytes()).expect(&body);
+            assert!(call.needs().has(need), "{body}: {:?}", call.needs());
+        }
+    }
+
+    #[test]
+    fn thoughts_without_a_seal_need_nobody() {
+        let body = r#"{"max_tokens": 1, "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": [
+            {"type": "thinking", "thinking": "hm", "signature": ""}, {"type": "text", "text": "b"}]},
+            {"role": "user", "content": "c"}]}"#;
+        assert_eq!(read_call(body.as_bytes()).expect("a valid request").needs(), Needs::NONE);
+    }
+}

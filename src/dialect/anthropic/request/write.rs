@@ -51,6 +51,20 @@ fn refuse_unsayable(call: &Call) -> Result<(), Refusal> {
     if call.stop.iter().any(|text| text.trim().is_empty()) {
         return Err(Refusal::Capability("stop"));
     }
+    // While it thinks, the vendor takes neither a forced tool nor another temperature than its own.
+    let thinks = call.reasoning.as_ref().is_some_and(|reasoning| reasoning.mode == ReasoningMode::Adaptive);
+    if thinks && call.dialect != NAME {
+        if matches!(call.tool_choice, ToolChoice::Required | ToolChoice::Named(_)) {
+            return Err(Refusal::Capability("tool_choice"));
+        }
+        if call.temperature.is_some_and(|temperature| temperature < 1.0) {
+            return Err(Refusal::Capability("temperature"));
+        }
+    }
+    // A conversation has to have begun.
+    if call.turns.iter().all(Turn::is_system) {
+        return Err(Refusal::Capability("no_user_turn"));
+    }
     // The model would carry the last turn on, where the client expects an answer to it.
     if call.ends_with_assistant() && !call.prefill {
         return Err(unmet(Need::Prefill));
@@ -394,4 +408,186 @@ struct MetadataOut<'a> {
 fn write_metadata(call: &Call) -> Option<MetadataOut<'_>> {
     let (user_id, extras) = (call.user.as_deref(), Extras::within("metadata", &call.extras));
     (user_id.is_some() || !extras.is_empty()).then_some(MetadataOut { user_id, extras })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::rejection::Refusal;
+    use crate::dialect::profile::ANTHROPIC;
+    use crate::dialect::{Dialect, translate};
+    use serde_json::{Value, json};
+
+    /// An OpenAI request with these members, written for Anthropic.
+    fn cross(members: &Value) -> Result<Value, Refusal> {
+        let mut request = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+        for (name, value) in members.as_object().expect("an object") {
+            request[name] = value.clone();
+        }
+        let call = translate::read_call(Dialect::OpenaiChat, request.to_string().as_bytes()).expect("a valid request");
+        let body = translate::write_call(&ANTHROPIC, &call, "claude", 1000, true)?;
+        Ok(serde_json::from_slice(&body).expect("JSON"))
+    }
+
+    fn check(members: Value, expected: Value) {
+        let mut wanted =
+            json!({"model": "claude", "max_tokens": 1000, "messages": [{"role": "user", "content": "hi"}]});
+        for (name, value) in expected.as_object().expect("an object") {
+            wanted[name] = value.clone();
+        }
+        assert_eq!(cross(&members).expect("no refusal"), wanted, "{members}");
+    }
+
+    #[test]
+    fn members_find_their_place() {
+        check(json!({"max_tokens": 7}), json!({"max_tokens": 7}));
+        check(json!({"max_completion_tokens": 8}), json!({"max_tokens": 8}));
+        check(json!({"temperature": 1, "top_p": 0.5}), json!({"temperature": 1.0, "top_p": 0.5}));
+        check(json!({"stop": "a"}), json!({"stop_sequences": ["a"]}));
+        check(json!({"user": "u"}), json!({"metadata": {"user_id": "u"}}));
+        check(json!({"safety_identifier": "u"}), json!({"metadata": {"user_id": "u"}}));
+        check(json!({"stream": true, "stream_options": {"include_usage": true}}), json!({"stream": true}));
+        check(json!({"reasoning_effort": "none"}), json!({"thinking": {"type": "disabled"}}));
+        check(
+            json!({"reasoning_effort": "minimal"}),
+            json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}),
+        );
+    }
+
+    #[test]
+    fn what_asks_for_nothing_is_no_need() {
+        check(
+            json!({"n": 1, "store": false, "logprobs": false, "logit_bias": {}, "presence_penalty": 0, "seed": null,
+                   "service_tier": "auto", "modalities": ["text"], "response_format": {"type": "text"}}),
+            json!({}),
+        );
+    }
+
+    #[test]
+    fn system_texts_are_gathered_at_the_top() {
+        check(
+            json!({"messages": [
+                {"role": "system", "content": "a"},
+                {"role": "user", "content": "hi"},
+                {"role": "assistant", "content": "yes"},
+                {"role": "developer", "content": "b"},
+                {"role": "user", "content": "on"},
+            ]}),
+            json!({
+                "system": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}],
+                "messages": [
+                    {"role": "user", "content": "hi"},
+                    {"role": "assistant", "content": "yes"},
+                    {"role": "user", "content": "on"},
+                ],
+            }),
+        );
+    }
+
+    #[test]
+    fn results_of_parallel_calls_are_one_turn() {
+        let call = |id: &str, arguments: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": arguments}});
+        check(
+            json!({"messages": [
+                {"role": "user", "content": "hi"},
+                {"role": "assistant", "content": null, "refusal": null, "annotations": [],
+                 "tool_calls": [call("a", r#"{"x":1}"#), call("b", ""), call("c", "not JSON")]},
+                {"role": "tool", "tool_call_id": "a", "content": "1"},
+                {"role": "tool", "tool_call_id": "b", "content": [{"type": "text", "text": "2"}]},
+                {"role": "tool", "tool_call_id": "c", "content": ""},
+            ]}),
+            json!({"messages": [
+                {"role": "user", "content": "hi"},
+                {"role": "assistant", "content": [
+                    {"type": "tool_use", "id": "a", "name": "f", "input": {"x": 1}},
+                    {"type": "tool_use", "id": "b", "name": "f", "input": {}},
+                    {"type": "tool_use", "id": "c", "name": "f", "input": {"_unparsed_arguments": "not JSON"}},
+                ]},
+                {"role": "user", "content": [
+                    {"type": "tool_result", "tool_use_id": "a", "content": "1"},
+                    {"type": "tool_result", "tool_use_id": "b", "content": "2"},
+                    {"type": "tool_result", "tool_use_id": "c"},
+                ]},
+            ]}),
+        );
+    }
+
+    #[test]
+    fn tools_and_choices_find_their_words() {
+        let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+        let written = json!([{"name": "f", "input_schema": {"type": "object", "properties": {}}}]);
+        for (choice, expected) in [
+            (json!({"tool_choice": "required"}), json!({"tool_choice": {"type": "any"}})),
+            (json!({"tool_choice": "none", "parallel_tool_calls": false}), json!({"tool_choice": {"type": "none"}})),
+            (
+                json!({"tool_choice": {"type": "function", "function": {"name": "f"}}}),
+                json!({"tool_choice": {"type": "tool", "name": "f"}}),
+            ),
+            (
+                json!({"parallel_tool_calls": false}),
+                json!({"tool_choice": {"type": "auto", "disable_parallel_tool_use": true}}),
+            ),
+        ] {
+            let (mut choice, mut expected) = (choice, expected);
+            (choice["tools"], expected["tools"]) = (tools.clone(), written.clone());
+            check(choice, expected);
+        }
+    }
+
+    #[test]
+    fn images_and_schemas_are_carried_over() {
+        let url = |url: &str| json!({"type": "image_url", "image_url": {"url": url, "detail": "auto"}});
+        check(
+            json!({"messages": [{"role": "user",
+                "content": [url("data:image/png;base64,AAAA"), url("https://a/b.png"), {"type": "text", "text": "what?"}]}]}),
+            json!({"messages": [{"role": "user", "content": [
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}},
+                {"type": "image", "source": {"type": "url", "url": "https://a/b.png"}},
+                {"type": "text", "text": "what?"},
+            ]}]}),
+        );
+        let schema = json!({"type": "object", "properties": {}, "additionalProperties": false});
+        check(
+            json!({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": true}}}),
+            json!({"output_config": {"format": {"type": "json_schema", "schema": schema}}}),
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_honoured_is_refused_by_name() {
+        let open = json!({"type": "object", "properties": {}});
+        let detail = json!({"type": "image_url", "image_url": {"url": "https://a", "detail": "high"}});
+        for (members, reason) in [
+            (json!({"temperature": 1.5}), "temperature"),
+            (json!({"temperature": 0.2, "reasoning_effort": "low"}), "temperature"),
+            (json!({"tool_choice": "required", "reasoning_effort": "low"}), "tool_choice"),
+            (json!({"n": 2}), "n"),
+            (json!({"seed": 1}), "seed"),
+            (json!({"logprobs": true}), "logprobs"),
+            (json!({"logit_bias": {"1": 2}}), "logit_bias"),
+            (json!({"presence_penalty": 0.5}), "penalties"),
+            (json!({"store": true}), "store"),
+            (json!({"service_tier": "flex"}), "service_tier"),
+            (json!({"prediction": {"type": "content", "content": ""}}), "prediction"),
+            (json!({"web_search_options": {}}), "hosted_tools"),
+            (json!({"new_member": 1}), "unknown_members"),
+            (json!({"user": "a", "safety_identifier": "b"}), "unknown_members"),
+            (json!({"stop": [" "]}), "stop"),
+            (json!({"response_format": {"type": "json_object"}}), "json_object"),
+            (
+                json!({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": open}}}),
+                "json_schema",
+            ),
+            (json!({"messages": [{"role": "system", "content": "a"}]}), "no_user_turn"),
+            (json!({"messages": [{"role": "user", "content": "a", "name": "Ann"}]}), "name"),
+            (json!({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}), "prefill"),
+            (json!({"messages": [{"role": "user", "content": [detail]}]}), "image_detail"),
+            (json!({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]}), "audio"),
+            (
+                json!({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]}),
+                "server_ids",
+            ),
+        ] {
+            assert_eq!(cross(&members), Err(Refusal::Capability(reason)), "{members}");
+        }
+    }
 }

@@ -202,7 +202,7 @@ pub(crate) fn read_tool_call(raw: &RawValue) -> Result<Content, serde_json::Erro
             name: function.name.unwrap_or_default(),
             arguments: function.arguments.unwrap_or_default(),
         }),
-        _ => Content::Foreign(foreign(Need::UnknownMembers, raw.into())),
+        _ => Content::Foreign(foreign(Need::Tools, raw.into())),
     })
 }
 
@@ -270,5 +270,49 @@ fn read_effort(effort: String) -> Reasoning {
     match effort.as_str() {
         "none" => Reasoning { mode: ReasoningMode::Off, ..Reasoning::default() },
         _ => Reasoning { mode: ReasoningMode::Adaptive, effort: Some(effort), display: None },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: &str, expected: &str) {
+        let rejection = read_call(body.as_bytes()).expect_err(body);
+        assert_eq!(rejection.status(), 400, "{body}");
+        assert!(rejection.message.contains(expected), "{body}: {}", rejection.message);
+    }
+
+    #[test]
+    fn a_rejection_names_the_member_at_fault() {
+        for (body, expected) in [
+            ("[]", "an object"),
+            ("{", "line 1 column 1"),
+            (r#"{"model": "m"}"#, "messages: missing"),
+            (r#"{"messages": [], "model": 5}"#, "model: "),
+            (r#"{"messages": 5}"#, "messages: "),
+            (r#"{"messages": [{"role": "user", "content": 5}]}"#, "content: "),
+            (r#"{"messages": [{"role": "king", "content": ""}]}"#, "messages[0].role: `king`"),
+            (
+                r#"{"messages": [{"role": "user", "content": "a"}, {"role": "tool"}]}"#,
+                "messages[1].tool_call_id: missing",
+            ),
+            (
+                r#"{"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]}"#,
+                "messages[0].content: text: ",
+            ),
+            (r#"{"messages": [], "temperature": 2.5}"#, "temperature: 2.5 is not between 0 and 2"),
+            (r#"{"messages": [], "top_p": -1}"#, "top_p: -1 is not between 0 and 1"),
+            (r#"{"messages": [], "max_tokens": -1}"#, "max_tokens: "),
+            (r#"{"messages": [], "tool_choice": "any"}"#, "tool_choice: \"any\""),
+            (r#"{"messages": [], "response_format": {"type": "json_schema"}}"#, "response_format: `json_schema`"),
+            (
+                r#"{"messages": [], "tools": [{"type": "function", "function": {}}]}"#,
+                "tools: a function without a name",
+            ),
+        ] {
+            check(body, expected);
+        }
+        assert!(read_call(b"\"\xff\"").is_err());
     }
 }
