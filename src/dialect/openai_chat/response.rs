@@ -217,7 +217,7 @@ pub(super) fn write_annotation(citation: &Citation, start_index: usize, end_inde
     }
     let (url, title) = (citation.url.as_deref()?, citation.title.as_deref().unwrap_or(""));
     let url_citation = UrlCitationOut { start_index, end_index, url, title };
-    Some(AnnotationOut::Page { kind: "url_citation", url_citation })
+    Some(AnnotationOut::Page { index: None, kind: "url_citation", url_citation })
 }
 
 #[cfg(test)]
