@@ -173,6 +173,12 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, serde
     serde_json::from_str(raw.get())
 }
 
+/// Reads the known members of an answer, or of one event of it. UTF-8 is checked once and not text by text.
+pub(crate) fn read_known<'a, T: Members<'a>>(data: &'a [u8]) -> Option<T> {
+    let text = std::str::from_utf8(data).ok()?;
+    serde_json::from_str::<Known<T>>(text).ok().map(|Known(known)| known)
+}
+
 /// A text that says something.
 pub(crate) fn said<'a>(text: &'a Option<Text<'_>>) -> Option<&'a str> {
     text.as_ref().map(|Text(text)| &**text).filter(|text| !text.is_empty())

@@ -11,7 +11,7 @@ use crate::call::delta::Delta;
 use crate::call::reply::Finish;
 use crate::call::usage::Usage;
 use crate::dialect::emit::write_event;
-use crate::dialect::object::{Known, Text, said};
+use crate::dialect::object::{Known, Text, read_known, said};
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -34,7 +34,7 @@ impl Reader {
         if data == b"[DONE]" {
             return Ok(());
         }
-        let Known(chunk) = serde_json::from_slice::<Known<Chunk<'_>>>(data).map_err(|_| self.malformed())?;
+        let chunk: Chunk<'_> = read_known(data).ok_or_else(|| self.malformed())?;
         if chunk.error.is_some_and(|error| error.get() != "null") {
             return Err(Failure::new(FailureKind::SseError, self.phase(), "error_event"));
         }
