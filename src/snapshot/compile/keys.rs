@@ -6,7 +6,7 @@ use crate::base::diagnostic::Place;
 use crate::base::hash::Digest;
 use crate::config::At;
 use crate::config::tables;
-use crate::config::values::KeySecret;
+use crate::config::secrets::KeySecret;
 use crate::policy::inventory::KeyFacts;
 use crate::policy::vocabulary::{ANY, UNKNOWN};
 use crate::snapshot::key::{Key, KeyRing, Limit};

@@ -3,7 +3,7 @@
 use super::Compiler;
 use crate::base::hash::Digest;
 use crate::config::tables::{self, CertificateFiles};
-use crate::config::values::SecretSource;
+use crate::config::secrets::SecretSource;
 use crate::config::{At, defaults};
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::listener::{Admin, Certificate, Listener};

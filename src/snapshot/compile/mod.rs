@@ -2,17 +2,19 @@
 
 mod base_url;
 mod certificates;
+mod deployments;
 mod keys;
 mod listeners;
 mod policy;
 mod pools;
+mod prices;
 #[cfg(test)]
 mod tests;
 mod vendors;
 
 use crate::base::diagnostic::{Diagnostic, Place, Severity, nearest};
 use crate::base::secret::Secret;
-use crate::config::values::SecretSource;
+use crate::config::secrets::SecretSource;
 use crate::config::{At, Sources, Tables, defaults, names};
 use crate::policy::vocabulary::Vocabulary;
 use crate::snapshot::Snapshot;
@@ -59,6 +61,7 @@ impl Compiler<'_> {
     fn snapshot(&mut self, generation: u64) -> Option<Snapshot> {
         self.extend_vocabulary();
         self.check_names();
+        self.check_price_book();
         let places = self.places();
         let pools = self.pools(&places);
         let keys = self.keys(&pools);

@@ -20,7 +20,7 @@ const BUILT_IN: &str = "(built-in base.cedar)";
 impl Compiler<'_> {
     /// Adds the words that the config declares to those that come with Backstay.
     pub(super) fn extend_vocabulary(&mut self) {
-        let Some(table) = &self.sources.config.policy else { return };
+        let Some(table) = &self.sources.config.policy.0 else { return };
         let words = |list: &[At<String>]| list.iter().map(|word| Arc::from(word.as_str())).collect::<Vec<Arc<str>>>();
         self.vocabulary.data.extend(words(&table.data_classes));
         self.vocabulary.agreements.extend(words(&table.agreements));
