@@ -3,8 +3,8 @@
 use crate::base::diagnostic::Diagnostic;
 use crate::base::hash::Digest;
 use crate::base::secret::Secret;
-use crate::config::tables::{Config, PriceBook};
 use crate::config::secrets::SecretSource;
+use crate::config::tables::{Config, PriceBook};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

@@ -9,7 +9,9 @@ use crate::policy::question::{Reads, Words, cost_bucket, hosts_tools};
 use crate::policy::rules::{self, PolicyFile, Rule};
 use crate::policy::slices::Slices;
 use crate::policy::{entities, schema};
-use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, Request, RestrictedExpression, Response, Schema};
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, EntityUid, Request, Response, RestrictedExpression, Schema,
+};
 use std::error::Error;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -88,7 +90,8 @@ impl Engine {
     /// says, stays where the key is bound to, and asks for nothing special.
     #[must_use]
     pub fn usable_by_some_key(&self, deployment: usize) -> bool {
-        let (Some(usable), Some(facts)) = (self.usable.get(deployment), self.inventory.deployments.get(deployment)) else {
+        let (Some(usable), Some(facts)) = (self.usable.get(deployment), self.inventory.deployments.get(deployment))
+        else {
             return false;
         };
         *usable.get_or_init(|| {

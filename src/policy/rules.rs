@@ -72,7 +72,8 @@ impl RuleReader<'_> {
         }
         let mut policies: Vec<&Policy> = parsed.policies().collect();
         // Cedar numbers the policies of a text: policy0, policy1, ...
-        policies.sort_by_key(|policy| policy.id().to_string().trim_start_matches("policy").parse().unwrap_or(usize::MAX));
+        policies
+            .sort_by_key(|policy| policy.id().to_string().trim_start_matches("policy").parse().unwrap_or(usize::MAX));
         let mut end = 0;
         let mut named = PolicySet::new();
         let mut rules = Vec::new();

@@ -77,7 +77,9 @@ impl Scope {
         };
         match constraint {
             PrincipalConstraint::Any | PrincipalConstraint::Is(_) => Self::Everyone,
-            PrincipalConstraint::In(uid) | PrincipalConstraint::Eq(uid) | PrincipalConstraint::IsIn(_, uid) => named(uid),
+            PrincipalConstraint::In(uid) | PrincipalConstraint::Eq(uid) | PrincipalConstraint::IsIn(_, uid) => {
+                named(uid)
+            }
         }
     }
 

@@ -108,7 +108,10 @@ fn f_131_policies_are_read_from_their_folder_alone() {
         .expect("a link");
     fs::create_dir(folder.path().join("policies/folder.cedar")).expect("a folder");
     fs::write(folder.path().join("policies/Ünsafe.cedar"), "").expect("a file");
-    check(&folder, &["0: cannot read ... not a regular file", "0: ... a link out of its folder", "0: ... cannot be a name"]);
+    check(
+        &folder,
+        &["0: cannot read ... not a regular file", "0: ... a link out of its folder", "0: ... cannot be a name"],
+    );
 }
 
 #[cfg(unix)]

@@ -1,8 +1,8 @@
 //! Teams and keys.
 
 use crate::config::reader::At;
-use crate::config::section::{choice, section};
 use crate::config::secrets::KeySecret;
+use crate::config::section::{choice, section};
 use crate::config::values::{Number, Until};
 use std::time::Duration;
 

@@ -11,8 +11,8 @@ pub use price::{DatedPrice, PriceBook};
 pub use vendor::{Auth, Deployment, Endpoint, Price, Timeouts, Vendor};
 
 use crate::config::reader::{At, Single, TablesOf};
-use crate::config::section::section;
 use crate::config::secrets::SecretSource;
+use crate::config::section::section;
 use crate::config::values::{ByteSize, FilePath};
 use std::time::Duration;
 

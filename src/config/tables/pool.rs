@@ -2,8 +2,8 @@
 
 use crate::config::reader::At;
 use crate::config::section::{choice, section};
-use crate::config::values::{Number, Tier};
 use crate::config::tables::vendor::{Price, Timeouts};
+use crate::config::values::{Number, Tier};
 use std::time::Duration;
 
 choice! {

@@ -1,8 +1,8 @@
 //! Vendors, endpoints, deployments.
 
 use crate::config::reader::At;
-use crate::config::section::{choice, section};
 use crate::config::secrets::{NamedCredential, SecretSource};
+use crate::config::section::{choice, section};
 use crate::config::values::{FilePath, UsdPerMillion};
 use std::time::Duration;
 

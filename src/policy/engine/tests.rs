@@ -120,10 +120,7 @@ fn residency_keeps_data_in_their_zone() {
     let within = permitted(&engine, "european");
     assert_eq!(within.len(), 8);
     assert!(within.iter().all(|id| id.contains("-eu")), "{within:?}");
-    assert_eq!(
-        rules_of(&engine, "european", "mistral-japaneast/m"),
-        ["residency-of-the-call", "residency-of-the-key"]
-    );
+    assert_eq!(rules_of(&engine, "european", "mistral-japaneast/m"), ["residency-of-the-call", "residency-of-the-key"]);
     assert_eq!(engine.rule("residency-of-the-key").and_then(|rule| rule.regulation.as_deref()), Some("GDPR Art. 44"));
 }
 
@@ -212,7 +209,10 @@ fn a_deployment_for_later_attempts_is_usable() {
 
 #[test]
 fn decisions_are_remembered_by_what_policies_read() {
-    let engine = engine(&[super::super::BASE, r#"@id("late") forbid (principal, action, resource) when { context.hour > 20 };"#]);
+    let engine = engine(&[
+        super::super::BASE,
+        r#"@id("late") forbid (principal, action, resource) when { context.hour > 20 };"#,
+    ]);
     let index = key_index(&engine, "careless");
     let at = |hour| Ask { hour, ..ask(&engine, "careless") };
     assert!(engine.decide(index, 1, &at(20)).is_ok());
@@ -222,7 +222,8 @@ fn decisions_are_remembered_by_what_policies_read() {
 
 #[test]
 fn policies_of_a_team_concern_the_team_alone() {
-    let team = r#"@id("lab-stays") forbid (principal in Team::"lab", action, resource) unless { resource in Zone::"EU" };"#;
+    let team =
+        r#"@id("lab-stays") forbid (principal in Team::"lab", action, resource) unless { resource in Zone::"EU" };"#;
     let engine = engine(&[super::super::BASE, team]);
     assert_eq!(permitted(&engine, "careless").len(), 20);
     assert_eq!(permitted(&engine, "research").len(), 8);
@@ -264,7 +265,10 @@ fn f_092_typos_in_rules_name_the_place_and_the_right_word() {
         "@id(\"a\")\nforbid (principal, action, resource in Region::\"eu-centrl-1\");",
         &["2:40 there is no region \"eu-centrl-1\" | did you mean Region::\"eu-central-1\"?"],
     );
-    check("@id(\"a\")\nforbid (principal, action, resource in Pool::\"smrt\");", &["2:40 there is no pool \"smrt\" | did you mean Pool::\"smart\"?"]);
+    check(
+        "@id(\"a\")\nforbid (principal, action, resource in Pool::\"smrt\");",
+        &["2:40 there is no pool \"smrt\" | did you mean Pool::\"smart\"?"],
+    );
     check("@id(\"a\")\nforbid (principal, action == Action::\"cal\", resource);", &["2:30 "]);
 }
 
@@ -284,12 +288,18 @@ fn what_cannot_be_recorded_or_trusted_is_refused() {
         &["1:1 the policy uses `has` | every attribute is always there"],
     );
     check("@id(\"a\") permit (principal, action, resource)", &["1:"]);
-    check("@id(\"a\") @inflight(\"halt\") permit (principal, action, resource);", &["1:1 @inflight takes \"stop\" alone"]);
+    check(
+        "@id(\"a\") @inflight(\"halt\") permit (principal, action, resource);",
+        &["1:1 @inflight takes \"stop\" alone"],
+    );
 }
 
 #[test]
 fn warnings_are_fatal() {
-    check("@id(\"a\")\nforbid (principal, action, resource)\nwhen { false };", &["1:1 for policy `a`, policy is impossible"]);
+    check(
+        "@id(\"a\")\nforbid (principal, action, resource)\nwhen { false };",
+        &["1:1 for policy `a`, policy is impossible"],
+    );
 }
 
 #[test]

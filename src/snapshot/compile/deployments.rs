@@ -55,8 +55,26 @@ impl Compiler<'_> {
             let mut facts = facts(Arc::clone(&region));
             facts.promises = own.clone().or(facts.promises);
             let index = pools.deployments.len();
-            pools.deployments.push(Arc::new(template.deployment(index, id, place, credential.as_ref())));
+            let deployment = template.deployment(index, id, place, credential.as_ref());
+            self.check_same(id, &deployment, &facts, pools);
+            pools.deployments.push(Arc::new(deployment));
             pools.facts.push(facts);
+        }
+    }
+
+    /// Two names for one thing share its health; it cannot be in two regions.
+    fn check_same(&mut self, id: &At<String>, deployment: &Deployment, facts: &Facts, pools: &Pools) {
+        let same = pools.deployments.iter().zip(&pools.facts);
+        let Some((other, others)) = same.into_iter().find(|(other, _)| other.health_key == deployment.health_key)
+        else {
+            return;
+        };
+        let message = format!("\"{}\" and \"{}\" are the same deployment", other.id, deployment.id);
+        let help = "vendor, base URL, model and credential are equal, so they fail together";
+        if others.region == facts.region {
+            self.warning(&id.place, message, help);
+        } else {
+            self.error(&id.place, format!("{message}, but of different regions"), help);
         }
     }
 

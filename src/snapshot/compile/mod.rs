@@ -68,7 +68,7 @@ impl Compiler<'_> {
         let listeners = self.listeners();
         let admin = self.admin();
         let bounds = self.bounds();
-        let engine = self.engine(&places, &pools, &keys);
+        let engine = self.engine(&pools, &keys);
         self.warn_of_unused(&places);
         Some(Snapshot {
             generation,
@@ -100,7 +100,8 @@ impl Compiler<'_> {
     fn check_names_of<T>(&mut self, kind: &str, tables: &Tables<T>) {
         for name in tables.iter().map(|named| &named.name) {
             if let Some(message) = names::wrong(name) {
-                self.error(&name.place, format!("[{kind}]: {message}"), names::NAME_HELP);
+                let aliases = if kind == "pool" { "; other names that clients ask for are `aliases`" } else { "" };
+                self.error(&name.place, format!("[{kind}]: {message}"), format!("{}{aliases}", names::NAME_HELP));
             }
         }
         self.check_twice(kind, tables);

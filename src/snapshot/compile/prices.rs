@@ -58,10 +58,5 @@ fn price(
     cached: Option<UsdPerMillion>,
     written: Option<UsdPerMillion>,
 ) -> Price {
-    Price {
-        input: input.0,
-        cached: cached.unwrap_or(input).0,
-        written: written.unwrap_or(input).0,
-        output: output.0,
-    }
+    Price { input: input.0, cached: cached.unwrap_or(input).0, written: written.unwrap_or(input).0, output: output.0 }
 }

@@ -138,7 +138,10 @@ fn without_a_policy_folder_the_base_policy_serves_with_a_warning() {
 
 #[test]
 fn f_089_a_policy_folder_must_hold_policies() {
-    check_files(&[("backstay.toml", SMALL), ("policies/README.md", "")], &["policies:0: holds no policy file ~ an empty"]);
+    check_files(
+        &[("backstay.toml", SMALL), ("policies/README.md", "")],
+        &["policies:0: holds no policy file ~ an empty"],
+    );
     check_files(
         &[("backstay.toml", SMALL), ("policies/base.cedar", "permit (principal, act")],
         &["policies/base.cedar:1: unexpected end of input"],
@@ -227,7 +230,10 @@ fn a_price_book_prices_what_the_config_does_not() {
     assert_eq!(snapshot.deployments[0].price.map(|price| price.output), Some(TokenPrice(10_000_000)));
     let files = |book| [("backstay.toml", SMALL), ("prices.toml", book), ("policies/base.cedar", crate::policy::BASE)];
     check_files(&files("[price.\"openai/x\"]\ninput = -1\noutput = 10\n"), &["prices.toml:2: negative"]);
-    check_files(&files("[price.\"openai/x\"]\ninput = 1250000\noutput = 10\n"), &["prices.toml:2: absurd ~ per million"]);
+    check_files(
+        &files("[price.\"openai/x\"]\ninput = 1250000\noutput = 10\n"),
+        &["prices.toml:2: absurd ~ per million"],
+    );
     check_files(&files("[price.gpt]\ninput = 1\noutput = 1\n"), &["prices.toml:1: not the name of a deployment"]);
 }
 
@@ -277,18 +283,18 @@ fn f_140_a_dotted_name_is_recognized() {
 
 #[test]
 fn f_140_references_lead_somewhere() {
-    check_instead("openai/gpt-5.5", "opnai/gpt-5.5", &[
-        "backstay.toml:10: no vendor or endpoint \"opnai\" ~ did you mean \"openai\"?",
-    ]);
+    check_instead(
+        "openai/gpt-5.5",
+        "opnai/gpt-5.5",
+        &["backstay.toml:10: no vendor or endpoint \"opnai\" ~ did you mean \"openai\"?"],
+    );
     check("models = [\"smrt\"]\n", &["backstay.toml:15: no pool \"smrt\" ~ did you mean \"smart\"?"]);
     check("team = \"lab\"\n", &["backstay.toml:15: no team \"lab\" ~ no team is declared"]);
     check(
         "[endpoint.eu]\nvendor = \"openia\"\nbase_url = \"https://eu.api.openai.com/v1\"\n",
         &["backstay.toml:16: no vendor \"openia\" ~ did you mean \"openai\"?"],
     );
-    check_instead("openai/gpt-5.5", "gpt-5.5", &[
-        "backstay.toml:10: written as \"endpoint/model\" ~ vendor/gpt-5.5",
-    ]);
+    check_instead("openai/gpt-5.5", "gpt-5.5", &["backstay.toml:10: written as \"endpoint/model\" ~ vendor/gpt-5.5"]);
 }
 
 #[test]
@@ -309,35 +315,42 @@ fn f_140_names_stand_for_one_thing() {
 
 #[test]
 fn f_092_regions_zones_and_dialects_suggest_the_right_word() {
-    check_instead("region = \"us\"", "region = \"us-est-1\"", &[
-        "backstay.toml:7: no region \"us-est-1\" ~ did you mean \"us-east-1\"?",
-    ]);
+    check_instead(
+        "region = \"us\"",
+        "region = \"us-est-1\"",
+        &["backstay.toml:7: no region \"us-est-1\" ~ did you mean \"us-east-1\"?"],
+    );
     check_instead("residency = \"any\"", "residency = \"EAA\"", &["backstay.toml:13: no zone \"EAA\" ~ did you mean"]);
-    check_instead("dialect = \"openai\"", "dialect = \"opanai\"", &[
-        "backstay.toml:5: no dialect \"opanai\" ~ did you mean \"openai\"?",
-    ]);
-    check_instead("data = []", "data = [\"persnal\"]", &[
-        "backstay.toml:14: no data class \"persnal\" ~ did you mean \"personal\"?",
-    ]);
+    check_instead(
+        "dialect = \"openai\"",
+        "dialect = \"opanai\"",
+        &["backstay.toml:5: no dialect \"opanai\" ~ did you mean \"openai\"?"],
+    );
+    check_instead(
+        "data = []",
+        "data = [\"persnal\"]",
+        &["backstay.toml:14: no data class \"persnal\" ~ did you mean \"personal\"?"],
+    );
 }
 
 #[test]
 fn f_092_a_region_that_the_host_contradicts_is_refused() {
-    check_instead("region = \"us\"", "region = \"eu\"", &[
-        "backstay.toml:7: the region \"eu\" contradicts \"api.openai.com\" ~ it processes in \"us\"",
-    ]);
-    check_instead("openai/gpt-5.5", "openai/global.gpt", &[
-        "backstay.toml:10: the region \"us\" contradicts \"global.gpt\" ~ region = \"unknown\"",
-    ]);
+    check_instead(
+        "region = \"us\"",
+        "region = \"eu\"",
+        &["backstay.toml:7: the region \"eu\" contradicts \"api.openai.com\" ~ it processes in \"us\""],
+    );
+    check_instead(
+        "openai/gpt-5.5",
+        "openai/global.gpt",
+        &["backstay.toml:10: the region \"us\" contradicts \"global.gpt\" ~ region = \"unknown\""],
+    );
 }
 
 #[test]
 fn f_131_names_and_paths_play_no_tricks() {
     for name in ["../etc", "a/b", "A", "-a", "a..b", "%2e%2e", "\\u0000", "a b"] {
-        check(
-            &format!("[team.\"{name}\"]\n"),
-            &["backstay.toml:15: cannot be a name ~ names are made of a-z"],
-        );
+        check(&format!("[team.\"{name}\"]\n"), &["backstay.toml:15: cannot be a name ~ names are made of a-z"]);
     }
     check(&format!("[team.{}]\n", "a".repeat(10_000)), &["backstay.toml:15: longer than 63 bytes"]);
     for path in ["../keys", "a/../../b", "a\\u0000", "%2e%2e/keys"] {
@@ -381,7 +394,11 @@ fn a_careless_key_is_warned_of() {
 #[test]
 fn plain_http_is_for_this_machine() {
     check_instead("127.0.0.1:8080", "0.0.0.0:8080", &["backstay.toml:3: has no certificate ~ plaintext = true"]);
-    check_instead("\"127.0.0.1:8080\"", "\"0.0.0.0:8080\"\nplaintext = true", &["backstay.toml:3: plain HTTP is accepted"]);
+    check_instead(
+        "\"127.0.0.1:8080\"",
+        "\"0.0.0.0:8080\"\nplaintext = true",
+        &["backstay.toml:3: plain HTTP is accepted"],
+    );
     check_instead("127.0.0.1:8080", "localhost", &["backstay.toml:3: \"localhost\" is not an address ~ 0.0.0.0:8443"]);
     check("[admin]\naddress = \"0.0.0.0:9443\"\n", &["backstay.toml:16: can be reached from elsewhere"]);
 }
@@ -413,7 +430,8 @@ fn check_certificate(issued: &Issued, key: &str, expected: &[&str]) {
     ];
     // the test's files are readable by everyone, which is warned of
     let readable = "backstay.toml:5: can be read by others ~ chmod 600";
-    let (before, after) = expected.split_at(expected.iter().take_while(|line| line.starts_with("backstay.toml:4")).count());
+    let (before, after) =
+        expected.split_at(expected.iter().take_while(|line| line.starts_with("backstay.toml:4")).count());
     check_files(&files, &[before, &[readable], after].concat());
 }
 
@@ -461,4 +479,57 @@ fn the_digest_follows_every_source() {
     let first = digest(&[("backstay.toml", &config), ("secret", "one")]);
     let second = digest(&[("backstay.toml", &config), ("secret", "two")]);
     assert_ne!(first, second);
+}
+
+#[test]
+fn the_shipped_policies_permit_the_small_case() {
+    let files = [
+        ("backstay.toml", SMALL),
+        ("policies/base.cedar", include_str!("../../../policies/base.cedar")),
+        ("policies/gdpr.cedar", include_str!("../../../policies/gdpr.cedar")),
+        ("policies/export-control.cedar", include_str!("../../../policies/export-control.cedar")),
+        ("policies/health.cedar", include_str!("../../../policies/health.cedar")),
+        ("policies/price.cedar", include_str!("../../../policies/price.cedar")),
+        ("policies/tests/gdpr.toml", "left to the policies' own tests"),
+        ("policies/README.md", "# Policies"),
+    ];
+    let (snapshot, warnings) = compile_files(&files).expect("a snapshot");
+    assert_eq!(warnings, []);
+    let key = snapshot.keys.by_name("app").expect("the key");
+    assert!(snapshot.permit(key, &ask("any"), &snapshot.deployments[0]).is_ok());
+}
+
+#[test]
+fn f_092_a_policy_is_checked_against_the_config() {
+    let rule = "@id(\"a\")\nforbid (principal, action, resource in Vendor::\"opanai\");\n";
+    check_files(
+        &[("backstay.toml", SMALL), ("policies/base.cedar", crate::policy::BASE), ("policies/rule.cedar", rule)],
+        &["policies/rule.cedar:2: no vendor \"opanai\" ~ Vendor::\"openai\""],
+    );
+}
+
+#[test]
+fn what_is_not_used_is_warned_of() {
+    check("[deployment.\"openai/gpt-5\"]\n", &["backstay.toml:15: no pool uses \"openai/gpt-5\" ~ openai/gpt-5.5"]);
+    let endpoint = "[endpoint.eu]\nvendor = \"openai\"\nbase_url = \"https://eu.api.openai.com/v1\"\n";
+    check(endpoint, &["backstay.toml:15: \"eu\" has no credential", "backstay.toml:15: no pool uses \"eu\""]);
+}
+
+#[test]
+fn one_deployment_under_two_names_shares_its_health() {
+    let twin = "[endpoint.twin]\nvendor = \"openai\"\nbase_url = \"https://api.openai.com/v1/\"\nregion = \"REGION\"\n\
+                credential = { env = \"OPENAI_API_KEY\" }\n[pool.two]\ndeployments = [\"twin/gpt-5.5\"]\n";
+    check(&twin.replace("REGION", "us"), &["backstay.toml:21: are the same deployment"]);
+    check(&twin.replace("REGION", "unknown"), &["backstay.toml:21: but of different regions"]);
+}
+
+#[test]
+fn bounds_and_breakers_make_sense() {
+    check("[server]\nidle_timeout = \"0s\"\n", &["backstay.toml:15: a bound of zero"]);
+    check("[server]\nmax_body = \"32MB\"\n", &["backstay.toml:16: expected a size ~ 32MiB"]);
+    let pool = |line: &str| format!("[pool.other]\ndeployments = [\"openai/gpt-5.5\"]\n{line}\n");
+    check(&pool("breaker = { open = \"5m\" }"), &["backstay.toml:17: at most its `cap`"]);
+    check(&pool("attempts = 0"), &["backstay.toml:17: 0 attempts ~ between 1 and 10"]);
+    check(&pool("order = \"prise\""), &["backstay.toml:17: \"prise\" is not known here ~ \"price\""]);
+    check("[pool.none]\ndeployments = []\n", &["backstay.toml:16: has no deployment"]);
 }
