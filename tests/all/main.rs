@@ -1,6 +1,7 @@
 //! The one integration-test binary: linked once, one module for each subject.
 
 mod admin;
+mod corpus;
 mod dashboards;
 mod faults;
 mod floors;
