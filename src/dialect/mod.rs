@@ -13,6 +13,8 @@ pub mod splice;
 pub mod sse;
 
 mod members;
+#[cfg(test)]
+mod recorded;
 
 /// A wire format that clients or vendors speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -104,12 +104,13 @@ fn note_block(noted: &mut Noted, block: Option<Value<'_>>) {
 /// Usage: the input's count excludes what was read from and written to the cache.
 pub(in crate::dialect) fn usage(usage: Value<'_>) -> Usage {
     let count = |name| usage.get(name).and_then(Value::count).unwrap_or_default();
+    let details = usage.get("output_tokens_details");
     Usage {
         fresh: count("input_tokens"),
         cached: count("cache_read_input_tokens"),
         written: count("cache_creation_input_tokens"),
         output: count("output_tokens"),
-        reasoning: 0,
+        reasoning: details.and_then(|details| details.get("thinking_tokens")?.count()).unwrap_or_default(),
     }
 }
 
