@@ -371,6 +371,7 @@ mod tests {
                 (r#""tools":[{"name":"f","input_schema":{"type":"object"}}]"#, &[Need::Tools]),
                 (r#""tools":[{"type":"custom","name":"f","cache_control":{}}]"#, &[Need::Tools, Need::CacheControl]),
                 (r#""tools":[{"type":"web_search_20250305"}]"#, &[Need::Tools, Need::HostedTools]),
+                (r#""tools":[{"type":"custom","type":"web_search_20250305"}]"#, &[Need::Tools, Need::HostedTools]),
                 (r#""mcp_servers":[{"url":"u"}]"#, &[Need::HostedTools]),
                 (
                     r#""system":[{"type":"text","text":"x","cache_control":{"type":"ephemeral"}}]"#,

@@ -2,7 +2,7 @@
 
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::usage::Usage;
-use crate::dialect::json::syntax::{Fault, Visitor, check};
+use crate::dialect::json::syntax::{Fault, check};
 use crate::dialect::json::value::Value;
 use crate::dialect::profile::Profile;
 use crate::dialect::sse::Event;
@@ -55,10 +55,12 @@ impl Noted {
         }
     }
 
-    /// Notes a piece of reasoning.
-    pub(super) fn reasoning(&mut self) {
-        self.bears = true;
-        self.in_tool_call = false;
+    /// Notes a piece of reasoning, if there is any in it.
+    pub(super) fn reasoning(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.bears = true;
+            self.in_tool_call = false;
+        }
     }
 
     /// Notes a piece of a tool call.
@@ -82,8 +84,8 @@ impl Noted {
     }
 }
 
-/// What a glance at an event shows, taken while its JSON is checked.
-#[derive(Debug)]
+/// What a glance at an event shows, taken by its dialect while its JSON is checked.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Glance {
     /// A piece of content that is not empty.
     pub(super) content: bool,
@@ -91,17 +93,6 @@ pub(super) struct Glance {
     pub(super) tool_call: bool,
     /// Something that must be read.
     pub(super) matters: bool,
-    look: Look,
-}
-
-/// A dialect's glance at one member.
-pub(super) type Look = fn(&mut Glance, depth: usize, name: &[u8], rest: &[u8]);
-
-impl Visitor for Glance {
-    #[inline]
-    fn member(&mut self, depth: usize, name: &[u8], rest: &[u8]) {
-        (self.look)(self, depth, name, rest);
-    }
 }
 
 /// Watches one stream.
@@ -131,14 +122,7 @@ impl StreamSeen {
             self.noted.ended = true;
             return Mark::End;
         }
-        let (look, read): (Look, fn(&mut Noted, Value<'_>) -> Mark) = match self.profile.dialect {
-            Dialect::OpenaiChat => (openai_chat::seen::look, openai_chat::seen::chunk),
-            Dialect::Anthropic => (anthropic::seen::look, anthropic::seen::event),
-        };
-        let mut glance = Glance { content: false, tool_call: false, matters: false, look };
-        if data.first() != Some(&b'{') || check(data, &mut glance).is_err() {
-            return Mark::Garbage;
-        }
+        let Some(glance) = self.glance(data) else { return Mark::Garbage };
         if self.noted.content && !glance.matters {
             self.noted.in_tool_call = if glance.content { glance.tool_call } else { self.noted.in_tool_call };
             return if glance.content { Mark::Content } else { Mark::Quiet };
@@ -148,9 +132,22 @@ impl StreamSeen {
             return self.fault(data);
         }
         self.noted.bears = false;
-        let mark = read(&mut self.noted, value);
+        let mark = match self.profile.dialect {
+            Dialect::OpenaiChat => openai_chat::seen::chunk(&mut self.noted, value),
+            Dialect::Anthropic => anthropic::seen::event(&mut self.noted, value),
+        };
         self.noted.content |= self.noted.bears;
         mark
+    }
+
+    /// Checks an event's data; `None` if it is no JSON object.
+    fn glance(&self, data: &[u8]) -> Option<Glance> {
+        let mut glance = Glance::default();
+        let checked = match self.profile.dialect {
+            Dialect::OpenaiChat => check(data, &mut openai_chat::seen::Look(&mut glance)),
+            Dialect::Anthropic => check(data, &mut anthropic::seen::Look(&mut glance)),
+        };
+        (data.first() == Some(&b'{') && checked.is_ok()).then_some(glance)
     }
 
     fn fault(&self, data: &[u8]) -> Mark {
