@@ -45,6 +45,18 @@ pub(super) fn for_http2(request: &mut Outbound) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Undoes [`for_http2`], for a request that never left.
+pub(super) fn back_to_http1(request: &mut Outbound) -> Result<(), Failure> {
+    let parts = std::mem::take(request.uri_mut()).into_parts();
+    let (Some(authority), Some(path)) = (parts.authority, parts.path_and_query) else {
+        return Err(unsendable("authority"));
+    };
+    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| unsendable("authority"))?;
+    request.headers_mut().insert(HOST, host);
+    *request.uri_mut() = Uri::from(path);
+    Ok(())
+}
+
 fn head_fields(deployment: &Deployment, mut headers: HeaderMap) -> Result<HeaderMap, Failure> {
     strip(&mut headers);
     let profile = deployment.profile();

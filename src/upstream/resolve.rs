@@ -197,3 +197,33 @@ impl Addresses {
 fn dns_error(reason: &'static str) -> Failure {
     Failure::new(FailureKind::DnsError, Phase::Connect, reason)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f_004_f_008_answers_age_from_fresh_to_unusable() {
+        let learnt = Instant::now();
+        let after = |seconds| learnt + Duration::from_secs(seconds);
+        let failed = |seconds| Some((after(seconds), dns_error("resolver")));
+        let known = |failed, refreshing| Known { learnt: Some(learnt), failed, refreshing, ..Known::default() };
+        let unknown = |failed| Known { failed, ..Known::default() };
+        let cases = [
+            ("never asked", unknown(None), 0, Plan::LookUp),
+            ("failed a moment ago", unknown(failed(0)), 4, Plan::Fail),
+            ("failed a while ago", unknown(failed(0)), 6, Plan::LookUp),
+            ("fresh", known(None, false), 29, Plan::Use),
+            ("due", known(None, false), 31, Plan::UseAndRefresh),
+            ("due, and asked already", known(None, true), 31, Plan::Use),
+            ("long unused", known(None, false), 61, Plan::LookUp),
+            ("the resolver is down", known(failed(58), false), 61, Plan::Use),
+            ("the resolver was down", known(failed(58), false), 64, Plan::UseAndRefresh),
+            ("the resolver is down for good", known(failed(299), false), 301, Plan::Fail),
+            ("the resolver was down for good", known(failed(200), false), 301, Plan::LookUp),
+        ];
+        for (name, known, seconds, plan) in cases {
+            assert_eq!(known.plan(after(seconds)), plan, "{name}");
+        }
+    }
+}
