@@ -410,7 +410,7 @@ mod tests {
             ("\r\nHTTP/1.1 200 OK\r\n\r\n".to_owned(), Fault::StatusLine),
             ("HTTP/2 200 OK\r\n\r\n".to_owned(), Fault::StatusLine),
             ("HTTP/1.1 2000 OK\r\n\r\n".to_owned(), Fault::StatusLine),
-            ("HTTP/1.1  200 OK\r\n\r\n".to_owned(), Fault::Status),
+            ("HTTP/1.1  200 OK\r\n\r\n".to_owned(), Fault::StatusLine),
             ("HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned(), Fault::Status),
             ("HTTP/1.1 099 Odd\r\n\r\n".to_owned(), Fault::Status),
             ("HTTP/1.1 600 Odd\r\n\r\n".to_owned(), Fault::Status),

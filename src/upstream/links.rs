@@ -45,8 +45,11 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 const PING_WITHIN: Duration = Duration::from_secs(5);
 
 /// The HTTP/2 connections to one endpoint.
-#[derive(Default)]
 pub(super) struct Links {
+    /// Most connections.
+    links: usize,
+    /// Most streams on each.
+    streams: usize,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -63,14 +66,19 @@ struct State {
     failure: Option<Failure>,
 }
 
+/// hyper's connection, worked by a task of its own.
+type Connection = http2::Connection<TokioIo<Stream>, Full<Bytes>, TokioExecutor>;
+
 /// One HTTP/2 connection.
 pub(super) struct Link {
     sender: http2::SendRequest<Full<Bytes>>,
     address: SocketAddr,
     /// Streams in use.
     streams: AtomicUsize,
-    /// Streams that the vendor allows.
-    allowed: Arc<AtomicUsize>,
+    /// Knows how many streams the vendor allows.
+    connection: Arc<Mutex<Connection>>,
+    /// Whether a stream was ever in use.
+    is_reused: AtomicBool,
     /// Who is told of its loss, and for which deployment it was opened.
     sink: Arc<dyn Sink>,
     deployment: Arc<str>,
@@ -102,7 +110,18 @@ pub(super) enum Place {
     Open(Opening),
 }
 
+impl Default for Links {
+    fn default() -> Self {
+        Self::limited(LINKS, STREAMS)
+    }
+}
+
 impl Links {
+    /// No connection yet, and never more than `links` with `streams` each.
+    pub(super) fn limited(links: usize, streams: usize) -> Self {
+        Self { links, streams, state: Mutex::default(), changed: Notify::new() }
+    }
+
     /// A stream on one of the connections, or leave to open another. `fresh`: rather open another.
     ///
     /// # Errors
@@ -136,9 +155,10 @@ impl Links {
     ) -> Result<Result<Place, bool>, Failure> {
         let mut state = self.state();
         state.open.retain(|link| !link.sender.is_closed());
-        let may_open = state.open.len() + state.opening < LINKS;
+        let may_open = state.open.len() + state.opening < self.links;
         if !(fresh && may_open)
-            && let Some(link) = state.open.iter().filter(|link| link.has_room()).min_by_key(|link| link.streams())
+            && let Some(link) =
+                state.open.iter().filter(|link| link.has_room(self.streams)).min_by_key(|link| link.streams())
         {
             return Ok(Ok(Place::Stream(self.lease(link))));
         }
@@ -151,7 +171,7 @@ impl Links {
         }
         // one opening connection is enough for as many exchanges as it will have streams
         let others = state.waiting - usize::from(waits);
-        if may_open && (fresh || others >= state.opening * STREAMS) {
+        if may_open && (fresh || others >= state.opening.saturating_mul(self.streams)) {
             drop(state);
             return Ok(Ok(Place::Open(self.opening())));
         }
@@ -165,8 +185,9 @@ impl Links {
     }
 
     fn lease(self: &Arc<Self>, link: &Arc<Link>) -> Lease {
-        let before = link.streams.fetch_add(1, Ordering::Relaxed);
-        Lease { link: Arc::clone(link), links: Arc::clone(self), woke: before == 0 }
+        let was_idle = link.streams.fetch_add(1, Ordering::Relaxed) == 0;
+        let woke = link.is_reused.swap(true, Ordering::Relaxed) && was_idle;
+        Lease { link: Arc::clone(link), links: Arc::clone(self), woke }
     }
 
     /// Lets go of connections that have rested long enough or lead to an address that is no more; streams on them run on.
@@ -180,7 +201,7 @@ impl Links {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
@@ -259,35 +280,34 @@ impl Link {
             .handshake(TokioIo::new(stream))
             .await;
         let gone = |_| Failure::new(FailureKind::ResetBeforeHeaders, Phase::Connect, "handshake");
-        let (sender, mut connection) = made.map_err(gone)?;
-        let allowed = Arc::new(AtomicUsize::new(STREAMS));
-        let published = Arc::clone(&allowed);
-        tokio::spawn(async move {
-            // how it ends is told to each of its streams
-            let _ = poll_fn(|cx| {
-                let polled = Pin::new(&mut connection).poll(cx);
-                if polled.is_pending() {
-                    published.store(connection.current_max_send_streams(), Ordering::Relaxed);
-                }
-                polled
-            })
-            .await;
-        });
-        let (streams, lost, resting) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(Instant::now()));
-        Ok(Self { sender, address, streams, allowed, sink, deployment, lost, resting })
+        let (sender, connection) = made.map_err(gone)?;
+        let connection = Arc::new(Mutex::new(connection));
+        let worked = Arc::clone(&connection);
+        // how it ends is told to each of its streams
+        tokio::spawn(poll_fn(move |cx| Pin::new(&mut *lock(&worked)).poll(cx).map(drop)));
+        Ok(Self {
+            sender,
+            connection,
+            address,
+            streams: AtomicUsize::new(0),
+            is_reused: AtomicBool::new(false),
+            sink,
+            deployment,
+            lost: AtomicBool::new(false),
+            resting: Mutex::new(Instant::now()),
+        })
     }
 
     fn streams(&self) -> usize {
         self.streams.load(Ordering::Relaxed)
     }
 
-    fn has_room(&self) -> bool {
-        self.streams() < STREAMS.min(self.allowed.load(Ordering::Relaxed))
+    fn has_room(&self, most: usize) -> bool {
+        self.streams() < most.min(lock(&self.connection).current_max_send_streams())
     }
 
     fn is_expired(&self, now: Instant) -> bool {
-        let resting = *self.resting.lock().unwrap_or_else(PoisonError::into_inner);
-        self.streams() == 0 && now.saturating_duration_since(resting) >= REST
+        self.streams() == 0 && now.saturating_duration_since(*lock(&self.resting)) >= REST
     }
 }
 
@@ -358,7 +378,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        *self.link.resting.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *lock(&self.link.resting) = Instant::now();
         self.link.streams.fetch_sub(1, Ordering::Relaxed);
         self.links.changed.notify_one();
     }
@@ -397,4 +417,8 @@ impl Cause {
         let detected = ["stream error detected", "connection error detected"];
         if detected.iter().any(|words| source.starts_with(words)) { Self::Protocol } else { Self::Gone }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
