@@ -1,9 +1,9 @@
 //! The body of a vendor's answer.
 
 use crate::base::failure::Failure;
-use crate::upstream::links::Lease;
+use crate::upstream::http1::Wire;
+use crate::upstream::http2::Lease;
 use crate::upstream::site::Site;
-use crate::upstream::wire::Wire;
 use bytes::Bytes;
 use http_body::Body;
 use hyper::body::Incoming;

@@ -1,7 +1,7 @@
 //! Floor 4: everything that opens a connection to a vendor. Nothing resolves or connects without a [`Permit`].
 //!
 //! A request's way: [`Connections::send`] finds the endpoint's `site`, takes a connection at rest or opens one (`resolve`, `dial`,
-//! `tls`), sends the `request` over it (`wire` for HTTP/1.1, `links` for HTTP/2) and gives back the head of the answer with its `body`, which owns
+//! `tls`), sends the `request` over it (`http1`, under a `guard`; or `http2`, shared through `links`) and gives back the head of the answer with its `body`, which owns
 //! the connection until its end.
 
 mod address;
@@ -9,13 +9,14 @@ mod body;
 mod dial;
 mod framing;
 mod guard;
+mod http1;
+mod http2;
 mod links;
 mod request;
 mod resolve;
 mod site;
 mod stream;
 mod tls;
-mod wire;
 
 pub use body::VendorBody;
 
@@ -23,12 +24,13 @@ use crate::base::event::Sink;
 use crate::base::failure::Failure;
 use crate::snapshot::deployment::{Deployment, Endpoint};
 use crate::snapshot::permit::Permit;
-use crate::upstream::links::{Lease, Place};
-use crate::upstream::request::Outbound;
+use crate::upstream::http1::Wire;
+use crate::upstream::http2::{Lease, Told};
+use crate::upstream::links::Place;
+use crate::upstream::request::{Outbound, Unanswered};
 use crate::upstream::resolve::{Resolver, SystemResolver};
 use crate::upstream::site::Site;
 use crate::upstream::tls::Tls;
-use crate::upstream::wire::{Unanswered, Wire};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode};
@@ -140,7 +142,7 @@ impl Connections {
                 Err(Unanswered::Unsent(unsent)) => request = *unsent,
             }
         }
-        Err(wire::closed_at_once())
+        Err(http1::closed_at_once())
     }
 
     /// Finds or opens a connection for one exchange.
@@ -163,8 +165,8 @@ impl Connections {
             return Ok(Way::Wire(Wire::new(stream, address).await?));
         }
         let opening = opening.unwrap_or_else(|| site.links().opening());
-        let (sink, id) = (Arc::clone(&self.sink), Arc::clone(&deployment.id));
-        Ok(Way::Stream(opening.done(stream, address, sink, id).await?))
+        let told = Told { sink: Arc::clone(&self.sink), deployment: Arc::clone(&deployment.id) };
+        Ok(Way::Stream(opening.done(stream, address, told).await?))
     }
 
     /// The site of an endpoint; after a reload, the one that the same endpoint had before.

@@ -13,6 +13,14 @@ use http_body_util::Full;
 /// What hyper sends.
 pub(super) type Outbound = Request<Full<Bytes>>;
 
+/// Why a request got no answer.
+pub(super) enum Unanswered {
+    /// It never left.
+    Unsent(Box<Outbound>),
+    /// It left, or may have.
+    Failed(Failure),
+}
+
 const USER_AGENT_VALUE: HeaderValue = HeaderValue::from_static(concat!("backstay/", env!("CARGO_PKG_VERSION")));
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");

@@ -122,6 +122,20 @@ impl Addresses {
         }
     }
 
+    /// Looks up again in the background when that is due: connections in steady use would otherwise never learn of a move.
+    pub(super) fn refresh(self: &Arc<Self>, now: Instant) {
+        let mut known = self.known();
+        if known.learnt.is_some() && matches!(known.plan(now), Plan::UseAndRefresh | Plan::LookUp) {
+            self.refresh_known(&mut known);
+        }
+    }
+
+    fn refresh_known(self: &Arc<Self>, known: &mut Known) {
+        known.refreshing = true;
+        let this = Arc::clone(self);
+        tokio::spawn(async move { this.look_up().await });
+    }
+
     /// The addresses known now, whatever their age: idle connections elsewhere are not used any more.
     pub(super) fn is_withdrawn(&self, address: SocketAddr) -> bool {
         let known = self.known();
@@ -133,11 +147,7 @@ impl Addresses {
         let mut known = self.known();
         match known.plan(Instant::now()) {
             Plan::Use => {}
-            Plan::UseAndRefresh => {
-                known.refreshing = true;
-                let this = Arc::clone(self);
-                tokio::spawn(async move { this.look_up().await });
-            }
+            Plan::UseAndRefresh => self.refresh_known(&mut known),
             Plan::LookUp => return None,
             Plan::Fail => {
                 return known.failed.as_ref().map(|(_, failure)| Err(failure.clone()));

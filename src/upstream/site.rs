@@ -4,11 +4,11 @@ use crate::base::failure::Failure;
 use crate::snapshot::deployment::{Deployment, Endpoint, Roots};
 use crate::upstream::address::Consent;
 use crate::upstream::dial::dial;
+use crate::upstream::http1::Wire;
 use crate::upstream::links::Links;
 use crate::upstream::resolve::{Addresses, Resolver};
 use crate::upstream::stream::Stream;
 use crate::upstream::tls::{Tls, same_roots};
-use crate::upstream::wire::Wire;
 use rustls::ClientConfig;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -78,7 +78,8 @@ impl Site {
         let timeouts = &deployment.timeouts;
         let begun = Instant::now();
         let addresses = self.addresses.get(timeouts.connect).await?;
-        let socket = dial(&addresses, timeouts.connect).await?;
+        let left = timeouts.handshake.saturating_sub(begun.elapsed());
+        let socket = dial(&addresses, timeouts.connect.min(left)).await?;
         let address = socket.peer_addr().unwrap_or_else(|_| SocketAddr::new([0; 4].into(), 0));
         let Some(config) = &self.config else { return Ok((Stream::Plain(socket), address)) };
         let left = timeouts.handshake.saturating_sub(begun.elapsed());
@@ -138,7 +139,9 @@ impl Site {
 
     /// Notes that the endpoint is in use.
     pub(super) fn touch(&self) {
-        *self.last_used() = Instant::now();
+        let now = Instant::now();
+        *self.last_used() = now;
+        self.addresses.refresh(now);
     }
 
     fn resting(&self) -> MutexGuard<'_, VecDeque<Box<Wire>>> {

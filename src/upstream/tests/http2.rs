@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::upstream::dial::dial;
-use crate::upstream::links::{Lease, Links, Place};
+use crate::upstream::http2::{Lease, Told};
+use crate::upstream::links::{Links, Place};
 use crate::upstream::request;
 use crate::upstream::stream::Stream;
 use crate::upstream::tls::Tls;
@@ -22,8 +23,8 @@ use tokio_rustls::TlsAcceptor;
 
 /// How long a piece of data is under way on the delayed connection.
 const ONE_WAY: Duration = Duration::from_millis(40);
-/// The pause between two chunks of a stream.
-const CHUNK_EVERY: Duration = Duration::from_millis(25);
+/// The pause between two chunks of a stream: about one more comes after each stream was given up.
+const CHUNK_EVERY: Duration = Duration::from_millis(80);
 
 /// A vendor that streams to everybody until it is told to end.
 struct Vendor2 {
@@ -35,7 +36,8 @@ struct Vendor2 {
 
 /// A stream of 120-byte chunks.
 struct Drip {
-    every: Interval,
+    /// `None` for as fast as can be.
+    every: Option<Interval>,
     end: watch::Receiver<bool>,
     cancelled: watch::Sender<usize>,
     ended: bool,
@@ -46,7 +48,9 @@ impl Body for Drip {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        ready!(self.every.poll_tick(cx));
+        if let Some(every) = &mut self.every {
+            ready!(every.poll_tick(cx));
+        }
         if *self.end.borrow() {
             self.ended = true;
             return Poll::Ready(None);
@@ -64,6 +68,10 @@ impl Drop for Drip {
 }
 
 async fn vendor(config: Arc<ServerConfig>, most: u32) -> Vendor2 {
+    vendor_with_pauses(config, most, Some(CHUNK_EVERY)).await
+}
+
+async fn vendor_with_pauses(config: Arc<ServerConfig>, most: u32, every: Option<Duration>) -> Vendor2 {
     let (listener, address) = listen().await;
     let (end, ending) = watch::channel(false);
     let (cancelled, connections) = (watch::Sender::new(0), Arc::new(AtomicUsize::new(0)));
@@ -76,7 +84,7 @@ async fn vendor(config: Arc<ServerConfig>, most: u32) -> Vendor2 {
             tokio::spawn(async move {
                 let Ok(socket) = acceptor.accept(socket).await else { return };
                 let answer = service_fn(move |_: Request<ServerBody>| {
-                    let every = interval(CHUNK_EVERY);
+                    let every = every.map(interval);
                     let body = Drip { every, end: ending.clone(), cancelled: cancelled.clone(), ended: false };
                     async move { Ok::<_, Infallible>(Response::new(body)) }
                 });
@@ -127,7 +135,8 @@ async fn one_link(address: SocketAddr, ca: &Ca, events: &Arc<Events>) -> (Arc<Li
     let config = tls.config(&ca.roots(), true).expect("a configuration");
     let socket = dial(&[address], WATCHDOG).await.expect("a connection");
     let stream = tls.handshake(&config, &"localhost".into(), socket, WATCHDOG).await.expect("a handshake");
-    let lease = opening.done(Stream::Tls(Box::new(stream)), address, sink, "vendor/model".into()).await;
+    let told = Told { sink, deployment: "vendor/model".into() };
+    let lease = opening.done(Stream::Tls(Box::new(stream)), address, told).await;
     (links, lease.expect("HTTP/2"))
 }
 
@@ -150,13 +159,21 @@ async fn give_up(count: usize, batches: usize) {
     let mut control = begin(first).await;
     let mut cancelled = vendor.cancelled.subscribe();
     for batch in 1..=batches {
-        let mut opening = tokio::task::JoinSet::new();
+        let (begun, mut all_begun) = tokio::sync::mpsc::channel(count);
+        let mut clients = tokio::task::JoinSet::new();
         for _ in 0..count {
             let Ok(Place::Stream(lease)) = links.place(false).await else { panic!("one connection is open") };
-            opening.spawn(begin(lease));
+            let begun = begun.clone();
+            clients.spawn(async move {
+                let mut body = begin(lease).await;
+                begun.send(()).await.expect("the test waits");
+                while let Some(Ok(_)) = body.chunk().await {}
+            });
         }
-        let streams = opening.join_all().await;
-        drop(streams);
+        for _ in 0..count {
+            tokio::time::timeout(WATCHDOG, all_begun.recv()).await.expect("a stream in time");
+        }
+        drop(clients);
         let all = cancelled.wait_for(|cancelled| *cancelled == count * batch);
         tokio::time::timeout(WATCHDOG, all).await.expect("every stream is cancelled in time").expect("the vendor");
     }
@@ -181,6 +198,29 @@ async fn f_034_14_batches_of_60_spare_the_others() {
 #[tokio::test]
 async fn f_034_14_batches_of_150_spare_the_others() {
     give_up(150, 14).await;
+}
+
+#[tokio::test]
+async fn clients_that_stop_reading_spare_the_others() {
+    let ca = Ca::new();
+    let config = ca.server("localhost", 2020..2090, &["h2"]);
+    let vendor = vendor_with_pauses(config, 4000, None).await;
+    let events = Arc::new(Events::default());
+    let (links, first) = one_link(vendor.address, &ca, &events).await;
+    let mut control = begin(first).await;
+    let mut unread = Vec::new();
+    for _ in 0..30 {
+        let Ok(Place::Stream(lease)) = links.place(false).await else { panic!("one connection is open") };
+        unread.push(begin(lease).await);
+    }
+    // by then the vendor has filled every window of the others
+    for _ in 0..3000 {
+        control.chunk().await.expect("a chunk").expect("the control stream is spared");
+    }
+    vendor.end.send(true).expect("the vendor");
+    while let Some(chunk) = control.chunk().await {
+        chunk.expect("the control stream runs to its end");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::upstream::guard::{Guard, Turn};
-use crate::upstream::request::Outbound;
+use crate::upstream::request::{Outbound, Unanswered};
 use crate::upstream::stream::Stream;
 use bytes::Bytes;
 use http::header::CONNECTION;
@@ -45,14 +45,6 @@ pub(super) struct Wire {
     rest: Duration,
     /// Since when it rests.
     resting: Instant,
-}
-
-/// Why a request got no answer.
-pub(super) enum Unanswered {
-    /// It never left.
-    Unsent(Box<Outbound>),
-    /// It left, or may have.
-    Failed(Failure),
 }
 
 impl Wire {
