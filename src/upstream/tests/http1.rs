@@ -2,6 +2,7 @@
 
 use super::*;
 use FailureKind::{HeadersTimeout, Malformed, ResetBeforeHeaders, StaleConn, Truncated};
+use tokio_rustls::TlsAcceptor;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -244,4 +245,78 @@ async fn f_027_an_answer_that_comes_before_the_upload_ends_is_read() {
     assert_eq!(answer.status, 413);
     while answer.body.chunk().await.is_some() {}
     assert_eq!(fetch(&connections, &deployment).await.expect("an answer"), "ok");
+}
+
+/// Answers each request over TLS with its own body, in chunks, on as many connections as come.
+async fn echo(config: Arc<ServerConfig>) -> SocketAddr {
+    let (listener, address) = listen().await;
+    tokio::spawn(async move {
+        let acceptor = TlsAcceptor::from(config);
+        while let Ok((socket, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut socket) = acceptor.accept(socket).await else { return };
+                while let Some(said) = read_ten_bytes(&mut socket).await {
+                    let chunks = format!("5\r\n{}\r\n5\r\n{}\r\n0\r\n\r\n", &said[..5], &said[5..]);
+                    socket.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await.expect("written");
+                    socket.write_all(chunks.as_bytes()).await.expect("written");
+                }
+            });
+        }
+    });
+    address
+}
+
+/// The body of a request that has ten bytes of it.
+async fn read_ten_bytes(socket: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"\r\n\r\n") {
+        seen.push(socket.read_u8().await.ok()?);
+    }
+    let mut body = [0; 10];
+    socket.read_exact(&mut body).await.ok()?;
+    Some(String::from_utf8(body.to_vec()).expect("text"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f_136_every_exchange_gets_its_own_answer() {
+    let ca = Ca::new();
+    let address = echo(ca.server("localhost", 2020..2090, &[])).await;
+    let deployment = Target::tls(address, "localhost", &ca).deployment();
+    let connections = connections();
+    let mut clients = tokio::task::JoinSet::new();
+    for client in 0..16 {
+        let (connections, deployment) = (Arc::clone(&connections), Arc::clone(&deployment));
+        clients.spawn(async move {
+            for exchange in 0..20 {
+                let said = format!("{client:05}{exchange:05}");
+                let permit = Permit::for_test(Arc::clone(&deployment));
+                let sent = connections.send(&permit, post(said.clone()), false).await;
+                let mut body = sent.expect("an answer").body;
+                let mut heard = Vec::new();
+                while let Some(chunk) = body.chunk().await {
+                    heard.extend_from_slice(&chunk.expect("content"));
+                }
+                assert_eq!(String::from_utf8(heard).expect("text"), said);
+            }
+        });
+    }
+    clients.join_all().await;
+}
+
+#[tokio::test]
+async fn a_body_that_ends_without_a_tls_farewell_is_truncated() {
+    let ca = Ca::new();
+    let (listener, address) = listen().await;
+    let acceptor = TlsAcceptor::from(ca.server("localhost", 2020..2090, &[]));
+    tokio::spawn(async move {
+        let (socket, _) = listener.accept().await.expect("a connection");
+        let mut socket = acceptor.accept(socket).await.expect("a handshake");
+        read_request(&mut socket).await.expect("a request");
+        socket.write_all(b"HTTP/1.1 200 OK\r\n\r\nok").await.expect("written");
+        socket.flush().await.expect("written");
+        socket.get_mut().0.shutdown().await.expect("closed without a word");
+    });
+    let deployment = Target::tls(address, "localhost", &ca).deployment();
+    assert_eq!(told(fetch(&connections(), &deployment).await), (Truncated, "closed".to_owned()));
 }
