@@ -2,6 +2,7 @@
 
 use super::*;
 use FailureKind::{HeadersTimeout, Malformed, ResetBeforeHeaders, StaleConn, Truncated};
+use std::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -70,6 +71,31 @@ async fn a_connection_is_kept_when_the_caller_stops_at_the_last_content() {
     assert_eq!(body.chunk().await.expect("a chunk").expect("content"), "ok");
     drop(body);
     assert_eq!(fetch(&connections, &deployment).await.expect("an answer"), "ok");
+}
+
+#[tokio::test]
+async fn a_connection_outlives_a_reload_that_leaves_its_endpoint_alone() {
+    let address = scripted(&[&[OK, OK]]).await;
+    let connections = connections();
+    for _ in 0..2 {
+        let reloaded = Target::plain(address).deployment();
+        assert_eq!(fetch(&connections, &reloaded).await.expect("an answer"), "ok");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_rested_long_enough_is_closed() {
+    let (listener, address) = listen().await;
+    let vendor = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.expect("a connection");
+        read_request(&mut socket).await.expect("a request");
+        socket.write_all(OK.as_bytes()).await.expect("written");
+        closed(&mut socket).await;
+    });
+    let connections = connections();
+    assert_eq!(fetch(&connections, &Target::plain(address).deployment()).await.expect("an answer"), "ok");
+    connections.sweep(Instant::now() + Duration::from_secs(56));
+    tokio::time::timeout(WATCHDOG, vendor).await.expect("closed in time").expect("the vendor");
 }
 
 #[tokio::test]

@@ -275,14 +275,20 @@ async fn many_exchanges_at_once_open_no_more_connections_than_they_need() {
     assert_eq!(vendor.connections.load(Ordering::Relaxed), 3);
 }
 
-/// HTTP/2 frames by hand: what a vendor does after the first request of a connection.
-async fn raw(ca: &Ca, after_request: &'static [u8]) -> SocketAddr {
+/// What a vendor sends on each connection.
+type Script = &'static [Option<&'static [u8]>];
+
+/// HTTP/2 frames by hand: what a vendor sends after the first request of each connection before it closes; nothing for one that
+/// falls silent.
+async fn raw(ca: &Ca, after_request: Script) -> SocketAddr {
     let config = ca.server("localhost", 2020..2090, &["h2"]);
     let (listener, address) = listen().await;
     tokio::spawn(async move {
         let acceptor = TlsAcceptor::from(config);
-        while let Ok((socket, _)) = listener.accept().await {
-            let Ok(mut socket) = acceptor.accept(socket).await else { continue };
+        let mut silent = Vec::new();
+        for frames in after_request {
+            let (socket, _) = listener.accept().await.expect("a connection");
+            let mut socket = acceptor.accept(socket).await.expect("a handshake");
             socket.write_all(b"\0\0\0\x04\0\0\0\0\0").await.expect("SETTINGS");
             socket.read_exact(&mut [0; 24]).await.expect("the preface");
             loop {
@@ -295,9 +301,13 @@ async fn raw(ca: &Ca, after_request: &'static [u8]) -> SocketAddr {
                     break;
                 }
             }
-            socket.write_all(after_request).await.expect("written");
-            socket.shutdown().await.expect("closed");
+            if let Some(frames) = frames {
+                socket.write_all(frames).await.expect("written");
+                socket.shutdown().await.expect("closed");
+            }
+            silent.push(socket);
         }
+        std::future::pending::<()>().await;
     });
     address
 }
@@ -305,20 +315,33 @@ async fn raw(ca: &Ca, after_request: &'static [u8]) -> SocketAddr {
 #[tokio::test]
 async fn f_029_f_030_f_031_what_a_vendor_gives_up_is_told_apart() {
     let ca = Ca::new();
-    let cases: [(&'static [u8], FailureKind, &str, usize); 5] = [
-        (b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x07", RefusedStream, "", 0),
-        (b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x02", ResetBeforeHeaders, "stream", 0),
-        (b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0", Goaway, "no_error", 1),
-        (b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0b", Goaway, "enhance_your_calm", 1),
-        (b"", ResetBeforeHeaders, "", 1),
+    let cases: [(Script, FailureKind, &str, usize); 5] = [
+        (&[Some(b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x07")], RefusedStream, "", 0),
+        (&[Some(b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x02")], ResetBeforeHeaders, "stream", 0),
+        (&[Some(b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0")], Goaway, "no_error", 1),
+        (&[Some(b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0b")], Goaway, "enhance_your_calm", 1),
+        (&[Some(b"")], ResetBeforeHeaders, "", 1),
     ];
     for (frames, kind, reason, lost) in cases {
         let events = Arc::new(Events::default());
         let connections = Connections::new(Arc::clone(&events) as Arc<dyn Sink>);
         let target = Target { http2: true, ..Target::tls(raw(&ca, frames).await, "localhost", &ca) };
         let told = told(send(&connections, &target.deployment()).await);
-        assert_eq!(told, (kind, reason.to_owned()), "{}", frames.escape_ascii());
+        assert_eq!(told, (kind, reason.to_owned()), "{frames:?}");
         let events = events.count(|event| matches!(event, Event::UpstreamConnectionLost { .. }));
-        assert_eq!(events, lost, "{}", frames.escape_ascii());
+        assert_eq!(events, lost, "{frames:?}");
     }
+}
+
+#[tokio::test]
+async fn f_035_a_connection_that_fell_silent_takes_no_further_streams() {
+    let ca = Ca::new();
+    // HEADERS with `:status: 200` and the stream's end
+    let address = raw(&ca, &[None, Some(b"\0\0\x01\x01\x05\0\0\0\x01\x88")]).await;
+    let deployment = Target { http2: true, ..Target::tls(address, "localhost", &ca) }.deployment();
+    let connections = connections();
+    let impatient = Outgoing { headers_within: Duration::from_millis(50), ..post("{}") };
+    let sent = connections.send(&Permit::for_test(Arc::clone(&deployment)), impatient, false).await;
+    assert_eq!(told(sent), (FailureKind::HeadersTimeout, String::new()));
+    assert_eq!(fetch(&connections, &deployment).await.expect("an answer over another connection"), "");
 }
