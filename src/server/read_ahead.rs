@@ -248,8 +248,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guarded<S> {
                 }
                 Stage::HandHead { left, framing } => {
                     let left = left - hand_over(&mut this.buffer, out, left.min(HAND_OVER_BYTES));
-                    this.stage =
-                        if left == 0 { this.after_head(framing) } else { Stage::HandHead { left, framing } };
+                    this.stage = if left == 0 { this.after_head(framing) } else { Stage::HandHead { left, framing } };
                     return Poll::Ready(Ok(()));
                 }
                 Stage::Length { left } => return this.poll_length(cx, out, left),

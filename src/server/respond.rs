@@ -107,7 +107,9 @@ pub(crate) async fn http2<A: Application>(
     let ends = Ends { flight: None, streams: Some(streams), _count: shared.setting.drain.stream() };
     match check_http2(&request, &shared) {
         Err(fault) => refusal(&shared, fault, ends),
-        Ok(()) => application.call(request, peer).await.map(|body| Answer { said: Said::Application(body), _ends: ends }),
+        Ok(()) => {
+            application.call(request, peer).await.map(|body| Answer { said: Said::Application(body), _ends: ends })
+        }
     }
 }
 

@@ -1,0 +1,5 @@
+//! Integration tests: real sockets on loopback, shortened limits, one binary.
+
+mod support;
+
+mod server;

@@ -1,0 +1,91 @@
+//! Certificates made for a test: an authority, and what it signs.
+
+use backstay::snapshot::listener::Certificate;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use rustls::RootCertStore;
+use rustls::crypto::aws_lc_rs::{self, sign::any_supported_type};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::CertifiedKey;
+use std::sync::Arc;
+
+/// A certificate authority of one test.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// What an authority signed.
+pub struct Signed {
+    pub chain: Vec<CertificateDer<'static>>,
+    pub key: PrivateKeyDer<'static>,
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    pub fn root(&self) -> CertificateDer<'static> {
+        self.0.der().clone()
+    }
+
+    pub fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.root()).unwrap();
+        roots
+    }
+
+    /// Signs a certificate for DNS names and, with a `spiffe://` prefix, URIs; `edit` may change it before.
+    pub fn sign(&self, names: &[&str], edit: impl FnOnce(&mut CertificateParams)) -> Signed {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.subject_alt_names = names
+            .iter()
+            .map(|name| match name.starts_with("spiffe://") {
+                true => SanType::URI((*name).try_into().unwrap()),
+                false => SanType::DnsName((*name).try_into().unwrap()),
+            })
+            .collect();
+        edit(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        Signed {
+            chain: vec![certificate.der().clone()],
+            key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+        }
+    }
+
+    /// A listener's certificate for these names.
+    pub fn certificate(&self, names: &[&str]) -> Arc<Certificate> {
+        let signed = self.sign(names, |_| ());
+        let key = any_supported_type(&signed.key).unwrap();
+        Arc::new(Certificate {
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            not_after: i64::MAX,
+            file: Arc::from("test.pem"),
+            certified: Arc::new(CertifiedKey::new(signed.chain, key)),
+        })
+    }
+}
+
+/// A TLS client that trusts `authority`, shows `identity` if there is one, and offers the protocols.
+pub fn client(authority: &Authority, identity: Option<Signed>, protocols: &[&str]) -> rustls::ClientConfig {
+    client_of(authority, identity, protocols, rustls::ALL_VERSIONS)
+}
+
+/// The same, for some versions of TLS only.
+pub fn client_of(
+    authority: &Authority,
+    identity: Option<Signed>,
+    protocols: &[&str],
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> rustls::ClientConfig {
+    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(authority.roots());
+    let mut config = match identity {
+        Some(signed) => builder.with_client_auth_cert(signed.chain, signed.key).unwrap(),
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    config
+}
