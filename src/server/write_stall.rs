@@ -1,5 +1,6 @@
 //! Cuts a client that accepts no byte: it would hold a vendor's answer, and our memory, for ever.
 
+use crate::server::flush::Flushes;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,13 +13,14 @@ use tokio::time::{Instant, Sleep};
 pub(crate) struct WriteStall<S> {
     io: S,
     limit: Duration,
+    flushes: Flushes,
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
 }
 
 impl<S: Unpin> WriteStall<S> {
-    pub(crate) const fn new(io: S, limit: Duration) -> Self {
-        Self { io, limit, timer: None, waiting: false }
+    pub(crate) const fn new(io: S, limit: Duration, flushes: Flushes) -> Self {
+        Self { io, limit, flushes, timer: None, waiting: false }
     }
 
     /// Passes progress on, and turns a wait that has become too long into an error.
@@ -64,6 +66,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteStall<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        if flushed.is_ready() {
+            self.flushes.flushed();
+        }
         self.watch(cx, flushed)
     }
 

@@ -400,9 +400,13 @@ async fn f_111_f_112_f_114_a_client_that_leaves_drops_its_request() {
             server.heard(&format!("called {path}")).await;
             let begin = Instant::now();
             let kept = match leave {
-                "fin" => None,
+                "fin" => {
+                    drop(stream);
+                    None
+                }
                 "rst" => {
                     stream.set_zero_linger().unwrap();
+                    drop(stream);
                     None
                 }
                 _ => {
@@ -475,12 +479,16 @@ async fn an_answer_that_breaks_is_never_taken_for_a_whole_one() {
     let server = start(listener(Vec::new()), bounds());
     let answer = server.say(b"GET /broken HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert!(answer.contains("transfer-encoding: chunked") && !answer.contains("\r\n0\r\n"), "{answer:?}");
+    assert!(answer.contains("first "), "what was said before the break arrives: {answer:?}");
 
     let server = start(listener(vec![authority.certificate(&["localhost"])]), bounds());
     let stream = server.connect_tls(client(&authority, None, &["h2"]), "localhost").await.unwrap();
     let mut sender = http2(stream).await;
     let answer = soon("an answer", sender.send_request(get("/broken"))).await.unwrap();
-    assert!(soon("the reset", answer.into_body().collect()).await.is_err());
+    let mut body = answer.into_body();
+    let first = soon("what was said", body.frame()).await.unwrap().unwrap().into_data().unwrap();
+    assert_eq!(first, "first ");
+    assert!(soon("the reset", body.frame()).await.unwrap().is_err());
     assert_eq!(soon("an answer", sender.send_request(get("/"))).await.unwrap().status(), 200);
 }
 
