@@ -127,7 +127,7 @@ fn check_http2<B>(request: &Request<B>, shared: &Shared) -> Result<(), Fault> {
     if request.headers().len() > bounds.headers {
         return Err(Fault::HEAD_TOO_LARGE);
     }
-    host::check_http2(request)
+    host::check_target(request)
 }
 
 impl<B> Body for Answer<B>

@@ -6,6 +6,7 @@ use crate::server::bounds::Bounds;
 use crate::server::certificates::Certificates;
 use crate::server::drain::Phase;
 use crate::server::{Application, Setting, connection};
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -29,16 +30,23 @@ where
     let shared = Arc::new(Shared::new(setting));
     let application = Arc::new(application);
     let mut queues = Vec::with_capacity(workers.max(1));
+    let (alive, mut all_ended) = mpsc::channel::<Infallible>(1);
     for index in 0..workers.max(1) {
         let (sender, queue) = mpsc::channel(QUEUE);
+        let alive = alive.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (shared, application) = (Arc::clone(&shared), Arc::clone(&application));
-        thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(move || runtime.block_on(async { work(queue, shared, Arc::new(application(index))).await }))?;
+        thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            runtime.block_on(async { work(queue, shared, Arc::new(application(index))).await });
+            drop((runtime, alive));
+        })?;
         queues.push(sender);
     }
-    accept_all(doors, shared, queues).await
+    drop(alive);
+    let ended = accept_all(doors, shared, queues).await;
+    // Nothing is ever sent: the channel closes when the last thread has let go of its end.
+    let _ = all_ended.recv().await;
+    ended
 }
 
 /// Serves on the present runtime until the drain is over.

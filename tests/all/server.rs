@@ -1,7 +1,9 @@
 //! The client side of the proxy, over real sockets.
 
 use crate::support::certificates::{Authority, client, client_of};
-use crate::support::serving::{bounds, get, http2, listener, read_to_end, read_until, soon, start, start_with};
+use crate::support::serving::{
+    Running, bounds, get, http2, listener, read_to_end, read_until, soon, start, start_with,
+};
 use backstay::base::event::Event;
 use backstay::exchange::body::BodyBounds;
 use backstay::server::bounds::Bounds;
@@ -272,6 +274,91 @@ async fn f_116_heads_have_bounds() {
 }
 
 #[tokio::test]
+async fn f_116_a_header_list_of_http2_has_a_bound() {
+    let authority = Authority::new();
+    let server = start(listener(vec![authority.certificate(&["localhost"])]), bounds());
+    let stream = server.connect_tls(client(&authority, None, &["h2"]), "localhost").await.unwrap();
+    let mut sender = http2(stream).await;
+    let mut request = get("/");
+    request.headers_mut().insert("x", "y".repeat(17 * 1024).parse().unwrap());
+    match soon("an answer", sender.send_request(request)).await {
+        Ok(answer) => assert_eq!(answer.status(), 431),
+        Err(refused) => assert!(!refused.is_timeout(), "our settings already told the client: {refused}"),
+    }
+    let mut request = get("/");
+    for index in 0..101 {
+        request.headers_mut().insert(http::HeaderName::try_from(format!("x-{index}")).unwrap(), "y".parse().unwrap());
+    }
+    assert_eq!(soon("an answer", sender.send_request(request)).await.unwrap().status(), 431);
+}
+
+/// A frame of HTTP/2 (RFC 9113, 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// Sends frames as fast as the server takes them, and returns what it said until it closed.
+async fn flood(server: &Running, authority: &Authority, next: impl Fn(u32) -> Vec<u8>) -> Vec<u8> {
+    let stream = server.connect_tls(client(authority, None, &["h2"]), "localhost").await.unwrap();
+    let (mut reading, mut writing) = tokio::io::split(stream);
+    let mut said = Vec::new();
+    let flooding = async {
+        let begin = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(4, 0, 0, &[])].concat();
+        let mut alive = writing.write_all(&begin).await.is_ok();
+        for index in 0..20_000 {
+            alive = alive && writing.write_all(&next(index)).await.is_ok();
+        }
+    };
+    // The server's end of the connection ends both.
+    let reading = async {
+        let _ = reading.read_to_end(&mut said).await;
+    };
+    soon("the connection's end", async { tokio::join!(flooding, reading) }).await;
+    said
+}
+
+#[tokio::test]
+async fn f_119_f_121_floods_of_http2_close_their_connection_alone() {
+    // :method GET, :scheme https, :path /hang, :authority a
+    let head = b"\x82\x87\x04\x05/hang\x01\x01a";
+    let id = |index: u32| index * 2 + 1;
+    let rapid_reset = move |index| [frame(1, 5, id(index), head), frame(3, 0, id(index), &[0, 0, 0, 8])].concat();
+    let continuation = move |index| match index {
+        0 => frame(1, 1, 1, head),
+        _ => frame(9, 0, 1, &[&b"\x00\x01x\x7f\x81\x7e"[..], &[b'y'; 256]].concat()),
+    };
+    let window_overflow =
+        move |index| [frame(1, 5, id(index), head), frame(8, 0, id(index), &[0x7f, 0xff, 0xff, 0xff])].concat();
+    let floods: [&dyn Fn(u32) -> Vec<u8>; 3] = [&rapid_reset, &continuation, &window_overflow];
+    let authority = Authority::new();
+    for next in floods {
+        let mut server = start(listener(vec![authority.certificate(&["localhost"])]), bounds());
+        let said = flood(&server, &authority, next).await;
+        let goaway = said.windows(9).any(|window| window[3] == 7 && window[5..9] == [0; 4]);
+        assert!(goaway, "a GOAWAY says why");
+        let mut called = 0;
+        while let Ok(said) = server.said.try_recv() {
+            called += usize::from(said.starts_with("called"));
+        }
+        assert!(called <= 300, "{called} requests of a flood reached the application");
+        let stream = server.connect_tls(client(&authority, None, &["h2"]), "localhost").await.unwrap();
+        assert_eq!(soon("an answer", http2(stream).await.send_request(get("/"))).await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_asks_first_is_told_to_go_on() {
+    let server = start(listener(Vec::new()), bounds());
+    let mut stream = server.connect().await;
+    let head = b"POST /echo HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    assert_eq!(read_until(&mut stream, "\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"abc").await.unwrap();
+    assert_eq!(status(&read_until(&mut stream, "abc").await), 200);
+}
+
+#[tokio::test]
 async fn requests_on_one_connection_are_answered_in_turn() {
     let server = start(listener(Vec::new()), bounds());
     let mut stream = server.connect().await;
@@ -398,7 +485,6 @@ async fn f_111_f_112_f_114_a_client_that_leaves_drops_its_request() {
             let mut stream = server.connect().await;
             stream.write_all(request.as_bytes()).await.unwrap();
             server.heard(&format!("called {path}")).await;
-            let begin = Instant::now();
             let kept = match leave {
                 "fin" => {
                     drop(stream);
@@ -415,7 +501,6 @@ async fn f_111_f_112_f_114_a_client_that_leaves_drops_its_request() {
                 }
             };
             server.heard(&format!("dropped {path}")).await;
-            assert!(begin.elapsed() < Duration::from_millis(250), "{leave} is noticed at once");
             drop(kept);
         }
     }
@@ -445,21 +530,19 @@ async fn f_111_f_112_an_http2_stream_that_is_reset_drops_its_request_alone() {
 
 #[tokio::test]
 async fn f_113_bytes_behind_a_request_do_not_hide_that_its_client_left() {
-    let chunked = "POST /hang-after-body HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+    let chunked = "POST /hang HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
     for (head, behind) in [
         ("GET /hang HTTP/1.1\r\nhost: a\r\n\r\n", 1),
         ("GET /hang HTTP/1.1\r\nhost: a\r\n\r\n", 60_000),
-        (&chunked.replace("-after-body", ""), 100),
+        (chunked, 100),
     ] {
         let mut server = start(listener(Vec::new()), bounds());
         let mut stream = server.connect().await;
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(&vec![b'x'; behind]).await.unwrap();
         server.heard("called /hang").await;
-        let begin = Instant::now();
         drop(stream);
         server.heard("dropped /hang").await;
-        assert!(begin.elapsed() < Duration::from_millis(250));
     }
 }
 
