@@ -1,5 +1,10 @@
-//! Integration tests: real sockets on loopback, shortened limits, one binary.
+//! The one integration-test binary: linked once, one module for each subject.
 
-mod support;
-
+mod admin;
+mod dashboards;
+mod faults;
+mod floors;
+mod observe;
 mod server;
+mod support;
+mod tidy;

@@ -10,16 +10,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A certificate authority of one test.
-pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// What an authority signed.
-pub struct Signed {
-    pub chain: Vec<CertificateDer<'static>>,
-    pub key: PrivateKeyDer<'static>,
+pub(crate) struct Signed {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
 }
 
 impl Authority {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         // Authorities of one name would be taken for each other until a signature fails.
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -29,18 +29,18 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    pub fn root(&self) -> CertificateDer<'static> {
+    pub(crate) fn root(&self) -> CertificateDer<'static> {
         self.0.der().clone()
     }
 
-    pub fn roots(&self) -> RootCertStore {
+    pub(crate) fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add(self.root()).unwrap();
         roots
     }
 
     /// Signs a certificate for DNS names and, with a `spiffe://` prefix, URIs; `edit` may change it before.
-    pub fn sign(&self, names: &[&str], edit: impl FnOnce(&mut CertificateParams)) -> Signed {
+    pub(crate) fn sign(&self, names: &[&str], edit: impl FnOnce(&mut CertificateParams)) -> Signed {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.subject_alt_names = names
             .iter()
@@ -59,7 +59,7 @@ impl Authority {
     }
 
     /// A listener's certificate for these names.
-    pub fn certificate(&self, names: &[&str]) -> Arc<Certificate> {
+    pub(crate) fn certificate(&self, names: &[&str]) -> Arc<Certificate> {
         let signed = self.sign(names, |_| ());
         let key = any_supported_type(&signed.key).unwrap();
         Arc::new(Certificate {
@@ -72,12 +72,12 @@ impl Authority {
 }
 
 /// A TLS client that trusts `authority`, shows `identity` if there is one, and offers the protocols.
-pub fn client(authority: &Authority, identity: Option<Signed>, protocols: &[&str]) -> rustls::ClientConfig {
+pub(crate) fn client(authority: &Authority, identity: Option<Signed>, protocols: &[&str]) -> rustls::ClientConfig {
     client_of(authority, identity, protocols, rustls::ALL_VERSIONS)
 }
 
 /// The same, for some versions of TLS only.
-pub fn client_of(
+pub(crate) fn client_of(
     authority: &Authority,
     identity: Option<Signed>,
     protocols: &[&str],

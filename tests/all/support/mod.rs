@@ -1,4 +1,6 @@
-//! What several test modules share.
+//! Helpers that several test modules share.
 
-pub mod certificates;
-pub mod serving;
+pub(crate) mod certificates;
+pub(crate) mod events;
+pub(crate) mod serving;
+pub(crate) mod source;

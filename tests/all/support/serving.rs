@@ -26,13 +26,13 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-pub type AnyError = Box<dyn Error + Send + Sync>;
+pub(crate) type AnyError = Box<dyn Error + Send + Sync>;
 
 /// Long enough that only a hang reaches it.
-pub const LONG: Duration = Duration::from_secs(10);
+pub(crate) const LONG: Duration = Duration::from_secs(10);
 
 /// Waits for what must happen.
-pub async fn soon<F: Future>(what: &str, future: F) -> F::Output {
+pub(crate) async fn soon<F: Future>(what: &str, future: F) -> F::Output {
     match tokio::time::timeout(LONG, future).await {
         Ok(output) => output,
         Err(_) => panic!("{what} did not happen within {LONG:?}"),
@@ -40,11 +40,11 @@ pub async fn soon<F: Future>(what: &str, future: F) -> F::Output {
 }
 
 /// Answers by path, and tells the test what happens to its requests.
-pub struct TestApplication {
+pub(crate) struct TestApplication {
     said: UnboundedSender<String>,
     /// One permit lets one `/wait` or `/stream` go on.
-    pub go_on: Arc<Semaphore>,
-    pub body_bounds: BodyBounds,
+    pub(crate) go_on: Arc<Semaphore>,
+    pub(crate) body_bounds: BodyBounds,
 }
 
 /// Says that a request was dropped before its answer was whole.
@@ -142,7 +142,7 @@ fn text(mut guard: Unfinished, status: u16, text: impl Into<Bytes>) -> Response<
 
 /// Remembers events.
 #[derive(Default)]
-pub struct Recorder(Mutex<Vec<Event>>, tokio::sync::Notify);
+pub(crate) struct Recorder(Mutex<Vec<Event>>, tokio::sync::Notify);
 
 impl Sink for Recorder {
     fn emit(&self, event: Event) {
@@ -153,7 +153,7 @@ impl Sink for Recorder {
 
 impl Recorder {
     /// Waits for an event that `pick` takes.
-    pub async fn find<T>(&self, what: &str, pick: impl Fn(&Event) -> Option<T>) -> T {
+    pub(crate) async fn find<T>(&self, what: &str, pick: impl Fn(&Event) -> Option<T>) -> T {
         soon(what, async {
             loop {
                 let more = self.1.notified();
@@ -169,7 +169,7 @@ impl Recorder {
     }
 
     /// Waits for a failed handshake's reason.
-    pub async fn tls_failure(&self) -> &'static str {
+    pub(crate) async fn tls_failure(&self) -> &'static str {
         self.find("a failed handshake", |event| match event {
             Event::TlsFailed { side: "client", reason } => Some(*reason),
             _ => None,
@@ -179,18 +179,18 @@ impl Recorder {
 }
 
 /// A server that runs.
-pub struct Running {
-    pub address: SocketAddr,
-    pub drain: Drain,
-    pub sink: Arc<Recorder>,
-    pub go_on: Arc<Semaphore>,
-    pub said: UnboundedReceiver<String>,
-    pub listener: watch::Sender<Arc<Listener>>,
-    pub served: JoinHandle<std::io::Result<()>>,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) drain: Drain,
+    pub(crate) sink: Arc<Recorder>,
+    pub(crate) go_on: Arc<Semaphore>,
+    pub(crate) said: UnboundedReceiver<String>,
+    pub(crate) listener: watch::Sender<Arc<Listener>>,
+    pub(crate) served: JoinHandle<std::io::Result<()>>,
 }
 
 /// The listener `main` on a free port.
-pub fn listener(certificates: Vec<Arc<Certificate>>) -> Listener {
+pub(crate) fn listener(certificates: Vec<Arc<Certificate>>) -> Listener {
     Listener {
         name: Arc::from("main"),
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -200,17 +200,22 @@ pub fn listener(certificates: Vec<Arc<Certificate>>) -> Listener {
 }
 
 /// Limits that a test can wait for; a drain accepts nothing new.
-pub fn bounds() -> Bounds {
+pub(crate) fn bounds() -> Bounds {
     Bounds { drain_accept: Duration::ZERO, ..Bounds::default() }
 }
 
 /// Serves on the test's own runtime.
-pub fn start(listener: Listener, bounds: Bounds) -> Running {
+pub(crate) fn start(listener: Listener, bounds: Bounds) -> Running {
     start_with(listener, bounds, BodyBounds::default(), None)
 }
 
 /// Serves on the test's runtime, or on so many worker threads.
-pub fn start_with(listener: Listener, bounds: Bounds, body_bounds: BodyBounds, threads: Option<usize>) -> Running {
+pub(crate) fn start_with(
+    listener: Listener,
+    bounds: Bounds,
+    body_bounds: BodyBounds,
+    threads: Option<usize>,
+) -> Running {
     let door = accept::bind(&listener).unwrap();
     let address = door.address;
     let (listener, current) = watch::channel(Arc::new(listener));
@@ -233,22 +238,26 @@ pub fn start_with(listener: Listener, bounds: Bounds, body_bounds: BodyBounds, t
 
 impl Running {
     /// The next thing that the application said.
-    pub async fn heard(&mut self, what: &str) {
+    pub(crate) async fn heard(&mut self, what: &str) {
         let said = soon(what, self.said.recv()).await.unwrap();
         assert_eq!(said, what);
     }
 
-    pub async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         soon("a connection", TcpStream::connect(self.address)).await.unwrap()
     }
 
-    pub async fn connect_tls(&self, client: rustls::ClientConfig, name: &str) -> std::io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn connect_tls(
+        &self,
+        client: rustls::ClientConfig,
+        name: &str,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let name = rustls::pki_types::ServerName::try_from(name.to_owned()).unwrap();
         soon("a handshake", TlsConnector::from(Arc::new(client)).connect(name, self.connect().await)).await
     }
 
     /// Sends bytes on a connection of their own and reads to its end.
-    pub async fn say(&self, bytes: &[u8]) -> String {
+    pub(crate) async fn say(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect().await;
         // A server that has already refused may have closed.
         let _ = stream.write_all(bytes).await;
@@ -257,14 +266,14 @@ impl Running {
 }
 
 /// Everything until the connection ends, however it ends.
-pub async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
+pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
     let _ = soon("the connection's end", stream.read_to_end(&mut bytes)).await;
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Reads until `end` has been read.
-pub async fn read_until(stream: &mut (impl AsyncRead + Unpin), end: &str) -> String {
+pub(crate) async fn read_until(stream: &mut (impl AsyncRead + Unpin), end: &str) -> String {
     let mut bytes = Vec::new();
     soon(&format!("reading {end:?}"), async {
         while !String::from_utf8_lossy(&bytes).contains(end) {
@@ -277,7 +286,7 @@ pub async fn read_until(stream: &mut (impl AsyncRead + Unpin), end: &str) -> Str
 }
 
 /// Speaks HTTP/2 over a stream.
-pub async fn http2<S>(stream: S) -> hyper::client::conn::http2::SendRequest<Full<Bytes>>
+pub(crate) async fn http2<S>(stream: S) -> hyper::client::conn::http2::SendRequest<Full<Bytes>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -289,6 +298,6 @@ where
 }
 
 /// A request without a body to this server's `path`.
-pub fn get(path: &str) -> Request<Full<Bytes>> {
+pub(crate) fn get(path: &str) -> Request<Full<Bytes>> {
     Request::get(format!("https://localhost{path}")).body(Full::default()).unwrap()
 }

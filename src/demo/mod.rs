@@ -1,0 +1,4 @@
+//! Simulated vendors on loopback, and the demonstration that runs the proxy in front of them.
+
+pub mod certificates;
+pub mod vendor;

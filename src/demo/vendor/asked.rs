@@ -1,0 +1,119 @@
+//! What a call asks for, as far as a simulated vendor cares.
+
+use crate::dialect::Dialect;
+use serde_json::{Map, Value, json};
+
+/// A call, read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asked {
+    pub model: String,
+    pub streamed: bool,
+    pub include_usage: bool,
+    pub prompt_tokens: usize,
+    /// The tool to call, with arguments that fit its schema.
+    pub tool: Option<(String, Value)>,
+    /// An answer that fits the schema asked for.
+    pub structured: Option<Value>,
+}
+
+impl Asked {
+    /// Reads a call's body; what is missing or malformed counts as not asked for.
+    pub(super) fn read(dialect: Dialect, body: &[u8]) -> Self {
+        let call: Value = serde_json::from_slice(body).unwrap_or_default();
+        Self {
+            model: call["model"].as_str().unwrap_or("unnamed").to_owned(),
+            streamed: call["stream"].as_bool().unwrap_or(false),
+            include_usage: call["stream_options"]["include_usage"].as_bool().unwrap_or(false),
+            prompt_tokens: body.len().div_ceil(4),
+            tool: if wants_tool(&call) { tool(dialect, &call) } else { None },
+            structured: schema_of_answer(&call).map(example),
+        }
+    }
+}
+
+/// Tools are called once: not when their result has come, and not when the caller forbids it.
+fn wants_tool(call: &Value) -> bool {
+    let choice = &call["tool_choice"];
+    let forbidden = choice == "none" || choice["type"] == "none";
+    let last = call["messages"].as_array().and_then(|messages| messages.last());
+    let answered = last.is_some_and(|last| {
+        last["role"] == "tool"
+            || last["content"]
+                .as_array()
+                .is_some_and(|blocks| blocks.iter().any(|block| block["type"] == "tool_result"))
+    });
+    !forbidden && !answered
+}
+
+fn tool(dialect: Dialect, call: &Value) -> Option<(String, Value)> {
+    let tool = call["tools"].as_array()?.first()?;
+    let (named, schema) = match dialect {
+        Dialect::OpenaiChat => (&tool["function"], &tool["function"]["parameters"]),
+        Dialect::Anthropic => (tool, &tool["input_schema"]),
+    };
+    Some((named["name"].as_str()?.to_owned(), example(schema)))
+}
+
+fn schema_of_answer(call: &Value) -> Option<&Value> {
+    ["/response_format/json_schema/schema", "/output_config/format/schema", "/output_format/schema"]
+        .into_iter()
+        .find_map(|place| call.pointer(place))
+}
+
+/// A value that fits a JSON Schema, as far as types, required members, enums and constants go.
+fn example(schema: &Value) -> Value {
+    example_within(schema, schema, 16)
+}
+
+fn example_within(root: &Value, schema: &Value, depth: usize) -> Value {
+    let Some(depth) = depth.checked_sub(1) else { return Value::Null };
+    let inner = |schema| example_within(root, schema, depth);
+    if let Some(target) = schema["$ref"].as_str().and_then(|path| root.pointer(path.trim_start_matches('#'))) {
+        return inner(target);
+    }
+    let first = |member: &str| schema[member].as_array().and_then(|values| values.first());
+    if let Some(value) = schema.get("const").or_else(|| first("enum")) {
+        return value.clone();
+    }
+    if let Some(choice) = first("anyOf").or_else(|| first("oneOf")).or_else(|| first("allOf")) {
+        return inner(choice);
+    }
+    let kind = schema["type"].as_str().or_else(|| first("type").and_then(Value::as_str));
+    match (kind, schema["properties"].as_object()) {
+        (Some("string"), _) => json!("Lisbon"),
+        (Some("integer"), _) => schema.get("minimum").filter(|least| least.is_i64()).cloned().unwrap_or(json!(3)),
+        (Some("number"), _) => schema.get("minimum").cloned().unwrap_or(json!(1.5)),
+        (Some("boolean"), _) => json!(true),
+        (Some("array"), _) => json!([inner(&schema["items"])]),
+        (Some("null"), _) => Value::Null,
+        (_, Some(members)) => {
+            members.iter().map(|(name, schema)| (name.clone(), inner(schema))).collect::<Map<_, _>>().into()
+        }
+        _ => json!({}),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_tool_is_called_with_arguments_that_fit_and_only_once() {
+        let schema = json!({"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"},
+            "unit": {"enum": ["c", "f"]}, "at": {"$ref": "#/$defs/at"}}, "$defs": {"at": {"type": ["boolean", "null"]}}});
+        let mut call = json!({"model": "m", "messages": [{"role": "user", "content": "?"}],
+            "tools": [{"name": "weather", "input_schema": schema}]});
+        let asked = |call: &Value| Asked::read(Dialect::Anthropic, call.to_string().as_bytes());
+        let (name, arguments) = asked(&call).tool.unwrap();
+        assert_eq!(name, "weather");
+        assert_eq!(arguments, json!({"city": "Lisbon", "days": 3, "unit": "c", "at": true}));
+        call["messages"] = json!([{"role": "user", "content": [{"type": "tool_result"}]}]);
+        assert!(asked(&call).tool.is_none());
+    }
+
+    #[test]
+    fn nonsense_asks_for_nothing() {
+        let asked = Asked::read(Dialect::OpenaiChat, b"not json");
+        assert!(!asked.streamed && asked.tool.is_none() && asked.model == "unnamed");
+    }
+}

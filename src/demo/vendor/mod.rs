@@ -1,0 +1,210 @@
+//! A simulated vendor on loopback: it answers any prompt in its dialect, and misbehaves on demand in every way that a
+//! vendor on the network can. HTTP/1.1 is written by hand, because a library would not break its own rules.
+//!
+//! ```no_run
+//! # async fn example() -> std::io::Result<()> {
+//! use backstay::demo::vendor::{Fault, Setup, Vendor};
+//! use backstay::dialect::Dialect;
+//!
+//! let vendor = Vendor::start(Setup::new(Dialect::OpenaiChat)).await?;
+//! vendor.set_fault(Fault::Status503);
+//! // ... send a call to http://{vendor.address()}/v1/chat/completions ...
+//! vendor.log().wait_for(|log| log.calls().count() == 1).await;
+//! # Ok(()) }
+//! ```
+
+mod anthropic;
+mod asked;
+mod connection;
+mod door;
+mod fault;
+mod http1;
+mod http2;
+mod log;
+mod openai_chat;
+mod plan;
+mod request;
+mod script;
+mod speech;
+mod wire;
+
+pub use fault::{Fault, Phase, UnknownFault};
+pub use log::{CloseKind, Closed, Connection, End, Ended, Entries, Handshake, Log, Request};
+pub use script::{Cuts, Recording, Script, Setup, Tls};
+
+use crate::dialect::Dialect;
+use asked::Asked;
+use door::Door;
+use plan::{Call, Step};
+use script::{Lot, Schedule};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+/// A running vendor; dropping it stops it and breaks its connections.
+#[derive(Debug)]
+pub struct Vendor {
+    shared: Arc<Shared>,
+    accepting: AbortHandle,
+}
+
+/// What the vendor's connections share.
+#[derive(Debug)]
+struct Shared {
+    dialect: Dialect,
+    door: Door,
+    handshakes: connection::Handshakes,
+    schedule: Mutex<Schedule>,
+    script: Mutex<Arc<Script>>,
+    serial: AtomicUsize,
+    /// Tells idle connections to close.
+    hang_up: Notify,
+    log: Log,
+}
+
+impl Vendor {
+    /// Starts a vendor on a free loopback port.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn start(setup: Setup) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            dialect: setup.dialect,
+            door: Door::open()?,
+            handshakes: connection::Handshakes::new(setup.tls, setup.http2),
+            schedule: Mutex::new(Schedule::Steady(None)),
+            script: Mutex::new(Arc::new(setup.script)),
+            serial: AtomicUsize::new(0),
+            hang_up: Notify::new(),
+            log: Log::default(),
+        });
+        let accepting = tokio::spawn(connection::accept_all(Arc::clone(&shared))).abort_handle();
+        Ok(Self { shared, accepting })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.shared.door.address()
+    }
+
+    /// What it saw and did.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        self.shared.log.clone()
+    }
+
+    /// Misbehaves in this way from now on. A fault that strikes connections also closes those that are idle.
+    pub fn set_fault(&self, fault: Fault) {
+        self.schedule(Schedule::Steady(Some(fault)));
+    }
+
+    /// Behaves from now on.
+    pub fn heal(&self) {
+        self.schedule(Schedule::Steady(None));
+    }
+
+    /// The next calls meet these faults, one each, `None` for none; then it behaves. A fault that strikes connections
+    /// meets the next new connection.
+    pub fn queue(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
+        self.schedule(Schedule::Queue(faults.into_iter().collect()));
+    }
+
+    /// Each call meets one of the faults `among` with the probability `rate`; the same `seed` gives the same lots.
+    pub fn misbehave_at_random(&self, seed: u64, rate: f64, among: impl IntoIterator<Item = Fault>) {
+        self.schedule(Schedule::Random { state: seed, rate, among: among.into_iter().collect() });
+    }
+
+    /// The steady fault, if there is one.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        match *self.shared.schedule() {
+            Schedule::Steady(fault) => fault,
+            Schedule::Queue(_) | Schedule::Random { .. } => None,
+        }
+    }
+
+    /// Changes how it answers, from the next request on.
+    pub fn change_script(&self, change: impl FnOnce(&mut Script)) {
+        change(Arc::make_mut(&mut self.shared.script_lock()));
+    }
+
+    /// The text that it answers when neither tools nor a schema are asked for.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let script = self.shared.script();
+        speech::words(script.text, script.words).concat()
+    }
+
+    fn schedule(&self, schedule: Schedule) {
+        let door = &self.shared.door;
+        // The port is ours; should the system not give it back, connecting is refused, as with any vendor that is down.
+        let _ = match schedule {
+            Schedule::Steady(Some(Fault::Refuse)) => {
+                door.shut();
+                Ok(())
+            }
+            Schedule::Steady(Some(Fault::Blackhole)) => door.block(),
+            _ => door.reopen(),
+        };
+        *self.shared.schedule() = schedule;
+        if self.shared.turns_connections_away() {
+            self.shared.hang_up.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Vendor {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Shared {
+    fn lot_for_connection(&self) -> Lot {
+        self.schedule().for_connection()
+    }
+
+    fn fault_for_request(&self, is_call: bool) -> Option<Fault> {
+        self.schedule().for_request(is_call)
+    }
+
+    /// Whether new connections are met by a fault, so that old ones must not go on.
+    fn turns_connections_away(&self) -> bool {
+        matches!(*self.schedule(), Schedule::Steady(Some(fault)) if fault.strikes_connection())
+    }
+
+    /// What is done about a request.
+    fn plan(&self, method: &str, path: &str, body: &[u8], fault: Option<Fault>) -> Vec<Step> {
+        let script = self.script();
+        let asked = Asked::read(self.dialect, body);
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        let call = Call { dialect: self.dialect, asked: &asked, script: &script, serial };
+        match (method, fault) {
+            ("POST", fault) => call.plan(fault),
+            (_, Some(fault)) if matches!(fault.phase(), Phase::Connection | Phase::BeforeContent) => {
+                call.plan(Some(fault))
+            }
+            ("GET", _) if path.ends_with("/models") => plan::listing(self.dialect, script.model.as_deref()),
+            _ => plan::unknown_path(),
+        }
+    }
+
+    fn script(&self) -> Arc<Script> {
+        Arc::clone(&self.script_lock())
+    }
+
+    fn script_lock(&self) -> MutexGuard<'_, Arc<Script>> {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! What a simulated vendor says, in either dialect: recorded words, recorded errors, made-up ids.
+
+use super::asked::Asked;
+use super::script::Script;
+use super::{anthropic, openai_chat};
+use crate::dialect::Dialect;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// An answer in the parts at which a vendor can break off.
+pub(super) struct Answer {
+    pub streamed: bool,
+    /// What comes before any content.
+    pub opening: Vec<Bytes>,
+    /// The content; of an unstreamed answer its two halves.
+    pub content: Vec<Bytes>,
+    /// Finish reason and usage.
+    pub closing: Vec<Bytes>,
+    /// The last event; empty when the answer is not streamed.
+    pub terminator: Bytes,
+}
+
+/// What the answer to one call is made of.
+pub(super) struct Saying<'a> {
+    pub asked: &'a Asked,
+    pub model: &'a str,
+    /// Unlike from call to call.
+    pub id: String,
+    pub text: Vec<String>,
+}
+
+impl<'a> Saying<'a> {
+    /// What `script` says to `asked`, the call number `serial`.
+    pub(super) fn new(asked: &'a Asked, script: &'a Script, serial: usize) -> Self {
+        let text = match &asked.structured {
+            Some(value) => pieces(&value.to_string(), 8),
+            None => words(script.text, script.words),
+        };
+        Self { asked, model: script.model.as_deref().unwrap_or(&asked.model), id: format!("demo{serial:020}"), text }
+    }
+
+    /// The whole text.
+    pub(super) fn whole(&self) -> String {
+        self.text.concat()
+    }
+
+    /// Tokens of the answer: one for each piece.
+    pub(super) fn output_tokens(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The answer in `dialect`.
+    pub(super) fn answer(&self, dialect: Dialect) -> Answer {
+        match (dialect, self.asked.streamed) {
+            (Dialect::OpenaiChat, true) => openai_chat::stream(self),
+            (Dialect::Anthropic, true) => anthropic::stream(self),
+            (Dialect::OpenaiChat, false) => whole_answer(&openai_chat::reply(self)),
+            (Dialect::Anthropic, false) => whole_answer(&anthropic::reply(self)),
+        }
+    }
+}
+
+fn whole_answer(reply: &Value) -> Answer {
+    let mut body = Bytes::from(reply.to_string());
+    let first = body.split_to(body.len() / 2);
+    Answer {
+        streamed: false,
+        opening: Vec::new(),
+        content: vec![first, body],
+        closing: Vec::new(),
+        terminator: Bytes::new(),
+    }
+}
+
+/// `count` recorded words from text number `from` on, each with the space that follows it; joined, they are the answer.
+#[must_use]
+pub(super) fn words(from: usize, count: usize) -> Vec<String> {
+    let texts = TEXTS.iter().cycle().skip(from % TEXTS.len().max(1)).take(TEXTS.len() * (count / 50 + 2));
+    let spaced = texts.flat_map(|text| text.split_inclusive([' ', '\n']));
+    let mut words: Vec<String> = spaced.take(count).map(str::to_owned).collect();
+    if let Some(last) = words.last_mut() {
+        last.truncate(last.trim_end().len());
+    }
+    words
+}
+
+/// `text` in pieces of about `length` bytes.
+pub(super) fn pieces(text: &str, length: usize) -> Vec<String> {
+    let characters: Vec<char> = text.chars().collect();
+    characters.chunks(length.max(1)).map(|piece| piece.iter().collect()).collect()
+}
+
+/// An error that a vendor answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wrong {
+    ServerError,
+    BadGateway,
+    Unavailable,
+    Overloaded,
+    RateLimited,
+    Credential,
+    Forbidden,
+    ModelGone,
+    Quota,
+    RegionDenied,
+    ContextLength,
+    BadRequest,
+}
+
+/// An error answer.
+pub(super) struct ErrorAnswer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+}
+
+/// The error answer of `dialect`: as recorded, else in the vendor's documented shape.
+pub(super) fn error(dialect: Dialect, wrong: Wrong) -> ErrorAnswer {
+    let (name, status, kind, code, message) = match wrong {
+        Wrong::ServerError => ("server_error", 500, "api_error", "server_error", "Internal server error"),
+        Wrong::BadGateway => return bad_gateway(),
+        Wrong::Unavailable => ("unavailable", 503, "overloaded_error", "server_is_overloaded", "Try again later."),
+        Wrong::Overloaded => ("overloaded", 529, "overloaded_error", "server_is_overloaded", "Overloaded"),
+        Wrong::RateLimited => ("rate_limited", 429, "rate_limit_error", "rate_limit_exceeded", "Rate limit reached"),
+        Wrong::Credential => ("credential", 401, "authentication_error", "invalid_api_key", "Incorrect API key"),
+        Wrong::Forbidden => ("forbidden", 403, "permission_error", "permission", "Your key may not use this model."),
+        Wrong::ModelGone => ("model_gone", 404, "not_found_error", "model_not_found", "No such model"),
+        Wrong::Quota => ("quota", 429, "billing_error", "insufficient_quota", "You exceeded your current quota"),
+        Wrong::RegionDenied => {
+            ("region_denied", 403, "forbidden", "unsupported_country_region_territory", "Country not supported")
+        }
+        Wrong::ContextLength => ("context_length", 400, "invalid_request_error", "context_length_exceeded", "Too long"),
+        Wrong::BadRequest => ("bad_request", 400, "invalid_request_error", "invalid_value", "messages: not acceptable"),
+    };
+    if let Some(recorded) = ERRORS.iter().find(|error| error.dialect == dialect.name() && error.error == name) {
+        return ErrorAnswer {
+            status: recorded.status,
+            headers: recorded.headers.clone().into_iter().collect(),
+            body: Bytes::from(recorded.body.clone()),
+        };
+    }
+    let body = match dialect {
+        Dialect::OpenaiChat => json!({"error": {"message": message, "type": kind, "param": null, "code": code}}),
+        Dialect::Anthropic => json!({"type": "error", "error": {"type": kind, "message": message}}),
+    };
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    ErrorAnswer { status, headers, body: Bytes::from(body.to_string()) }
+}
+
+fn bad_gateway() -> ErrorAnswer {
+    ErrorAnswer {
+        status: 502,
+        headers: vec![("content-type".to_owned(), "text/html".to_owned())],
+        body: Bytes::from_static(HTML),
+    }
+}
+
+/// A page as load balancers show it.
+pub(super) const HTML: &[u8] =
+    b"<html>\r\n<head><title>Just a moment</title></head>\r\n<body><h1>Please wait</h1></body>\r\n</html>\r\n";
+
+/// An event that says the vendor failed, after the stream had begun with 200.
+pub(super) fn error_event(dialect: Dialect) -> Bytes {
+    match dialect {
+        Dialect::OpenaiChat => Bytes::from_static(
+            b"data: {\"error\":{\"message\":\"The server had an error while processing your request. Sorry about that!\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n",
+        ),
+        // recorded as the very first event: afab290997b9f062
+        Dialect::Anthropic => Bytes::from_static(
+            b"event: error\ndata: {\"type\":\"error\",\"error\":{\"details\":null,\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}     }\n\n",
+        ),
+    }
+}
+
+/// Something that keeps a stream alive and says nothing.
+pub(super) fn ping(dialect: Dialect) -> Bytes {
+    match dialect {
+        Dialect::OpenaiChat => Bytes::from_static(b": keep-alive\n\n"),
+        Dialect::Anthropic => Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n"),
+    }
+}
+
+/// A whole answer with nothing in it.
+pub(super) fn empty_reply(dialect: Dialect) -> Bytes {
+    let reply = match dialect {
+        Dialect::OpenaiChat => {
+            json!({"id": "chatcmpl-demo", "object": "chat.completion", "created": 0, "model": "demo",
+            "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}})
+        }
+        Dialect::Anthropic => json!({"id": "msg_demo", "type": "message", "role": "assistant", "model": "demo",
+            "content": [], "stop_reason": "end_turn", "stop_sequence": null,
+            "usage": {"input_tokens": 1, "output_tokens": 0}}),
+    };
+    Bytes::from(reply.to_string())
+}
+
+/// The free listing of models.
+pub(super) fn models(dialect: Dialect, model: Option<&str>) -> Bytes {
+    let names = model.map_or_else(|| vec!["gpt-5.5", "claude-opus-4-8"], |model| vec![model]);
+    let listing = match dialect {
+        Dialect::OpenaiChat => json!({"object": "list", "data": names.iter().map(|name| {
+            json!({"id": name, "object": "model", "created": 1_782_321_905, "owned_by": "demo"})
+        }).collect::<Vec<_>>()}),
+        Dialect::Anthropic => json!({"data": names.iter().map(|name| {
+            json!({"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z"})
+        }).collect::<Vec<_>>(), "has_more": false, "first_id": names.first(), "last_id": names.last()}),
+    };
+    Bytes::from(listing.to_string())
+}
+
+#[derive(Deserialize)]
+struct RecordedText {
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct RecordedError {
+    dialect: String,
+    error: String,
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let texts = lines::<RecordedText>(include_str!("../recordings/texts.jsonl"));
+    texts.into_iter().map(|recorded| recorded.text + "\n\n").collect()
+});
+
+static ERRORS: LazyLock<Vec<RecordedError>> = LazyLock::new(|| lines(include_str!("../recordings/errors.jsonl")));
+
+/// The recordings are part of the program; a unit test reads every line.
+fn lines<T: serde::de::DeserializeOwned>(file: &str) -> Vec<T> {
+    file.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_recording_is_read() {
+        assert_eq!(TEXTS.len(), include_str!("../recordings/texts.jsonl").lines().count());
+        assert_eq!(ERRORS.len(), include_str!("../recordings/errors.jsonl").lines().count());
+    }
+
+    #[test]
+    fn words_are_as_many_as_asked_for() {
+        for count in [0, 1, 60, 500] {
+            assert_eq!(words(3, count).len(), count);
+        }
+        assert_ne!(words(0, 5), words(1, 5));
+    }
+}
