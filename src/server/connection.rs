@@ -72,7 +72,7 @@ where
 {
     let setting = &shared.setting;
     let (flight, flushes) = (Flight::default(), Flushes::default());
-    let stalling = WriteStall::new(stream, setting.bounds.write_stall, flushes.clone());
+    let stalling = WriteStall::new(stream, setting.bounds.write_stall, flushes.clone(), Arc::clone(&setting.sink));
     let guarded = Guarded::new(stalling, flight.clone(), Arc::clone(&shared.bounds));
     let served = Arc::new(Served { application, shared: Arc::clone(shared), peer: Arc::new(peer), flushes });
     let service = service_fn(|request: Request<Incoming>| {
@@ -117,8 +117,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let setting = &shared.setting;
-    let (streams, flushes) = (Streams::new(setting.bounds.write_stall), Flushes::default());
-    let stalling = WriteStall::new(stream, setting.bounds.write_stall, flushes.clone());
+    let (streams, flushes) = (Streams::new(setting.bounds.write_stall, Arc::clone(&setting.sink)), Flushes::default());
+    let stalling = WriteStall::new(stream, setting.bounds.write_stall, flushes.clone(), Arc::clone(&setting.sink));
     let served = Arc::new(Served { application, shared: Arc::clone(shared), peer: Arc::new(peer), flushes });
     let service = service_fn(|request: Request<Incoming>| {
         let answer = respond::http2(Arc::clone(&served), streams.begin(), request);

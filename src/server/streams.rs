@@ -2,6 +2,7 @@
 //!
 //! A client that gives a stream no window stalls that stream alone, which no timer on the socket can see.
 
+use crate::base::event::{Event, Sink};
 use hyper::rt::Executor;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,9 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// One connection's streams; clones are the same.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Streams {
     stall: Duration,
+    sink: Arc<dyn Sink>,
     shared: Arc<Shared>,
 }
 
@@ -40,8 +42,8 @@ struct Progress {
 
 impl Streams {
     /// No streams yet; one that nobody reads for `stall` is cut, after twice that at the latest.
-    pub(crate) fn new(stall: Duration) -> Self {
-        Self { stall, shared: Arc::default() }
+    pub(crate) fn new(stall: Duration, sink: Arc<dyn Sink>) -> Self {
+        Self { stall, sink, shared: Arc::default() }
     }
 
     /// A stream begins, which hyper will execute next.
@@ -106,13 +108,13 @@ where
     fn execute(&self, stream: F) {
         let progress = self.shared.beginning.lock().unwrap_or_else(PoisonError::into_inner).take();
         let progress = progress.unwrap_or_default();
-        let stall = self.stall;
+        let (stall, sink) = (self.stall, Arc::clone(&self.sink));
         tokio::spawn(async move {
             let mut stream = pin!(stream);
             tokio::select! {
                 biased;
                 _ = stream.as_mut() => {}
-                () = progress.stalled(stall) => {}
+                () = progress.stalled(stall) => sink.emit(Event::LimitRejected { limit: "write_stall" }),
             }
         });
     }

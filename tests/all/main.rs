@@ -5,6 +5,8 @@ mod dashboards;
 mod faults;
 mod floors;
 mod observe;
+#[cfg(test)]
 mod server;
+#[cfg(test)]
 mod support;
 mod tidy;

@@ -58,10 +58,13 @@ impl Drop for Unfinished {
     }
 }
 
+/// What comes after the first frame, if anything does.
+type Rest = Pin<Box<dyn Future<Output = Option<Result<Bytes, AnyError>>> + Send>>;
+
 /// A body whose frames come from a stream of results, with what must live as long.
 struct Streamed {
     first: Option<Bytes>,
-    rest: Pin<Box<dyn Future<Output = Option<Result<Bytes, AnyError>>> + Send>>,
+    rest: Rest,
     endless: bool,
     guard: Unfinished,
 }
@@ -120,7 +123,7 @@ impl Application for TestApplication {
 impl TestApplication {
     fn stream(&self, path: &str, guard: Unfinished) -> Response<UnsyncBoxBody<Bytes, AnyError>> {
         let go_on = Arc::clone(&self.go_on);
-        let rest: Pin<Box<dyn Future<Output = _> + Send>> = match path {
+        let rest: Rest = match path {
             "/broken" => Box::pin(async { Some(Err("the vendor broke off".into())) }),
             "/hanging-stream" => Box::pin(std::future::pending()),
             _ => Box::pin(async move {
