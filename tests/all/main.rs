@@ -6,6 +6,9 @@ mod dashboards;
 mod faults;
 mod floors;
 mod observe;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
 mod support;
 mod tidy;
 mod failover;
