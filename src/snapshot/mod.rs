@@ -1,5 +1,6 @@
 //! Floor 3: the compiled, immutable world that an exchange takes once and keeps to its end.
 
+pub mod bounds;
 pub mod deployment;
 pub mod key;
 pub mod listener;
@@ -28,6 +29,8 @@ pub struct Snapshot {
     pub listeners: Vec<Arc<Listener>>,
     /// Where people are.
     pub admin: Admin,
+    /// Bounds of what clients may do.
+    pub bounds: bounds::Bounds,
     /// The directory of durable state.
     pub state_directory: PathBuf,
     /// Virtual keys, found by digest or by certificate.
