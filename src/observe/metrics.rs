@@ -7,13 +7,34 @@ use crate::observe::process;
 use prometheus::{Error, IntCounter, IntGauge, Registry, TextEncoder};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// The state of a breaker, as `backstay_breaker_state` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreakerState {
+    /// In use.
+    Closed,
+    /// Being tried.
+    HalfOpen,
+    /// Not used.
+    Open,
+}
+
+impl BreakerState {
+    const fn value(self) -> i64 {
+        match self {
+            Self::Closed => 0,
+            Self::HalfOpen => 1,
+            Self::Open => 2,
+        }
+    }
+}
+
 /// What is measured at the moment of a scrape rather than counted: a name that is no longer read is no longer shown.
 #[derive(Clone, Debug, Default)]
 pub struct Readings {
     /// Attempts under way, by deployment id; those of one id add up.
     pub inflight: Vec<(Arc<str>, u32)>,
-    /// Breakers by node: `closed`, `half_open` or `open`.
-    pub breakers: Vec<(Arc<str>, &'static str)>,
+    /// Breakers, by node.
+    pub breakers: Vec<(Arc<str>, BreakerState)>,
     /// Seconds until a certificate of ours ends, negative afterwards, by file.
     pub certificates: Vec<(Arc<str>, i64)>,
 }
@@ -115,7 +136,7 @@ impl Metrics {
         // one scrape at a time: no other sees the gauges between their reset and their setting
         let _alone = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
         self.inflight.replace(readings.inflight.iter().map(|(id, count)| (&**id, i64::from(*count))));
-        self.breaker_state.replace(readings.breakers.iter().map(|(node, state)| (&**node, breaker_state(state))));
+        self.breaker_state.replace(readings.breakers.iter().map(|(node, state)| (&**node, state.value())));
         self.certificate_expiry.replace(readings.certificates.iter().map(|(file, seconds)| (&**file, *seconds)));
         let mut text = TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_else(|error| {
             tracing::error!(%error, "the metrics cannot be written as text");
@@ -123,14 +144,6 @@ impl Metrics {
         });
         process::append(&mut text);
         text
-    }
-}
-
-fn breaker_state(label: &str) -> i64 {
-    match label {
-        "closed" => 0,
-        "half_open" => 1,
-        _ => 2,
     }
 }
 

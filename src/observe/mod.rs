@@ -11,7 +11,7 @@ pub mod logs;
 mod metrics;
 mod process;
 
-pub use metrics::Readings;
+pub use metrics::{BreakerState, Readings};
 
 use crate::base::event::{Event, ExchangeRecord, Sink};
 use crate::observe::access_log::AccessLog;

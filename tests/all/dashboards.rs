@@ -4,7 +4,7 @@ use crate::support::events::every_event;
 use crate::support::source;
 use backstay::base::event::Sink;
 use backstay::base::failure::FailureKind;
-use backstay::observe::{Observer, Readings};
+use backstay::observe::{BreakerState, Observer, Readings};
 use std::collections::BTreeSet;
 
 /// Names of all series that a busy process exports.
@@ -13,7 +13,7 @@ fn exported() -> BTreeSet<String> {
     every_event().into_iter().for_each(|event| observer.emit(event));
     let readings = Readings {
         inflight: vec![("a/b".into(), 1)],
-        breakers: vec![("a".into(), "open")],
+        breakers: vec![("a".into(), BreakerState::Open)],
         certificates: vec![("a.pem".into(), 1)],
     };
     let text = observer.metrics(&readings);

@@ -2,7 +2,7 @@
 
 use crate::support::events::{every_event, exchange};
 use backstay::base::event::{Event, Outcome, Sink};
-use backstay::observe::{Observer, Readings};
+use backstay::observe::{BreakerState, Observer, Readings};
 use jiff::Timestamp;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -56,14 +56,14 @@ fn a_gauge_shows_this_scrape_alone() {
     let observer = observer(None);
     let readings = Readings {
         inflight: vec![("openai/gpt".into(), 2), ("openai/gpt".into(), 1)],
-        breakers: vec![("old".into(), "open"), ("new".into(), "half_open")],
+        breakers: vec![("old".into(), BreakerState::Open), ("new".into(), BreakerState::HalfOpen)],
         certificates: vec![("certs/server.pem".into(), -5)],
     };
     let text = observer.metrics(&readings);
     assert!(text.contains(r#"backstay_inflight{deployment="openai/gpt"} 3"#), "{text}");
     assert!(text.contains(r#"backstay_breaker_state{node="new"} 1"#), "{text}");
     assert!(text.contains(r#"backstay_cert_expiry_seconds{cert="certs/server.pem"} -5"#), "{text}");
-    let text = observer.metrics(&Readings { breakers: vec![("new".into(), "closed")], ..readings });
+    let text = observer.metrics(&Readings { breakers: vec![("new".into(), BreakerState::Closed)], ..readings });
     assert!(!text.contains(r#"node="old""#), "a node that a reload removed stays open for ever: {text}");
 }
 
