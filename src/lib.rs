@@ -10,7 +10,6 @@ pub mod call;
 pub mod config;
 pub mod dialect;
 pub mod policy;
-pub mod price;
 
 pub mod snapshot;
 

@@ -20,12 +20,13 @@ use crate::state::clock::Clock;
 use crate::state::world::State;
 use crate::upstream::Connections;
 use application::Application;
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use views::Live;
 
@@ -64,7 +65,7 @@ pub struct App {
     pub reloader: Reloader,
     drain: Drain,
     observer: Arc<Observer>,
-    serving: JoinHandle<std::io::Result<()>>,
+    serving: oneshot::Receiver<io::Result<()>>,
     serving_admin: JoinHandle<()>,
     probing: JoinHandle<()>,
 }
@@ -90,14 +91,14 @@ impl App {
             Fatal::Start(format!("the admin address {} cannot be had: {error}; set [admin] address", snapshot.admin.address))
         })?;
         let admin = admin_listener.local_addr().map_err(|error| Fatal::Start(error.to_string()))?;
-        let reloader = watch(&options, &sources, &state, &observer, &sink)?;
+        let reloader = watch(options.config, &sources, &state, &observer, &sink)?;
         let views =
             Live::new(Arc::clone(&state), Arc::clone(&observer), reloader.clone(), drain.clone(), Instant::now());
         let ended = drain.clone();
         let serving_admin =
             tokio::spawn(async move { admin::serve(admin_listener, Arc::new(views), async move { ended.reached(Phase::Cut).await }).await });
         let probing = tokio::spawn(probe::run(Arc::clone(&state), Connections::new(Arc::clone(&sink))));
-        let serving = serve(doors, &options, &state, &drain, sink);
+        let serving = serve(doors, options.workers, &state, &drain, sink)?;
         Ok(Self { state, warnings, listeners, admin, reloader, drain, observer, serving, serving_admin, probing })
     }
 
@@ -111,7 +112,7 @@ impl App {
     ///
     /// # Errors
     /// Signals cannot be caught, or a listener failed.
-    pub async fn run(self) -> std::io::Result<()> {
+    pub async fn run(self) -> io::Result<()> {
         let signals = signals::watch(&self)?;
         let ended = self.ended().await;
         signals.abort();
@@ -122,9 +123,9 @@ impl App {
     ///
     /// # Errors
     /// A listener failed.
-    pub async fn ended(self) -> std::io::Result<()> {
+    pub async fn ended(self) -> io::Result<()> {
         let Self { serving, serving_admin, probing, reloader, observer, drain, .. } = self;
-        let ended = serving.await.map_err(std::io::Error::other)?;
+        let ended = serving.await.map_err(io::Error::other)?;
         probing.abort();
         reloader.stop();
         drain.begin();
@@ -135,8 +136,15 @@ impl App {
     }
 }
 
-fn serve(doors: Vec<Door>, options: &Options, state: &Arc<State>, drain: &Drain, sink: Arc<dyn Sink>) -> JoinHandle<std::io::Result<()>> {
-    let workers = options.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+/// Accepts on a thread of its own, which hands connections to the workers.
+fn serve(
+    doors: Vec<Door>,
+    workers: Option<usize>,
+    state: &Arc<State>,
+    drain: &Drain,
+    sink: Arc<dyn Sink>,
+) -> Result<oneshot::Receiver<io::Result<()>>, Fatal> {
+    let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let current = {
         let state = Arc::clone(state);
         Arc::new(move |name: &str| state.world().snapshot.listeners.iter().find(|listener| *listener.name == *name).cloned())
@@ -145,11 +153,21 @@ fn serve(doors: Vec<Door>, options: &Options, state: &Arc<State>, drain: &Drain,
     let setting = Setting { bounds, drain: drain.clone(), sink: Arc::clone(&sink), current };
     let state = Arc::clone(state);
     let application = move |_| Application::new(Arc::clone(&state), Connections::new(Arc::clone(&sink)));
-    tokio::spawn(workers::serve(doors, setting, workers, application))
+    let (end, ended) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Fatal::Start(error.to_string()))?;
+    std::thread::Builder::new()
+        .name("accept".to_owned())
+        .spawn(move || {
+            // whoever waited for the end may have gone first
+            let _ = end.send(runtime.block_on(workers::serve(doors, setting, workers, application)));
+        })
+        .map_err(|error| Fatal::Start(error.to_string()))?;
+    Ok(ended)
 }
 
 fn watch(
-    options: &Options,
+    config: PathBuf,
     sources: &crate::config::sources::Sources,
     state: &Arc<State>,
     observer: &Arc<Observer>,
@@ -160,7 +178,7 @@ fn watch(
         observer.install(&snapshot);
         state.install(snapshot);
     });
-    reload::watch(options.config.clone(), sources, 1, Arc::clone(sink), install)
+    reload::watch(config, sources, 1, Arc::clone(sink), install)
         .map_err(|error| Fatal::Start(format!("files cannot be watched: {error}; see fs.inotify.max_user_instances")))
 }
 

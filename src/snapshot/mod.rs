@@ -1,13 +1,17 @@
 //! Floor 3: the compiled, immutable world that an exchange takes once and keeps to its end.
 
 pub mod bounds;
+mod compile;
 pub mod deployment;
 pub mod key;
 pub mod listener;
 pub mod permit;
 pub mod pool;
 
+pub use compile::compile;
+
 use crate::base::hash::Digest;
+use crate::snapshot::bounds::Bounds;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::key::{Key, KeyRing};
 use crate::snapshot::listener::{Admin, Listener};
@@ -30,7 +34,7 @@ pub struct Snapshot {
     /// Where people are.
     pub admin: Admin,
     /// Bounds of what clients may do.
-    pub bounds: bounds::Bounds,
+    pub bounds: Bounds,
     /// The directory of durable state.
     pub state_directory: PathBuf,
     /// Virtual keys, found by digest or by certificate.
