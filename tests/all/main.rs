@@ -5,5 +5,6 @@ mod dashboards;
 mod faults;
 mod floors;
 mod observe;
+mod papers;
 mod support;
 mod tidy;
