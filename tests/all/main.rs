@@ -11,3 +11,4 @@ mod observe;
 mod papers;
 mod support;
 mod tidy;
+mod failover;
