@@ -1,5 +1,8 @@
 //! The one integration-test binary: linked once, one module for each subject.
 
+// said of the whole binary, so that clippy takes helpers for the tests that they are
+#![cfg(test)]
+
 mod admin;
 mod corpus;
 mod dashboards;
@@ -9,6 +12,7 @@ mod observe;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod papers;
 mod support;
 mod tidy;
 mod failover;
