@@ -21,6 +21,7 @@ mod fault;
 mod http1;
 mod http2;
 mod log;
+mod misconduct;
 mod openai_chat;
 mod plan;
 mod request;
