@@ -12,4 +12,12 @@ pub mod policy;
 
 pub mod snapshot;
 
+pub mod state;
+pub mod upstream;
+
+pub mod observe;
+
+pub mod admin;
+pub mod server;
+
 pub mod demo;

@@ -8,5 +8,6 @@ pub mod event;
 pub mod failure;
 pub mod hash;
 pub mod money;
+pub mod random;
 pub mod rejection;
 pub mod secret;

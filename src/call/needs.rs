@@ -136,6 +136,12 @@ impl Needs {
         Self(self.0 & !(need as u32))
     }
 
+    /// Everything that is in either set.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Adds one.
     pub const fn add(&mut self, need: Need) {
         self.0 |= need as u32;

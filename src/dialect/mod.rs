@@ -1,6 +1,18 @@
 //! Floor 2: wire formats. Every dialect's folder has the same anatomy: `types request response stream signals`.
 
+pub mod anthropic;
+pub mod error;
+pub mod json;
+pub mod models;
+pub mod openai_chat;
 pub mod profile;
+pub mod scan;
+pub mod seen;
+pub mod signals;
+pub mod splice;
+pub mod sse;
+
+mod members;
 
 /// A wire format that clients or vendors speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

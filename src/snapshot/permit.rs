@@ -19,6 +19,12 @@ impl Permit {
     pub fn deployment(&self) -> &Arc<Deployment> {
         &self.deployment
     }
+
+    /// A permit that no policy gave, for tests of what happens after it.
+    #[cfg(test)]
+    pub(crate) const fn for_test(deployment: Arc<Deployment>) -> Self {
+        Self { deployment }
+    }
 }
 
 impl Snapshot {

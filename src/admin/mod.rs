@@ -1,0 +1,101 @@
+//! Floor 6: HTTP for people, scrapers and orchestrators, on an address of its own.
+//!
+//! Nothing here is reachable from where clients are accepted, and nothing here can crowd clients out: a few connections at
+//! a time, each for one answer and two seconds. What is shown comes through [`Views`]; this module knows no state.
+
+mod guard;
+mod routes;
+mod status;
+
+pub use status::{DeploymentStatus, PoolStatus, ReloadStatus, Status};
+
+use crate::base::hash::Digest;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+
+/// Connections at once; more wait in the listener's backlog.
+const CONCURRENCY: u32 = 8;
+/// From the accepted connection to the end of its one answer.
+const WITHIN: Duration = Duration::from_secs(2);
+/// The pause after a connection could not be accepted, which more descriptors may cure.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What can be seen of the process, and the little that can be done to it.
+pub trait Views: Send + Sync + 'static {
+    /// All metrics in Prometheus' text format.
+    fn metrics(&self) -> String;
+
+    /// Whether clients should be sent here.
+    ///
+    /// # Errors
+    /// Why not, for the person who asks.
+    fn ready(&self) -> Result<(), String>;
+
+    /// What the status page shows.
+    fn status(&self) -> Status;
+
+    /// Digests of the tokens that operators hold; none where no operators are configured.
+    fn operators(&self) -> Vec<Digest>;
+
+    /// Begins the drain; returns at once.
+    fn drain(&self);
+}
+
+/// Answers on `listener` until `shutdown` comes, and then finishes the answers that are under way.
+pub async fn serve(listener: TcpListener, views: Arc<dyn Views>, shutdown: impl Future<Output = ()>) {
+    let slots = Arc::new(Semaphore::new(CONCURRENCY as usize));
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        match accepted {
+            Ok((stream, slot)) => {
+                let views = Arc::clone(&views);
+                tokio::spawn(async move {
+                    // what is not answered in time is closed, and whoever asked sees just that
+                    drop(timeout(WITHIN, answer_once(stream, views)).await);
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the admin address cannot accept; are there enough file descriptors (ulimit -n)?");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(slots.acquire_many(CONCURRENCY).await);
+}
+
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, slot))
+}
+
+async fn answer_once(stream: TcpStream, views: Arc<dyn Views>) {
+    let Ok(local) = stream.local_addr() else { return };
+    let service = service_fn(|request| {
+        let views = Arc::clone(&views);
+        async move { Ok::<_, Infallible>(routes::answer(request, local, views.as_ref()).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(WITHIN)
+        .keep_alive(false)
+        .max_headers(64)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "an admin connection broke");
+    }
+}

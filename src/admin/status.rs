@@ -1,0 +1,71 @@
+//! What `/status` says: one document that the status page draws and that scripts may read.
+
+use serde::Serialize;
+
+/// The process at one moment.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Status {
+    /// Backstay's version.
+    pub version: String,
+    /// Why clients should not be sent here; `null` when they should.
+    pub not_ready: Option<String>,
+    /// Seconds since the process began.
+    pub uptime_s: u64,
+    /// Number of the snapshot that serves.
+    pub generation: u64,
+    /// Digest of its sources, shortened.
+    pub digest: String,
+    /// Digest of its policies, shortened.
+    pub policy: String,
+    /// The last time the files were read.
+    pub last_reload: Option<ReloadStatus>,
+    /// The pools, by name.
+    pub pools: Vec<PoolStatus>,
+}
+
+/// The last time the files were read.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ReloadStatus {
+    /// When, RFC 3339.
+    pub at: String,
+    /// Whether what was read serves now.
+    pub accepted: bool,
+    /// What is wrong with the files, or worth a look.
+    pub diagnostics: Vec<String>,
+}
+
+/// One pool.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PoolStatus {
+    /// The public model name.
+    pub name: String,
+    /// Further names for it.
+    pub aliases: Vec<String>,
+    /// Its deployments, in order of preference.
+    pub deployments: Vec<DeploymentStatus>,
+}
+
+/// One deployment, as a pool sees it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct DeploymentStatus {
+    /// `endpoint/model`.
+    pub id: String,
+    /// The credential's name, where an endpoint has several; else empty.
+    pub credential: String,
+    /// Its tier in the pool, from 1.
+    pub tier: usize,
+    /// Where it processes.
+    pub region: String,
+    /// `closed`, `half_open`, `open` or `resting`.
+    pub state: String,
+    /// Why it is not closed: a failure class or a breaker's reason; empty when it is.
+    pub reason: String,
+    /// Milliseconds until it is tried again.
+    pub retry_after_ms: Option<u64>,
+    /// Attempts under way.
+    pub inflight: u32,
+    /// Share of attempts that went well of late, in per cent; `null` without attempts.
+    pub success_percent: Option<u32>,
+    /// Milliseconds to the first content, typically.
+    pub first_content_ms: Option<u64>,
+}

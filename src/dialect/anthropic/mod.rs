@@ -1,0 +1,5 @@
+//! Anthropic Messages.
+
+pub(super) mod needs;
+pub(super) mod seen;
+pub(super) mod signals;

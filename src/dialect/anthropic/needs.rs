@@ -1,0 +1,128 @@
+//! What an Anthropic Messages request needs.
+
+use crate::call::needs::{Need, Needs};
+use crate::dialect::json::value::Value;
+use crate::dialect::members::{Hints, Part, Rule, word};
+
+/// Every member that has a known meaning, the commonest first.
+pub(in crate::dialect) const MEMBERS: &[(&str, Rule)] = &[
+    ("model", Rule::Model),
+    ("messages", Rule::Part(Part::Messages)),
+    ("max_tokens", Rule::MaxTokens("max_tokens")),
+    ("stream", Rule::Stream),
+    ("system", Rule::Part(Part::System)),
+    ("tools", Rule::Part(Part::Tools)),
+    ("tool_choice", Rule::Plain),
+    ("temperature", Rule::Plain),
+    ("thinking", Rule::Thinking),
+    ("metadata", Rule::Plain),
+    ("stop_sequences", Rule::Plain),
+    ("top_p", Rule::Plain),
+    ("top_k", Rule::Given(Need::TopK)),
+    ("output_config", Rule::FormWithin),
+    ("output_format", Rule::Form),
+    ("cache_control", Rule::Given(Need::CacheControl)),
+    ("service_tier", Rule::Unless(Need::ServiceTier, &["auto", "default"])),
+    ("container", Rule::Given(Need::ServerIds)),
+    ("mcp_servers", Rule::Filled(Need::HostedTools)),
+];
+
+/// Notes a member inside `messages` (message 3, block 5, a result's own block 7), `system` (block 3) or `tools` (tool 3) by its depth.
+///
+/// Below a block lie the client's own tool inputs, which may look like anything: what is found there is doubtful.
+pub(in crate::dialect) fn note(hints: &mut Hints, depth: usize, name: &[u8], rest: &[u8]) {
+    match (hints.part, depth, name) {
+        (Part::Messages, 3, b"role") => hints.prefill(word(rest) == b"assistant"),
+        (Part::Messages, 5, b"type") => block(word(rest), |need| hints.certain(need)),
+        (Part::Messages, 7.., b"type") => block(word(rest), |need| hints.maybe(need)),
+        (Part::Messages, 5, b"cache_control") if !rest.starts_with(b"null") => hints.certain(Need::CacheControl),
+        (Part::Messages, 7.., b"cache_control") if !rest.starts_with(b"null") => hints.maybe(Need::CacheControl),
+        (Part::Messages, 6.., b"file_id") => hints.maybe(Need::ServerIds),
+        (Part::System | Part::Tools, 3, b"cache_control") if !rest.starts_with(b"null") => {
+            hints.certain(Need::CacheControl);
+        }
+        (Part::Tools, 3, b"type") => {
+            if !rest.starts_with(b"null")
+                && let Some(need) = tool_need(word(rest))
+            {
+                hints.certain(need);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The needs inside a part, read to the letter.
+pub(in crate::dialect) fn exact(part: Part, value: Value<'_>) -> Needs {
+    let mut needs = Needs::NONE;
+    match part {
+        Part::Messages => {
+            let mut last_role = None;
+            for message in value.elements() {
+                for (name, value) in message.members() {
+                    match &*name {
+                        "role" => last_role = value.text(),
+                        "content" => needs = needs.union(blocks(value)),
+                        _ => {}
+                    }
+                }
+            }
+            if last_role.is_some_and(|role| role == "assistant") {
+                needs.add(Need::Prefill);
+            }
+        }
+        Part::System => needs = blocks(value),
+        Part::Tools => {
+            for tool in value.elements() {
+                if let Some(need) =
+                    tool.get("type").and_then(|kind| tool_need(kind.text().unwrap_or_default().as_bytes()))
+                {
+                    needs.add(need);
+                }
+                if tool.get("cache_control").is_some() {
+                    needs.add(Need::CacheControl);
+                }
+            }
+        }
+        Part::Other => {}
+    }
+    needs
+}
+
+fn blocks(content: Value<'_>) -> Needs {
+    let mut needs = Needs::NONE;
+    for (name, value) in content.elements().flat_map(Value::members) {
+        match &*name {
+            "type" => block(value.text().unwrap_or_default().as_bytes(), |need| needs.add(need)),
+            "cache_control" if !value.is_null() => needs.add(Need::CacheControl),
+            "source" if value.get("file_id").is_some() => needs.add(Need::ServerIds),
+            // a result's own blocks
+            "content" => needs = needs.union(blocks(value)),
+            _ => {}
+        }
+    }
+    needs
+}
+
+fn block(kind: &[u8], mut add: impl FnMut(Need)) {
+    match kind {
+        b"image" => add(Need::Images),
+        b"document" | b"search_result" => add(Need::Documents),
+        b"tool_use" | b"tool_result" => add(Need::Tools),
+        b"thinking" | b"redacted_thinking" => add(Need::SignedReasoning),
+        b"container_upload" => add(Need::ServerIds),
+        b"server_tool_use" | b"mcp_tool_use" | b"mcp_tool_result" => add(Need::HostedTools),
+        kind if kind.ends_with(b"_tool_result") => add(Need::HostedTools),
+        _ => {}
+    }
+}
+
+/// What a tool needs by its `type`: Anthropic's own tools end in a date, those that it runs itself are hosted.
+fn tool_need(kind: &[u8]) -> Option<Need> {
+    const CLIENT_RUN: [&[u8]; 4] = [b"bash_", b"text_editor_", b"computer_", b"memory_"];
+    match kind {
+        b"custom" => None,
+        kind if CLIENT_RUN.iter().any(|prefix| kind.starts_with(prefix)) => Some(Need::UnknownMembers),
+        _ => Some(Need::HostedTools),
+    }
+}

@@ -1,0 +1,125 @@
+//! What decides in an Anthropic answer and in the events of its stream.
+
+use crate::call::usage::Usage;
+use crate::dialect::json::value::Value;
+use crate::dialect::seen::{Glance, Mark, Noted};
+
+/// Stop reasons that explain an answer with nothing in it.
+pub(in crate::dialect) const EXCUSES: &[&str] =
+    &["max_tokens", "refusal", "tool_use", "pause_turn", "model_context_window_exceeded"];
+
+/// Glances at a member: of the event (1), of a delta (2). Whatever is no delta is read.
+pub(in crate::dialect) fn look(glance: &mut Glance, depth: usize, name: &[u8], rest: &[u8]) {
+    match (depth, name) {
+        (1, b"type") => glance.matters |= !rest.starts_with(b"\"content_block_delta\""),
+        (2, b"text" | b"thinking" | b"signature") => glance.content |= !rest.starts_with(b"\"\""),
+        (2, b"partial_json") if !rest.starts_with(b"\"\"") => {
+            glance.content = true;
+            glance.tool_call = true;
+        }
+        (2, b"citation") => glance.content = true,
+        _ => {}
+    }
+}
+
+/// Reads an event of a stream.
+pub(in crate::dialect) fn event(noted: &mut Noted, event: Value<'_>) -> Mark {
+    match event.get("type").and_then(Value::text).as_deref() {
+        Some("message_start") => {
+            noted.opened = 1;
+            if let Some(message) = event.get("message") {
+                note_head(noted, message);
+            }
+        }
+        Some("content_block_start") => note_block(noted, event.get("content_block")),
+        Some("content_block_delta") => note_block(noted, event.get("delta")),
+        Some("content_block_stop") => noted.in_tool_call = false,
+        Some("message_delta") => {
+            note_head(noted, event);
+            if event.get("delta").is_some_and(|delta| note_stop(noted, delta)) {
+                noted.finished = 1;
+            }
+        }
+        Some("message_stop") => noted.ended = true,
+        _ => {}
+    }
+    match (noted.bears, noted.ended) {
+        (_, true) => Mark::End,
+        (true, false) => Mark::Content,
+        (false, false) => Mark::Quiet,
+    }
+}
+
+/// Reads a whole answer; false if it is none.
+pub(in crate::dialect) fn reply(noted: &mut Noted, answer: Value<'_>) -> bool {
+    let Some(content) = answer.get("content").filter(|content| content.is_array()) else { return false };
+    note_head(noted, answer);
+    note_stop(noted, answer);
+    for block in content.elements() {
+        note_block(noted, Some(block));
+    }
+    true
+}
+
+fn note_head(noted: &mut Noted, message: Value<'_>) {
+    if noted.model.is_none() {
+        noted.model = message.get("model").and_then(Value::text).filter(|model| !model.is_empty()).map(Into::into);
+    }
+    if let Some(told) = message.get("usage").map(usage) {
+        noted.usage = Some(noted.usage.map_or(told, |known| larger(known, told)));
+    }
+}
+
+fn note_stop(noted: &mut Noted, delta: Value<'_>) -> bool {
+    let reason = delta.get("stop_reason").and_then(Value::text);
+    let stopped = reason.is_some();
+    noted.finish = reason.map(Into::into).or_else(|| noted.finish.take());
+    stopped
+}
+
+/// Notes a content block or a delta of one: they name their kinds alike.
+fn note_block(noted: &mut Noted, block: Option<Value<'_>>) {
+    let Some(block) = block else { return };
+    let text = |name| block.get(name).and_then(Value::text).unwrap_or_default();
+    match block.get("type").and_then(Value::text).as_deref() {
+        Some("text" | "text_delta") => noted.text(&text("text")),
+        Some("thinking" | "thinking_delta") => {
+            if !text("thinking").is_empty() {
+                noted.reasoning();
+            }
+        }
+        Some("signature_delta" | "redacted_thinking") => noted.reasoning(),
+        Some("tool_use") => noted.tool_call(),
+        Some("input_json_delta") => {
+            if !text("partial_json").is_empty() {
+                noted.tool_call();
+            }
+        }
+        // server tools and their results, citations, and blocks yet unknown
+        Some(_) => noted.text("block"),
+        None => {}
+    }
+}
+
+/// Usage: the input's count excludes what was read from and written to the cache.
+pub(in crate::dialect) fn usage(usage: Value<'_>) -> Usage {
+    let count = |name| usage.get(name).and_then(Value::count).unwrap_or_default();
+    Usage {
+        fresh: count("input_tokens"),
+        cached: count("cache_read_input_tokens"),
+        written: count("cache_creation_input_tokens"),
+        output: count("output_tokens"),
+        reasoning: 0,
+    }
+}
+
+/// Counts are cumulative, and some events leave some of them out.
+fn larger(one: Usage, other: Usage) -> Usage {
+    Usage {
+        fresh: one.fresh.max(other.fresh),
+        cached: one.cached.max(other.cached),
+        written: one.written.max(other.written),
+        output: one.output.max(other.output),
+        reasoning: one.reasoning.max(other.reasoning),
+    }
+}

@@ -1,0 +1,109 @@
+//! Our refusals in the client's dialect: as a body, and as an event that ends a stream.
+
+use crate::base::rejection::{Refusal, Rejection, RejectionCode};
+use crate::dialect::Dialect;
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+/// The body of an error. A vendor's own refusal goes to a client of the same dialect byte for byte.
+#[must_use]
+pub fn body(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Bytes {
+    match &rejection.said {
+        Some(said) if speaks(dialect, &said.body) => said.body.clone(),
+        _ => told(dialect, rejection, request_id).to_string().into(),
+    }
+}
+
+/// The event that tells of an error inside a stream; nothing follows it, no terminator either.
+#[must_use]
+pub fn event(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Bytes {
+    let told = told(dialect, rejection, request_id);
+    match dialect {
+        Dialect::OpenaiChat => format!("data: {told}\n\n").into(),
+        Dialect::Anthropic => format!("event: error\ndata: {told}\n\n").into(),
+    }
+}
+
+/// What keeps a waiting client's timeouts at rest, and means nothing.
+#[must_use]
+pub const fn ping(dialect: Dialect) -> &'static [u8] {
+    match dialect {
+        Dialect::OpenaiChat => b": keep-alive\n\n",
+        Dialect::Anthropic => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
+    }
+}
+
+/// Whether an error body has the shape that clients of this dialect read.
+fn speaks(dialect: Dialect, body: &[u8]) -> bool {
+    let Ok(value) = serde_json::from_slice::<Value>(body) else { return false };
+    let spoken = value.pointer("/error/message").is_some_and(Value::is_string);
+    match dialect {
+        Dialect::OpenaiChat => spoken && value.get("type").is_none(),
+        Dialect::Anthropic => spoken && value.get("type").is_some_and(|kind| kind == "error"),
+    }
+}
+
+fn told(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Value {
+    let said = rejection.said.as_deref();
+    let mut error = Map::new();
+    error.insert("message".into(), message(rejection).into());
+    error.insert("type".into(), kind(dialect, rejection).into());
+    let param = said.map(|said| said.param.as_str()).filter(|param| !param.is_empty()).or(rejection.param);
+    if dialect == Dialect::OpenaiChat || param.is_some() {
+        error.insert("param".into(), param.into());
+    }
+    error.insert("code".into(), code(rejection).into());
+    if !rejection.refusals.is_empty() {
+        error.insert("refusals".into(), rejection.refusals.iter().map(refusal).collect());
+    }
+    match dialect {
+        Dialect::OpenaiChat => json!({ "error": error }),
+        Dialect::Anthropic => json!({ "type": "error", "error": error, "request_id": request_id }),
+    }
+}
+
+fn message(rejection: &Rejection) -> &str {
+    match &rejection.said {
+        Some(said) if !said.message.is_empty() => &said.message,
+        _ => &rejection.message,
+    }
+}
+
+/// The vendor's code where it speaks and has one, which clients know to read; else ours.
+fn code(rejection: &Rejection) -> &str {
+    match &rejection.said {
+        Some(said) if !said.code.is_empty() => &said.code,
+        _ => rejection.code.as_str(),
+    }
+}
+
+/// A refusal without the deployment's name: clients learn why, not whom we have.
+fn refusal(refusal: &Refusal) -> Value {
+    match refusal {
+        Refusal::Policy(rules) => {
+            let rules: Vec<&str> = rules.iter().map(|rule| &**rule).collect();
+            json!({ "reason": refusal.code(), "rules": rules })
+        }
+        Refusal::Capability(need) => json!({ "reason": refusal.code(), "need": need }),
+        Refusal::Breaker { .. } | Refusal::Resting { .. } | Refusal::Full | Refusal::Price => {
+            json!({ "reason": refusal.code() })
+        }
+    }
+}
+
+/// The `type`, by which SDKs and people tell errors apart. It follows the status, so that both say the same.
+fn kind(dialect: Dialect, rejection: &Rejection) -> &'static str {
+    match (dialect, rejection.status()) {
+        (_, 401) => "authentication_error",
+        (_, 403) => "permission_error",
+        (Dialect::OpenaiChat, 404) => "invalid_request_error",
+        (Dialect::Anthropic, 404) => "not_found_error",
+        (Dialect::Anthropic, 413) => "request_too_large",
+        (_, 429) => "rate_limit_error",
+        (_, 400..500) => "invalid_request_error",
+        (Dialect::Anthropic, 504) => "timeout_error",
+        (Dialect::Anthropic, 503) if rejection.code == RejectionCode::Overloaded => "overloaded_error",
+        (Dialect::Anthropic, _) => "api_error",
+        (Dialect::OpenaiChat, _) => "server_error",
+    }
+}

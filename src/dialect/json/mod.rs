@@ -1,0 +1,4 @@
+//! JSON as bytes: checked in one pass, then read where it lies. No tree is built.
+
+pub mod syntax;
+pub mod value;

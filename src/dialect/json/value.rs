@@ -1,0 +1,156 @@
+//! Reads values where they lie, in a text that [`super::syntax`] has checked. In an unchecked text it finds less, and never panics.
+
+use super::syntax::Scanner;
+use std::borrow::Cow;
+
+/// A value as written.
+#[derive(Clone, Copy, Debug)]
+pub struct Value<'a>(&'a [u8]);
+
+impl<'a> Value<'a> {
+    /// The value that a checked text holds.
+    #[must_use]
+    pub const fn new(checked: &'a [u8]) -> Self {
+        Self(checked.trim_ascii())
+    }
+
+    /// The value as written.
+    #[must_use]
+    pub const fn raw(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Whether it is `null`.
+    #[must_use]
+    pub fn is_null(self) -> bool {
+        self.0 == b"null"
+    }
+
+    /// Whether it is an object.
+    #[must_use]
+    pub fn is_object(self) -> bool {
+        self.0.first() == Some(&b'{')
+    }
+
+    /// Whether it is an array.
+    #[must_use]
+    pub fn is_array(self) -> bool {
+        self.0.first() == Some(&b'[')
+    }
+
+    /// It as a truth value.
+    #[must_use]
+    pub fn bool(self) -> Option<bool> {
+        match self.0 {
+            b"true" => Some(true),
+            b"false" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// It as a number.
+    #[must_use]
+    pub fn number(self) -> Option<f64> {
+        matches!(self.0.first(), Some(b'-' | b'0'..=b'9')).then(|| std::str::from_utf8(self.0).ok()?.parse().ok())?
+    }
+
+    /// It as a count: a number that is not negative, without its fraction.
+    #[must_use]
+    pub fn count(self) -> Option<u64> {
+        let text = std::str::from_utf8(self.0).ok()?;
+        text.parse().ok().or_else(|| self.number().filter(|number| *number >= 0.0).map(|number| number as u64))
+    }
+
+    /// It as a string, escapes resolved.
+    #[must_use]
+    pub fn text(self) -> Option<Cow<'a, str>> {
+        let inner = self.0.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        unescape(inner)
+    }
+
+    /// Its members, if it is an object.
+    #[must_use]
+    pub fn members(self) -> Members<'a> {
+        Members(Walk::new(self.0, b'{'))
+    }
+
+    /// Its elements, if it is an array.
+    #[must_use]
+    pub fn elements(self) -> Elements<'a> {
+        Elements(Walk::new(self.0, b'['))
+    }
+
+    /// The first member of this name that is not `null`.
+    #[must_use]
+    pub fn get(self, name: &str) -> Option<Self> {
+        self.members().find(|(found, value)| found == name && !value.is_null()).map(|(_, value)| value)
+    }
+}
+
+/// What a string means that is written so between its quotes.
+#[must_use]
+pub fn unescape(inner: &[u8]) -> Option<Cow<'_, str>> {
+    if memchr::memchr(b'\\', inner).is_none() {
+        return std::str::from_utf8(inner).ok().map(Cow::Borrowed);
+    }
+    let quoted = [b"\"".as_slice(), inner, b"\""].concat();
+    serde_json::from_slice(&quoted).ok().map(Cow::Owned)
+}
+
+/// The members of an object.
+#[derive(Debug)]
+pub struct Members<'a>(Walk<'a>);
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (Cow<'a, str>, Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let scanner = self.0.step()?;
+        let name = scanner.name().ok().and_then(unescape);
+        Some((name?, self.0.value()?))
+    }
+}
+
+/// The elements of an array.
+#[derive(Debug)]
+pub struct Elements<'a>(Walk<'a>);
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.step()?;
+        self.0.value()
+    }
+}
+
+/// A walk through an array or object; `None` after its end.
+#[derive(Debug)]
+struct Walk<'a> {
+    bytes: &'a [u8],
+    scanner: Option<Scanner<'a>>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(bytes: &'a [u8], open: u8) -> Self {
+        let mut scanner = Scanner::resume(bytes);
+        Self { bytes, scanner: scanner.take(open).then_some(scanner) }
+    }
+
+    /// The cursor at the next member or element.
+    fn step(&mut self) -> Option<&mut Scanner<'a>> {
+        let scanner = self.scanner.as_mut()?;
+        scanner.space();
+        scanner.take(b',');
+        scanner.space();
+        if matches!(scanner.peek(), None | Some(b'}' | b']')) {
+            self.scanner = None;
+        }
+        self.scanner.as_mut()
+    }
+
+    fn value(&mut self) -> Option<Value<'a>> {
+        let range = self.scanner.as_mut()?.value(0, &mut ()).ok()?;
+        self.bytes.get(range).map(Value)
+    }
+}

@@ -1,0 +1,5 @@
+//! OpenAI Chat Completions, and the many vendors that speak it.
+
+pub(super) mod needs;
+pub(super) mod seen;
+pub(super) mod signals;

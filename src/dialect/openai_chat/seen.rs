@@ -1,0 +1,112 @@
+//! What decides in an OpenAI chat answer and in the chunks of its stream.
+
+use crate::call::usage::Usage;
+use crate::dialect::json::value::Value;
+use crate::dialect::seen::{Glance, Mark, Noted};
+
+/// Finish reasons that explain an answer with nothing in it.
+pub(in crate::dialect) const EXCUSES: &[&str] = &["length", "content_filter", "tool_calls", "function_call"];
+
+/// Glances at a member: of the chunk (1), of a choice (3), of its delta (4).
+pub(in crate::dialect) fn look(glance: &mut Glance, depth: usize, name: &[u8], rest: &[u8]) {
+    let filled = || !matches!(rest.first_chunk(), Some(b"\"\"" | b"[]" | b"{}")) && !rest.starts_with(b"null");
+    match (depth, name) {
+        (1, b"error" | b"usage") | (3, b"finish_reason") => glance.matters |= !rest.starts_with(b"null"),
+        (3, b"index") => glance.matters |= !rest.starts_with(b"0"),
+        (4, b"content" | b"refusal" | b"reasoning_content" | b"reasoning" | b"reasoning_details" | b"audio") => {
+            glance.content |= filled();
+        }
+        (4, b"tool_calls" | b"function_call") if filled() => {
+            glance.content = true;
+            glance.tool_call = true;
+        }
+        _ => {}
+    }
+}
+
+/// Reads a chunk.
+pub(in crate::dialect) fn chunk(noted: &mut Noted, chunk: Value<'_>) -> Mark {
+    note_head(noted, chunk);
+    let mut choices = 0;
+    for choice in chunk.get("choices").into_iter().flat_map(Value::elements) {
+        choices += 1;
+        let index = choice.get("index").and_then(Value::count).unwrap_or_default().min(63);
+        noted.opened |= 1 << index;
+        note_message(noted, choice.get("delta").or_else(|| choice.get("message")));
+        if note_finish(noted, choice) {
+            noted.finished |= 1 << index;
+        }
+    }
+    match (noted.bears, choices) {
+        (true, _) => Mark::Content,
+        (false, 0) if chunk.get("usage").is_some() => Mark::Usage,
+        (false, _) => Mark::Quiet,
+    }
+}
+
+/// Reads a whole answer; false if it is none.
+pub(in crate::dialect) fn reply(noted: &mut Noted, answer: Value<'_>) -> bool {
+    let Some(choices) = answer.get("choices").filter(|choices| choices.is_array()) else { return false };
+    note_head(noted, answer);
+    for choice in choices.elements() {
+        note_message(noted, choice.get("message"));
+        note_finish(noted, choice);
+    }
+    true
+}
+
+fn note_head(noted: &mut Noted, answer: Value<'_>) {
+    if noted.model.is_none() {
+        noted.model = answer.get("model").and_then(Value::text).filter(|model| !model.is_empty()).map(Into::into);
+    }
+    let told = answer.get("usage").or_else(|| answer.get("x_groq")?.get("usage"));
+    noted.usage = told.and_then(usage).or(noted.usage);
+}
+
+fn note_finish(noted: &mut Noted, choice: Value<'_>) -> bool {
+    let finish = choice.get("finish_reason").and_then(Value::text).filter(|finish| !finish.is_empty());
+    let finished = finish.is_some();
+    noted.finish = finish.map(Into::into).or_else(|| noted.finish.take());
+    finished
+}
+
+fn note_message(noted: &mut Noted, message: Option<Value<'_>>) {
+    for (name, value) in message.into_iter().flat_map(Value::members) {
+        match &*name {
+            "content" | "refusal" => match value.text() {
+                Some(text) => noted.text(&text),
+                // Mistral's parts; each says something
+                None if value.elements().next().is_some() => noted.text("parts"),
+                None => {}
+            },
+            "reasoning_content" | "reasoning" => {
+                if value.text().is_some_and(|text| !text.is_empty()) {
+                    noted.reasoning();
+                }
+            }
+            "tool_calls" if value.elements().next().is_some() => noted.tool_call(),
+            "function_call" if value.is_object() => noted.tool_call(),
+            "audio" if value.is_object() => noted.text("audio"),
+            _ => {}
+        }
+    }
+}
+
+/// Usage: the prompt's count includes what was read from and written to the cache, the answer's includes reasoning.
+///
+/// xAI alone counts reasoning beside the answer, which its total shows (recording 609ee901abf98e02).
+pub(in crate::dialect) fn usage(usage: Value<'_>) -> Option<Usage> {
+    let count = |value: Option<Value<'_>>, name| value?.get(name)?.count();
+    let all = Some(usage);
+    let prompt = count(all, "prompt_tokens")?;
+    let answer = count(all, "completion_tokens").unwrap_or_default();
+    let details = usage.get("prompt_tokens_details");
+    let cached = count(details, "cached_tokens").or_else(|| count(all, "prompt_cache_hit_tokens")).unwrap_or_default();
+    let written = count(details, "cache_write_tokens").unwrap_or_default();
+    let reasoning = count(usage.get("completion_tokens_details"), "reasoning_tokens").unwrap_or_default();
+    let apart = count(all, "total_tokens") == prompt.checked_add(answer)?.checked_add(reasoning);
+    let output = if apart { answer.saturating_add(reasoning) } else { answer };
+    let cached = cached.min(prompt);
+    let written = written.min(prompt - cached);
+    Some(Usage { fresh: prompt - cached - written, cached, written, output, reasoning: reasoning.min(output) })
+}

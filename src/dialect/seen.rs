@@ -1,0 +1,261 @@
+//! Watches an answer pass: where its content begins, what it consumed, whether it is whole. The bytes stay as they are.
+
+use crate::base::failure::{Failure, FailureKind, Phase};
+use crate::call::usage::Usage;
+use crate::dialect::json::syntax::{Fault, Visitor, check};
+use crate::dialect::json::value::Value;
+use crate::dialect::profile::Profile;
+use crate::dialect::sse::Event;
+use crate::dialect::{Dialect, anthropic, openai_chat, signals};
+
+/// What one event of a stream is.
+#[derive(Clone, Debug)]
+pub enum Mark {
+    /// Nothing that decides: heads, pings, comments, finish reasons.
+    Quiet,
+    /// Text, reasoning, a refusal or a piece of a tool call: the answer is under way.
+    Content,
+    /// The extra chunk that carries usage alone; it goes on to the client only if the client asked for it.
+    Usage,
+    /// The terminator. What follows it is no part of the answer.
+    End,
+    /// Not valid JSON: to be left out and counted.
+    Garbage,
+    /// The vendor reports an error inside the stream.
+    Fault(Failure),
+}
+
+/// What has been seen of an answer; the dialects fill it.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    pub(super) model: Option<String>,
+    pub(super) usage: Option<Usage>,
+    pub(super) finish: Option<String>,
+    /// Content of any kind has come, reasoning included.
+    pub(super) content: bool,
+    /// The event in hand bears some.
+    pub(super) bears: bool,
+    /// Text, a tool call or a refusal has come.
+    pub(super) answered: bool,
+    /// The content that came last belongs to a tool call.
+    pub(super) in_tool_call: bool,
+    /// One bit for each choice that began, and for each that finished.
+    pub(super) opened: u64,
+    pub(super) finished: u64,
+    pub(super) ended: bool,
+}
+
+impl Noted {
+    /// Notes a piece of content; one that is nothing but white space does not begin an answer.
+    pub(super) fn text(&mut self, text: &str) {
+        if !text.trim().is_empty() {
+            self.answered = true;
+            self.bears = true;
+            self.in_tool_call = false;
+        }
+    }
+
+    /// Notes a piece of reasoning.
+    pub(super) fn reasoning(&mut self) {
+        self.bears = true;
+        self.in_tool_call = false;
+    }
+
+    /// Notes a piece of a tool call.
+    pub(super) fn tool_call(&mut self) {
+        self.answered = true;
+        self.bears = true;
+        self.in_tool_call = true;
+    }
+
+    const fn finished(&self) -> bool {
+        self.finished != 0 && self.opened & !self.finished == 0
+    }
+
+    /// Nothing came, and the finish reason does not say why.
+    fn is_empty(&self, dialect: Dialect) -> bool {
+        let excused = match dialect {
+            Dialect::OpenaiChat => openai_chat::seen::EXCUSES,
+            Dialect::Anthropic => anthropic::seen::EXCUSES,
+        };
+        !self.answered && !self.finish.as_deref().is_some_and(|finish| excused.contains(&finish))
+    }
+}
+
+/// What a glance at an event shows, taken while its JSON is checked.
+#[derive(Debug)]
+pub(super) struct Glance {
+    /// A piece of content that is not empty.
+    pub(super) content: bool,
+    /// The content is a tool call's.
+    pub(super) tool_call: bool,
+    /// Something that must be read.
+    pub(super) matters: bool,
+    look: Look,
+}
+
+/// A dialect's glance at one member.
+pub(super) type Look = fn(&mut Glance, depth: usize, name: &[u8], rest: &[u8]);
+
+impl Visitor for Glance {
+    #[inline]
+    fn member(&mut self, depth: usize, name: &[u8], rest: &[u8]) {
+        (self.look)(self, depth, name, rest);
+    }
+}
+
+/// Watches one stream.
+#[derive(Debug)]
+pub struct StreamSeen {
+    profile: &'static Profile,
+    noted: Noted,
+}
+
+impl StreamSeen {
+    /// Before the first event.
+    #[must_use]
+    pub fn new(profile: &'static Profile) -> Self {
+        Self { profile, noted: Noted::default() }
+    }
+
+    /// Takes note of an event. An ordinary piece of content costs no more than the check of its JSON.
+    pub fn event(&mut self, event: &Event<'_>) -> Mark {
+        if self.noted.ended || event.is_blank() {
+            return Mark::Quiet;
+        }
+        let data = event.data.trim_ascii();
+        if event.name == b"error" {
+            return self.fault(data);
+        }
+        if data == b"[DONE]" {
+            self.noted.ended = true;
+            return Mark::End;
+        }
+        let (look, read): (Look, fn(&mut Noted, Value<'_>) -> Mark) = match self.profile.dialect {
+            Dialect::OpenaiChat => (openai_chat::seen::look, openai_chat::seen::chunk),
+            Dialect::Anthropic => (anthropic::seen::look, anthropic::seen::event),
+        };
+        let mut glance = Glance { content: false, tool_call: false, matters: false, look };
+        if data.first() != Some(&b'{') || check(data, &mut glance).is_err() {
+            return Mark::Garbage;
+        }
+        if self.noted.content && !glance.matters {
+            self.noted.in_tool_call = if glance.content { glance.tool_call } else { self.noted.in_tool_call };
+            return if glance.content { Mark::Content } else { Mark::Quiet };
+        }
+        let value = Value::new(data);
+        if value.get("error").is_some() {
+            return self.fault(data);
+        }
+        self.noted.bears = false;
+        let mark = read(&mut self.noted, value);
+        self.noted.content |= self.noted.bears;
+        mark
+    }
+
+    fn fault(&self, data: &[u8]) -> Mark {
+        Mark::Fault(signals::in_answer(self.profile, self.phase(), data))
+    }
+
+    /// Whether content has come.
+    #[must_use]
+    pub const fn has_content(&self) -> bool {
+        self.noted.content
+    }
+
+    /// The model that answers, as the vendor names it.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        self.noted.model.as_deref()
+    }
+
+    /// What the vendor has counted so far.
+    #[must_use]
+    pub const fn usage(&self) -> Option<Usage> {
+        self.noted.usage
+    }
+
+    /// The finish reason in the vendor's words.
+    #[must_use]
+    pub fn finish_reason(&self) -> Option<&str> {
+        self.noted.finish.as_deref()
+    }
+
+    /// Whether the terminator came.
+    #[must_use]
+    pub const fn terminated(&self) -> bool {
+        self.noted.ended
+    }
+
+    /// The verdict when the stream has ended: whole with a finish reason, even without a terminator; else it was cut.
+    ///
+    /// # Errors
+    /// [`FailureKind::Truncated`] without a finish reason, [`FailureKind::Empty`] when nothing came.
+    pub fn finish(&self) -> Result<(), Failure> {
+        let noted = &self.noted;
+        let failure = |kind, reason| Err(Failure::new(kind, self.phase(), reason));
+        let finished = noted.finished() || (noted.ended && self.profile.terminator_is_final);
+        match (finished, noted.ended) {
+            (true, _) if !noted.content && noted.is_empty(self.profile.dialect) => {
+                failure(FailureKind::Empty, "no_content")
+            }
+            (true, _) => Ok(()),
+            (false, true) if !noted.content => failure(FailureKind::Empty, "no_content"),
+            (false, _) if noted.in_tool_call => failure(FailureKind::Truncated, "tool_call_open"),
+            (false, true) => failure(FailureKind::Truncated, "no_finish_reason"),
+            (false, false) => failure(FailureKind::Truncated, "cut"),
+        }
+    }
+
+    const fn phase(&self) -> Phase {
+        if self.noted.content { Phase::Content } else { Phase::Headers }
+    }
+}
+
+/// What a whole answer says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplySeen {
+    /// The model that answered, as the vendor names it.
+    pub model: Option<String>,
+    /// What it consumed.
+    pub usage: Option<Usage>,
+    /// The finish reason in the vendor's words.
+    pub finish: Option<String>,
+}
+
+/// Reads a whole answer that came with status 200.
+///
+/// # Errors
+/// It is an error after all, empty, cut, or not an answer of the dialect.
+pub fn reply(profile: &Profile, body: &[u8]) -> Result<ReplySeen, Failure> {
+    let failure = |kind, reason| Err(Failure::new(kind, Phase::Headers, reason));
+    match body.trim_ascii().first() {
+        None => return failure(FailureKind::Empty, "empty_body"),
+        Some(b'{') => {}
+        Some(b'<') => return failure(FailureKind::Malformed, "html"),
+        Some(_) => return failure(FailureKind::Malformed, "not_json"),
+    }
+    if let Err(error) = check(body, &mut ()) {
+        return match error.fault {
+            Fault::Cut => failure(FailureKind::Truncated, "cut_json"),
+            Fault::TooDeep => failure(FailureKind::Malformed, "json_depth"),
+            Fault::Wrong(_) => failure(FailureKind::Malformed, "bad_json"),
+        };
+    }
+    let value = Value::new(body);
+    if value.get("error").is_some() {
+        return Err(signals::in_answer(profile, Phase::Headers, body));
+    }
+    let mut noted = Noted::default();
+    let known = match profile.dialect {
+        Dialect::OpenaiChat => openai_chat::seen::reply(&mut noted, value),
+        Dialect::Anthropic => anthropic::seen::reply(&mut noted, value),
+    };
+    if !known {
+        return failure(FailureKind::Malformed, "not_an_answer");
+    }
+    if noted.is_empty(profile.dialect) {
+        return failure(FailureKind::Empty, "no_content");
+    }
+    Ok(ReplySeen { model: noted.model, usage: noted.usage, finish: noted.finish })
+}

@@ -1,0 +1,230 @@
+//! Server-sent events as bytes (WHATWG HTML, section 9.2): where one ends, and what it says.
+//!
+//! An event that lies within one chunk is never copied, and consecutive events that are forwarded leave as one slice.
+
+use bytes::{Bytes, BytesMut};
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// The longest event that is taken, in bytes.
+pub const EVENT_BYTES_MAX: usize = 1 << 20;
+
+/// An event is longer than [`EVENT_BYTES_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an event of the stream is longer than 1 MiB")]
+pub struct EventTooLong;
+
+/// One event, or a block of comments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// The `event` field, or empty.
+    pub name: &'a [u8],
+    /// The `data` field, its lines joined by line feeds; empty for comments and for events without data.
+    pub data: Cow<'a, [u8]>,
+    /// The event as it came, with the blank line that ends it.
+    pub raw: &'a [u8],
+}
+
+impl<'a> Event<'a> {
+    /// Reads the lines of one event.
+    #[must_use]
+    pub fn parse(raw: &'a [u8]) -> Self {
+        let mut event = Self { name: b"", data: Cow::Borrowed(b""), raw };
+        let mut has_data = false;
+        let mut rest = raw;
+        while !rest.is_empty() {
+            let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+            let (line, after) = rest.split_at(end);
+            rest = after.get(1..).unwrap_or_default();
+            if let Some(value) = field(line, b"data") {
+                if has_data {
+                    let joined = event.data.to_mut();
+                    joined.push(b'\n');
+                    joined.extend_from_slice(value);
+                } else {
+                    event.data = Cow::Borrowed(value);
+                    has_data = true;
+                }
+            } else if let Some(value) = field(line, b"event") {
+                event.name = value;
+            }
+        }
+        event
+    }
+
+    /// Whether it carries no data: comments, keep-alives, blank lines.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.data.is_empty()
+    }
+}
+
+/// The value of a line that has this field.
+fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
+    let rest = line.strip_prefix(name)?;
+    if rest.is_empty() {
+        return Some(rest);
+    }
+    let value = rest.strip_prefix(b":")?;
+    Some(value.strip_prefix(b" ").unwrap_or(value))
+}
+
+/// Cuts a stream into events.
+///
+/// For each chunk: [`push`](Self::push) it, take every event with [`take`](Self::take) and say [`forward`](Self::forward) of those that
+/// are to go on, then collect their bytes with [`forwarded`](Self::forwarded).
+#[derive(Debug, Default)]
+pub struct Splitter {
+    /// The chunk in hand.
+    chunk: Bytes,
+    /// Where in it the next event begins.
+    start: usize,
+    /// The beginning of an event whose end has not come yet.
+    begun: BytesMut,
+    /// An event that lay in several chunks, put together.
+    joined: Bytes,
+    /// Where the event last taken lies.
+    taken: Taken,
+    /// Forwarded bytes of the chunk that have not been collected.
+    run: Range<usize>,
+    /// Forwarded bytes before those.
+    ready: VecDeque<Bytes>,
+    lines: Lines,
+}
+
+#[derive(Debug, Default)]
+enum Taken {
+    #[default]
+    Nothing,
+    InChunk(Range<usize>),
+    Joined,
+}
+
+impl Splitter {
+    /// A splitter at the beginning of a stream.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives it the next chunk; the events of the one before must have been taken.
+    pub fn push(&mut self, chunk: Bytes) {
+        self.close_run();
+        let rest = self.chunk.split_off(self.start.min(self.chunk.len()));
+        self.chunk = if rest.is_empty() { chunk } else { [rest, chunk].concat().into() };
+        self.start = 0;
+        self.run = 0..0;
+        self.taken = Taken::Nothing;
+    }
+
+    /// Ends the stream: an event that lacks only its blank line is then complete. A caller must not trust a cut one: its data is not valid.
+    pub fn end(&mut self) {
+        if self.begun.iter().any(|byte| !matches!(byte, b'\n' | b'\r')) {
+            self.push(Bytes::from_static(b"\n\n"));
+        }
+    }
+
+    /// The next event, or `None` until more has come.
+    ///
+    /// # Errors
+    /// An event is too long.
+    pub fn take(&mut self) -> Result<Option<Event<'_>>, EventTooLong> {
+        self.taken = Taken::Nothing;
+        let rest = self.chunk.get(self.start..).unwrap_or_default();
+        let end = self.lines.event_end(rest);
+        let length = self.begun.len() + end.unwrap_or(rest.len());
+        if length > EVENT_BYTES_MAX {
+            return Err(EventTooLong);
+        }
+        let Some(end) = end else {
+            self.begun.extend_from_slice(rest);
+            self.start = self.chunk.len();
+            return Ok(None);
+        };
+        let range = self.start..self.start + end;
+        self.start = range.end;
+        if self.begun.is_empty() {
+            self.taken = Taken::InChunk(range.clone());
+            return Ok(Some(Event::parse(self.chunk.get(range).unwrap_or_default())));
+        }
+        self.begun.extend_from_slice(self.chunk.get(range).unwrap_or_default());
+        self.joined = self.begun.split().freeze();
+        self.taken = Taken::Joined;
+        Ok(Some(Event::parse(&self.joined)))
+    }
+
+    /// Lets the event last taken go on to the client.
+    pub fn forward(&mut self) {
+        match std::mem::take(&mut self.taken) {
+            Taken::Nothing => {}
+            Taken::InChunk(range) => {
+                if self.run.end == range.start && !self.run.is_empty() {
+                    self.run.end = range.end;
+                } else {
+                    self.close_run();
+                    self.run = range;
+                }
+            }
+            Taken::Joined => {
+                self.close_run();
+                self.ready.push_back(std::mem::take(&mut self.joined));
+            }
+        }
+    }
+
+    /// Forwarded bytes, in order; `None` when all have been collected.
+    pub fn forwarded(&mut self) -> Option<Bytes> {
+        if self.ready.is_empty() {
+            self.close_run();
+        }
+        self.ready.pop_front()
+    }
+
+    fn close_run(&mut self) {
+        let run = std::mem::take(&mut self.run);
+        if !run.is_empty() {
+            self.ready.push_back(self.chunk.slice(run));
+        }
+    }
+}
+
+/// Where in its lines a stream stands, so that an event's end is found across chunks.
+#[derive(Debug, Default)]
+struct Lines {
+    /// The line under way has bytes.
+    begun: bool,
+    /// The last byte was a carriage return, whose line feed may still come.
+    after_return: bool,
+}
+
+impl Lines {
+    /// The offset behind the first blank line.
+    fn event_end(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            if std::mem::take(&mut self.after_return) && rest.first() == Some(&b'\n') {
+                at += 1;
+                continue;
+            }
+            let Some(end) = memchr::memchr2(b'\n', b'\r', rest) else {
+                self.begun = true;
+                return None;
+            };
+            self.after_return = rest.get(end) == Some(&b'\r');
+            let blank = end == 0 && !self.begun;
+            self.begun = false;
+            at += end + 1;
+            if blank {
+                // the line feed of a blank line's carriage return belongs to it, when it has come already
+                if self.after_return && bytes.get(at) == Some(&b'\n') {
+                    self.after_return = false;
+                    at += 1;
+                }
+                return Some(at);
+            }
+        }
+        None
+    }
+}

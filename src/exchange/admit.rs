@@ -1,0 +1,236 @@
+//! Who calls, and on what terms: the key, its limits, and what headers narrow.
+
+use crate::base::rejection::{Rejection, RejectionCode};
+use crate::call::needs::Needs;
+use crate::policy::Ask;
+use crate::snapshot::Snapshot;
+use crate::snapshot::key::Key;
+use crate::snapshot::pool::Pool;
+use crate::state::clock::Clock;
+use crate::state::limits::Place;
+use crate::state::world::World;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use std::sync::Arc;
+
+/// Headers that carry a key, in the dialects' own ways.
+const KEY_HEADERS: [&str; 3] = ["x-api-key", "x-goog-api-key", "api-key"];
+const RESIDENCY: &str = "x-backstay-residency";
+const DATA: &str = "x-backstay-data";
+const UNSCREENED: &str = "x-backstay-unscreened";
+const MAX_PRICE: &str = "x-backstay-max-price";
+const NO_FALLBACK: &str = "x-no-fallback";
+/// Data classes that one call may name.
+const MOST_CLASSES: usize = 16;
+/// Bytes that a name in a header may have.
+const LONGEST_NAME: usize = 64;
+
+/// Prices that a call accepts, in micro-dollars per million tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ceiling {
+    pub(crate) input: Option<u64>,
+    pub(crate) output: Option<u64>,
+}
+
+/// A call that may proceed, and on what terms.
+pub(crate) struct Admitted {
+    pub(crate) key: Arc<Key>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) ask: Ask,
+    pub(crate) ceiling: Ceiling,
+    pub(crate) fallback: bool,
+    /// Held to the exchange's end.
+    pub(crate) place: Option<Place>,
+}
+
+/// The key that the client showed, by header or by certificate.
+///
+/// # Errors
+/// No key, several different ones, an unknown or an expired one: all of them 401, without saying which.
+pub(crate) fn key(snapshot: &Snapshot, headers: &HeaderMap, certificate_names: &[String]) -> Result<Arc<Key>, Rejection> {
+    let mut shown = headers
+        .get_all(AUTHORIZATION)
+        .iter()
+        .filter_map(|value| bearer(value.as_bytes()))
+        .chain(KEY_HEADERS.iter().flat_map(|name| headers.get_all(*name)).map(|value| value.as_bytes()));
+    let key = match shown.next() {
+        Some(first) if shown.all(|other| other == first) => snapshot.keys.by_secret(first),
+        Some(_) => None,
+        None => snapshot.keys.by_certificate(certificate_names.iter().map(String::as_str)),
+    };
+    key.filter(|key| key.expires.is_none_or(|end| Clock::unix_seconds() < end)).cloned().ok_or_else(|| {
+        Rejection::new(
+            RejectionCode::InvalidApiKey,
+            "No valid Backstay key. Send the key that your platform team issued as `Authorization: Bearer KEY` (or x-api-key); \
+             a vendor's own key does not work here.",
+        )
+    })
+}
+
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+/// Finds the pool and fixes the terms of the call.
+///
+/// # Errors
+/// The limit that is used up, a model that the key may not ask for, or a header that is not understood.
+pub(crate) fn admit(world: &World, key: Arc<Key>, model: &str, needs: Needs, headers: &HeaderMap) -> Result<Admitted, Rejection> {
+    let pool = pool(&world.snapshot, &key, model)?;
+    let ask = ask(&key, needs, headers)?;
+    let ceiling = ceiling(headers)?;
+    let place = world.limits(&key).map(|limits| limits.take()).transpose().map_err(|reached| {
+        Rejection::new(
+            RejectionCode::RateLimited,
+            format!("The key's own limit `{}` is used up. Wait as long as Retry-After says, or ask for a higher limit.", reached.limit),
+        )
+        .retry_after(reached.retry_after)
+    })?;
+    Ok(Admitted { key, pool, ask, ceiling, fallback: !headers.contains_key(NO_FALLBACK), place })
+}
+
+/// The pool that the key may ask for under this name.
+fn pool(snapshot: &Snapshot, key: &Key, model: &str) -> Result<Arc<Pool>, Rejection> {
+    if let Some(pool) = snapshot.pools.get(model)
+        && key.may_ask(pool)
+    {
+        return Ok(Arc::clone(pool));
+    }
+    // unknown and forbidden look the same, so that nobody can probe for names
+    let names: Vec<_> = snapshot.pools_of(key).iter().map(|pool| format!("`{}`", pool.name)).collect();
+    let choice = if names.is_empty() { "This key may ask for no model.".to_owned() } else { format!("This key may ask for {}.", names.join(", ")) };
+    let shown: String = model.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+    Err(Rejection::new(RejectionCode::ModelNotFound, format!("No model `{shown}` here. {choice}")).param("model"))
+}
+
+fn ask(key: &Key, needs: Needs, headers: &HeaderMap) -> Result<Ask, Rejection> {
+    let mut data = key.data.clone();
+    for class in list(headers, DATA)? {
+        if !data.iter().any(|known| **known == *class) {
+            data.push(class.into());
+        }
+    }
+    if data.len() > MOST_CLASSES {
+        return Err(bad_header(DATA, "names more than 16 data classes"));
+    }
+    data.sort();
+    Ok(Ask {
+        data,
+        residency: residency(key, headers)?,
+        screened: key.screened && !headers.contains_key(UNSCREENED),
+        needs,
+        attempt: 0,
+        depth: 0,
+        estimated_cost: 0,
+        hour: u32::try_from(Clock::unix_seconds().rem_euclid(86_400) / 3_600).unwrap_or(0),
+    })
+}
+
+/// The key's residency, or the header's where the key says `any`: a header never widens, and never contradicts.
+fn residency(key: &Key, headers: &HeaderMap) -> Result<Arc<str>, Rejection> {
+    let mut zones = list(headers, RESIDENCY)?;
+    zones.dedup();
+    match zones.as_slice() {
+        [] => Ok(Arc::clone(&key.residency)),
+        [zone] if *zone == "any" || **zone == *key.residency => Ok(Arc::clone(&key.residency)),
+        [zone] if *key.residency == *"any" => Ok((*zone).into()),
+        [_] => Err(bad_header(RESIDENCY, "contradicts the residency of this key; a header can only narrow what the key allows")),
+        _ => Err(bad_header(RESIDENCY, "names several zones; send one")),
+    }
+}
+
+/// The comma-separated names of all headers called `name`.
+fn list<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Vec<&'a str>, Rejection> {
+    let mut names = Vec::new();
+    for value in headers.get_all(name) {
+        let text = value.to_str().map_err(|_| bad_header(name, "is not plain ASCII"))?;
+        names.extend(text.split(',').map(str::trim).filter(|name| !name.is_empty()));
+    }
+    let plain = |name: &&str| name.len() <= LONGEST_NAME && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    if names.iter().all(plain) { Ok(names) } else { Err(bad_header(name, "holds a name that is not letters, digits, `-` and `_`")) }
+}
+
+/// `input=5,output=25`, in USD per million tokens.
+fn ceiling(headers: &HeaderMap) -> Result<Ceiling, Rejection> {
+    let mut ceiling = Ceiling::default();
+    for value in headers.get_all(MAX_PRICE) {
+        let text = value.to_str().map_err(|_| bad_header(MAX_PRICE, "is not plain ASCII"))?;
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let wrong = || bad_header(MAX_PRICE, "is not of the form `input=5,output=25` (USD per million tokens)");
+            let (name, number) = part.split_once('=').ok_or_else(wrong)?;
+            let usd: f64 = number.trim().parse().map_err(|_| wrong())?;
+            if !(0.0..=1e6).contains(&usd) {
+                return Err(wrong());
+            }
+            let slot = match name.trim() {
+                "input" => &mut ceiling.input,
+                "output" => &mut ceiling.output,
+                _ => return Err(wrong()),
+            };
+            let microusd = (usd * 1e6).floor() as u64;
+            *slot = Some(slot.map_or(microusd, |other| other.min(microusd)));
+        }
+    }
+    Ok(ceiling)
+}
+
+fn bad_header(name: &str, what: &str) -> Rejection {
+    Rejection::new(RejectionCode::InvalidRequest, format!("The header `{name}` {what}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn a_key(residency: &str) -> Key {
+        Key {
+            index: 0,
+            name: "app".into(),
+            models: Vec::new(),
+            residency: residency.into(),
+            data: vec!["personal".into()],
+            screened: true,
+            limit: crate::snapshot::key::Limit::default(),
+            expires: None,
+            deadline: None,
+        }
+    }
+
+    /// `key's residency`, headers, and the terms as text or the word that the rejection must hold.
+    fn check(key_residency: &str, headers: &[(&'static str, &'static str)], expected: &str) {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        let seen = match ask(&a_key(key_residency), Needs::NONE, &map) {
+            Ok(ask) => format!("{} {} {}", ask.residency, ask.data.join("+"), if ask.screened { "screened" } else { "unscreened" }),
+            Err(rejection) => rejection.message,
+        };
+        assert!(seen.contains(expected), "{headers:?} gave {seen:?}, not {expected:?}");
+    }
+
+    #[test]
+    fn f_088_headers_narrow_and_never_widen() {
+        check("any", &[], "any personal screened");
+        check("any", &[("x-backstay-residency", "EU")], "EU personal screened");
+        check("EU", &[("x-backstay-residency", "EU")], "EU personal screened");
+        check("EU", &[("x-backstay-residency", "any")], "EU personal screened");
+        check("EU", &[("x-backstay-residency", "US")], "contradicts");
+        check("any", &[("x-backstay-residency", "EU"), ("x-backstay-residency", "US")], "several zones");
+        check("any", &[("x-backstay-data", "health"), ("x-backstay-data", "personal")], "any health+personal screened");
+        check("any", &[("x-backstay-unscreened", "1")], "unscreened");
+        check("any", &[("x-backstay-data", "a b")], "holds a name");
+    }
+
+    #[test]
+    fn the_ceiling_takes_the_lowest_of_what_is_said() {
+        let mut headers = HeaderMap::new();
+        headers.append(MAX_PRICE, HeaderValue::from_static("input=5,output=25"));
+        headers.append(MAX_PRICE, HeaderValue::from_static("input=2.5"));
+        assert_eq!(ceiling(&headers).ok(), Some(Ceiling { input: Some(2_500_000), output: Some(25_000_000) }));
+        headers.append(MAX_PRICE, HeaderValue::from_static("input=-1"));
+        assert!(ceiling(&headers).is_err());
+    }
+}

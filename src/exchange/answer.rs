@@ -1,0 +1,142 @@
+//! What goes back to the client: bodies, and the headers of every answer.
+
+use crate::base::money::Microusd;
+use crate::base::rejection::Rejection;
+use crate::dialect::{Dialect, error};
+use crate::exchange::relay::Relay;
+use crate::exchange::settle::Settlement;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// The wait that a client is told, in whole seconds: SDKs ignore longer ones and fall back to their own.
+const LONGEST_WAIT_S: u64 = 60;
+
+/// An error of an answer's body: it makes the server break the connection instead of ending the answer cleanly.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer broke off after content had gone out")]
+pub struct Broken;
+
+/// The body of an answer.
+pub enum Answer {
+    /// All of it.
+    Whole(Option<Bytes>),
+    /// As it comes.
+    Stream(Box<Relay>),
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream(relay) => {
+                relay.poll_bytes(cx).map(|next| next.map(|bytes| bytes.map(Frame::data).map_err(Into::into)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Self::Stream(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// A whole answer with the headers that every answer carries.
+pub(crate) fn whole(settlement: &Settlement, status: StatusCode, body: Bytes) -> Response<Answer> {
+    let mut response = Response::new(Answer::Whole(Some(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    every_answer(response.headers_mut(), settlement);
+    response
+}
+
+/// A streamed answer.
+pub(crate) fn stream(settlement_headers: HeaderMap, relay: Box<Relay>) -> Response<Answer> {
+    let mut response = Response::new(Answer::Stream(relay));
+    *response.headers_mut() = settlement_headers;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// Our own error, or the vendor's words, in the client's dialect. Settles the exchange.
+pub(crate) fn reject(mut settlement: Settlement, dialect: Dialect, rejection: &Rejection, jitter: f64) -> Response<Answer> {
+    let body = error::body(dialect, rejection, &settlement.request_id());
+    settlement.note(|record| record.bytes_out = body.len() as u64);
+    let status = StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let mut response = whole(&settlement, status, body);
+    let headers = response.headers_mut();
+    if rejection.code.may_pass_later() {
+        let wait = wait_seconds(rejection.retry_after.unwrap_or(Duration::from_secs(1)), jitter);
+        headers.insert(RETRY_AFTER, HeaderValue::from(wait));
+    }
+    if !rejection.code.may_pass_later() || settlement.attempts() > 0 {
+        // what could be retried was retried here: an SDK that tries again multiplies load and finds the same
+        headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
+    }
+    settlement.rejected(rejection);
+    response
+}
+
+/// Whole seconds between 1 and 60, spread so that clients do not come back all at once.
+fn wait_seconds(wait: Duration, jitter: f64) -> u64 {
+    ((wait.as_secs_f64() * jitter).ceil() as u64).clamp(1, LONGEST_WAIT_S)
+}
+
+/// Headers of every answer.
+pub(crate) fn every_answer(headers: &mut HeaderMap, settlement: &Settlement) {
+    let id = settlement.request_id();
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(HeaderName::from_static("request-id"), value.clone());
+        headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
+    headers.insert(HeaderName::from_static("x-backstay-attempts"), HeaderValue::from(settlement.attempts()));
+}
+
+/// Headers of an answer that a deployment gave.
+pub(crate) fn served(headers: &mut HeaderMap, deployment: &str, vendor: Duration, total: Duration, cost: Option<Microusd>) {
+    if let Ok(value) = HeaderValue::from_str(deployment) {
+        headers.insert(HeaderName::from_static("x-backstay-served-by"), value);
+    }
+    let ms = |time: Duration| time.as_micros() as f64 / 1_000.0;
+    let timing = format!("vendor;dur={:.1}, total;dur={:.1}", ms(vendor), ms(total));
+    if let Ok(value) = HeaderValue::from_str(&timing) {
+        headers.insert(HeaderName::from_static("server-timing"), value);
+    }
+    if let Some(cost) = cost
+        && let Ok(value) = HeaderValue::from_str(&cost.to_string())
+    {
+        headers.insert(HeaderName::from_static("x-backstay-cost-usd"), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_whole_seconds_within_what_sdks_honour() {
+        let check = |wait: f64, jitter, seconds| assert_eq!(wait_seconds(Duration::from_secs_f64(wait), jitter), seconds);
+        check(0.0, 1.0, 1);
+        check(2.0, 1.0, 2);
+        check(2.0, 1.1, 3);
+        check(900.0, 0.9, 60);
+    }
+}

@@ -1,0 +1,254 @@
+//! The attempts of an exchange: candidate after candidate, under a deadline, a cap and a budget, until one answers.
+//!
+//! What follows a failure is read from one table, [`FailureKind::next_step`]; this file only walks it.
+
+use crate::base::clock::Moment;
+use crate::base::event::Event;
+use crate::base::failure::{Failure, FailureKind, NextStep, Phase};
+use crate::base::rejection::{Refusal, Rejection, RejectionCode};
+use crate::exchange::admit::Admitted;
+use crate::exchange::ingress::Ingress;
+use crate::exchange::receive::{self, Received};
+use crate::exchange::request::{self, Prepared};
+use crate::exchange::select::{Candidate, Selection, nobody_healthy};
+use crate::exchange::settle::Settlement;
+use crate::snapshot::deployment::Deployment;
+use crate::snapshot::permit::Permit;
+use crate::snapshot::pool::Pool;
+use crate::state::health::Flight;
+use crate::state::world::{State, World};
+use crate::upstream::Connections;
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// No attempt begins with less time left than this.
+const LEAST_TIME: Duration = Duration::from_millis(500);
+/// A vendor's hint up to this is waited for in place, when nobody else is left.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The longest pause before a resend without a hint.
+const BACK_OFF: Duration = Duration::from_millis(500);
+
+/// An exchange under way.
+pub(crate) struct Work {
+    pub(crate) state: Arc<State>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) world: Arc<World>,
+    pub(crate) ingress: Ingress,
+    pub(crate) admitted: Admitted,
+    pub(crate) settlement: Settlement,
+    /// When content must have gone out.
+    pub(crate) deadline: Instant,
+}
+
+/// An answer that has begun.
+pub(crate) struct Served {
+    pub(crate) deployment: Arc<Deployment>,
+    pub(crate) flight: Flight,
+    pub(crate) received: Received,
+    /// From the attempt's start to its first content.
+    pub(crate) took: Duration,
+}
+
+/// How far the walk has come.
+struct Walk {
+    queue: VecDeque<Candidate>,
+    trickle: bool,
+    refusals: Vec<Refusal>,
+    failures: Vec<Failure>,
+    made: u32,
+    most: u32,
+}
+
+/// What became of one candidate.
+enum Verdict {
+    Served(Box<Served>),
+    Next,
+    Stop,
+}
+
+/// Walks the candidates until one has content for the client.
+pub(crate) async fn run(mut work: Work, selection: Selection) -> (Work, Result<Box<Served>, Rejection>) {
+    let most = if work.admitted.fallback { work.admitted.pool.attempts.max(1) } else { 1 };
+    let Selection { candidates, trickle, refusals } = selection;
+    let mut walk = Walk { queue: candidates, trickle, refusals, failures: Vec::new(), made: 0, most };
+    while let Some(candidate) = walk.queue.pop_front() {
+        if walk.made >= walk.most || !may_spend(&work, &walk, &candidate) {
+            break;
+        }
+        match ask(&mut work, &mut walk, &candidate).await {
+            Verdict::Served(served) => return (work, Ok(served)),
+            Verdict::Next => {}
+            Verdict::Stop => break,
+        }
+    }
+    let rejection = conclude(walk);
+    (work, Err(rejection))
+}
+
+/// Whether another attempt is within the budget. The first is free, and so is the first move to a sound deployment.
+fn may_spend(work: &Work, walk: &Walk, candidate: &Candidate) -> bool {
+    let now = work.state.clock.now();
+    let first_move = walk.made == 1 && candidate.health.is_sound(now, &work.admitted.pool.breaker);
+    if walk.made == 0 || first_move {
+        return true;
+    }
+    let Some(budget) = work.world.budget(&work.admitted.pool) else { return true };
+    let granted = budget.lock().unwrap_or_else(PoisonError::into_inner).withdraw(request::weight(&work.ingress), now);
+    if !granted {
+        work.state.sink.emit(Event::RetryBudgetDenied { pool: Arc::clone(&work.admitted.pool.name) });
+    }
+    granted
+}
+
+/// A call of so many tokens succeeded: others may be retried for it.
+pub(crate) fn deposit(world: &World, pool: &Pool, tokens: u64, now: Moment) {
+    if let Some(budget) = world.budget(pool) {
+        budget.lock().unwrap_or_else(PoisonError::into_inner).deposit(tokens, now);
+    }
+}
+
+/// Asks one candidate, and once more where the table says so.
+async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict {
+    let prepared = match request::prepare(&mut work.ingress, &candidate.deployment) {
+        Ok(prepared) => prepared,
+        Err(refusal) => {
+            walk.refusals.push(refusal);
+            return Verdict::Next;
+        }
+    };
+    let begun = work.state.health.begin(
+        &candidate.health,
+        work.admitted.pool.breaker,
+        work.state.clock.now(),
+        walk.trickle,
+    );
+    let mut flight = match begun {
+        Ok(flight) => flight,
+        Err(refusal) => {
+            walk.refusals.push(refusal);
+            return Verdict::Next;
+        }
+    };
+    let mut resent = false;
+    loop {
+        let permit = match permit(work, walk, &candidate.deployment) {
+            Ok(permit) => permit,
+            Err(refusal) => {
+                work.settlement.refused(&refusal);
+                walk.refusals.push(refusal);
+                return Verdict::Next;
+            }
+        };
+        let accept_empty = walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
+        match once(work, &permit, &prepared, resent, accept_empty).await {
+            Ok(received) => {
+                let took = work.settlement.serves(&candidate.deployment, received.is_stream());
+                let deployment = Arc::clone(&candidate.deployment);
+                return Verdict::Served(Box::new(Served { deployment, flight, received, took }));
+            }
+            Err(failure) => {
+                flight.failed(&failure, work.state.clock.now());
+                work.settlement.attempt_failed(&failure);
+                let step = after(&failure, walk, candidate);
+                let free = step == NextStep::Resend;
+                if !free {
+                    walk.made += 1;
+                }
+                let pause = pause(&failure, work);
+                walk.failures.push(failure);
+                match step {
+                    NextStep::Answer | NextStep::Stop => return Verdict::Stop,
+                    NextStep::Move => return Verdict::Next,
+                    NextStep::Resend if !resent => resent = true,
+                    NextStep::MoveOrResend if !resent && walk.made < walk.most && may_spend(work, walk, candidate) => {
+                        let Some(pause) = pause else { return Verdict::Next };
+                        resent = true;
+                        tokio::time::sleep(pause).await;
+                    }
+                    NextStep::Resend | NextStep::MoveOrResend => return Verdict::Next,
+                }
+            }
+        }
+    }
+}
+
+/// The table's answer, with what the walk knows: with others left, moving comes before trying again.
+fn after(failure: &Failure, walk: &mut Walk, candidate: &Candidate) -> NextStep {
+    match failure.kind.next_step() {
+        NextStep::MoveOrResend if !walk.queue.is_empty() => NextStep::Move,
+        step @ NextStep::Move if failure.kind == FailureKind::ContextLength => {
+            // the same model at the same size would say the same
+            walk.queue.retain(|other| other.deployment.model != candidate.deployment.model);
+            step
+        }
+        step @ (NextStep::Resend | NextStep::Move | NextStep::MoveOrResend | NextStep::Answer | NextStep::Stop) => step,
+    }
+}
+
+/// How long to wait before asking the same deployment again; `None` when the vendor asks for longer than is worth it.
+fn pause(failure: &Failure, work: &Work) -> Option<Duration> {
+    let left = work.deadline.saturating_duration_since(Instant::now());
+    match failure.retry_after {
+        Some(hint) => (hint <= LONGEST_PAUSE && hint <= left / 4).then_some(hint),
+        None => Some(BACK_OFF.mul_f64(work.state.random.unit())),
+    }
+}
+
+/// Asks the snapshot of this moment: a reload can only take candidates away.
+fn permit(work: &Work, walk: &Walk, deployment: &Arc<Deployment>) -> Result<Permit, Refusal> {
+    let mut ask = work.admitted.ask.clone();
+    ask.attempt = walk.made;
+    work.state.world().snapshot.permit(&work.admitted.key, &ask, deployment)
+}
+
+/// One try at one deployment, up to its first content.
+async fn once(work: &mut Work, permit: &Permit, prepared: &Prepared, fresh: bool, accept_empty: bool) -> Result<Received, Failure> {
+    let left = work.deadline.saturating_duration_since(Instant::now());
+    work.settlement.begin_attempt(permit.deployment());
+    if left < LEAST_TIME {
+        return Err(Failure::new(FailureKind::Deadline, Phase::Connect, "no_time_left"));
+    }
+    let began = Instant::now();
+    let sent = tokio::time::timeout_at(work.deadline, work.connections.send(permit, prepared.outgoing(), fresh)).await;
+    let incoming = sent.unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Sent, "headers")))?;
+    work.settlement.answered(incoming.status.as_u16());
+    let received = receive::receive(incoming, prepared, began, accept_empty);
+    tokio::time::timeout_at(work.deadline, received)
+        .await
+        .unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Headers, "content")))
+}
+
+/// What the client is told after the last attempt.
+fn conclude(walk: Walk) -> Rejection {
+    let Some(last) = walk.failures.last() else { return nobody_healthy(walk.refusals) };
+    let spoken = |kinds: &[FailureKind]| {
+        walk.failures.iter().find(|failure| kinds.contains(&failure.kind) && failure.said.is_some())
+    };
+    let clients_own = [FailureKind::BadRequest, FailureKind::ContentFilter, FailureKind::ContextLength, FailureKind::Unsupported];
+    if let Some(failure) = spoken(&clients_own) {
+        let mut rejection = Rejection::new(RejectionCode::VendorRefused, "The vendor found fault with the request.");
+        rejection.said = failure.said.clone();
+        return rejection;
+    }
+    let wait = walk.failures.iter().filter_map(|failure| failure.retry_after).min();
+    let (code, message) = match last.kind {
+        FailureKind::Deadline => (RejectionCode::DeadlineExceeded, "The exchange ran out of time before any deployment had content."),
+        FailureKind::Malformed if last.reason == "redirect" => {
+            (RejectionCode::UpstreamRedirect, "The vendor answered with a redirect, which is never followed.")
+        }
+        FailureKind::Malformed | FailureKind::Truncated | FailureKind::Empty => {
+            (RejectionCode::UpstreamMalformed, "No deployment gave an answer that can be used.")
+        }
+        FailureKind::Oversize => (RejectionCode::UpstreamOversize, "The vendor's answer is larger than the limit."),
+        _ if walk.failures.iter().all(|failure| failure.kind == FailureKind::RateLimited) => {
+            (RejectionCode::RateLimited, "Every deployment of this model is throttled by its vendor. Wait as long as Retry-After says.")
+        }
+        _ => (RejectionCode::NoHealthyDeployment, "Every deployment of this model failed. Wait as long as Retry-After says; `/status` shows why."),
+    };
+    let mut rejection = Rejection::new(code, message);
+    rejection.retry_after = wait;
+    rejection.refusals = walk.refusals;
+    rejection
+}

@@ -1,0 +1,206 @@
+//! Floor 5: a client request's whole life. Read the files in this order: `ingress` and `body` take the request in,
+//! `admit` says who calls and on what terms, `select` who may serve, `attempt` asks them (`request` is what goes out,
+//! `receive` the beginning of what comes back), `pump` and `relay` pass a stream on, `answer` is what the client gets,
+//! `settle` the record of it all.
+
+mod admit;
+mod answer;
+mod attempt;
+pub mod body;
+mod ingress;
+mod pump;
+mod receive;
+mod relay;
+mod request;
+mod select;
+mod settle;
+
+pub use answer::{Answer, Broken};
+
+use crate::base::rejection::{Rejection, RejectionCode};
+use crate::dialect::{Dialect, models};
+use crate::exchange::attempt::{Served, Work};
+use crate::exchange::ingress::Route;
+use crate::exchange::receive::Received;
+use crate::exchange::relay::{PING_EVERY, Relay};
+use crate::exchange::settle::Settlement;
+use crate::state::world::{State, World};
+use crate::upstream::Connections;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode};
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Spread of the waits that clients are told.
+const WAIT_JITTER: f64 = 0.1;
+
+/// Serves client requests; one for each worker, so that a core keeps its own connections.
+pub struct Exchanges {
+    state: Arc<State>,
+    connections: Arc<Connections>,
+}
+
+impl Exchanges {
+    /// Serves from `state` over `connections`.
+    #[must_use]
+    pub fn new(state: Arc<State>, connections: Arc<Connections>) -> Self {
+        Self { state, connections }
+    }
+
+    /// Answers one request. `certificate_names` are those of a verified client certificate.
+    ///
+    /// Dropping the future, or the answer's body, cancels the vendor's work at once.
+    pub async fn answer<B>(&self, request: Request<B>, certificate_names: &[String]) -> Response<Answer>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
+        let began = Instant::now();
+        let world = self.state.world();
+        let (parts, body) = request.into_parts();
+        let route = ingress::route(&parts);
+        let policy = Arc::clone(&world.snapshot.policy_digest);
+        let settlement = Settlement::open(&self.state, began, route.dialect().name(), policy);
+        let opened = self.admit_route(&world, &parts, route, certificate_names);
+        match opened {
+            Err(rejection) => self.reject(settlement, route.dialect(), &rejection),
+            Ok(key) => match route {
+                Route::Models(dialect) => self.models(&world, settlement, &key, dialect),
+                Route::Chat(dialect) => self.chat(world, settlement, key, dialect, parts.headers, body).await,
+                Route::Unknown(dialect) => {
+                    let message = format!("Nothing is at `{}`. Try /v1/chat/completions, /v1/messages or /v1/models.", shown(parts.uri.path()));
+                    self.reject(settlement, dialect, &Rejection::new(RejectionCode::NotFound, message))
+                }
+                Route::WrongMethod(dialect) => {
+                    let message = format!("`{}` does not take this method.", shown(parts.uri.path()));
+                    self.reject(settlement, dialect, &Rejection::new(RejectionCode::MethodNotAllowed, message))
+                }
+            },
+        }
+    }
+
+    fn admit_route(
+        &self,
+        world: &World,
+        parts: &Parts,
+        _route: Route,
+        certificate_names: &[String],
+    ) -> Result<Arc<crate::snapshot::key::Key>, Rejection> {
+        if !ingress::authority_is_plain(parts) {
+            let message = "The request must name one host, plainly, in Host or :authority.";
+            return Err(Rejection::new(RejectionCode::Misdirected, message));
+        }
+        admit::key(&world.snapshot, &parts.headers, certificate_names)
+    }
+
+    fn models(&self, world: &World, mut settlement: Settlement, key: &crate::snapshot::key::Key, dialect: Dialect) -> Response<Answer> {
+        let pools = world.snapshot.pools_of(key);
+        let names: Vec<&str> = pools.iter().map(|pool| &*pool.name).collect();
+        let body = models::listing(dialect, &names);
+        settlement.note(|record| {
+            record.key = Arc::clone(&key.name);
+            record.status = 200;
+            record.bytes_out = body.len() as u64;
+        });
+        let response = answer::whole(&settlement, StatusCode::OK, body);
+        settlement.served();
+        response
+    }
+
+    async fn chat<B>(
+        &self,
+        world: Arc<World>,
+        mut settlement: Settlement,
+        key: Arc<crate::snapshot::key::Key>,
+        dialect: Dialect,
+        headers: HeaderMap,
+        body: B,
+    ) -> Response<Answer>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
+        settlement.note(|record| record.key = Arc::clone(&key.name));
+        let ingress = match ingress::read(dialect, headers, body, &world.snapshot.bounds.body).await {
+            Ok(ingress) => ingress,
+            Err(rejection) => return self.reject(settlement, dialect, &rejection),
+        };
+        settlement.model(&ingress.scan.model);
+        settlement.note(|record| {
+            record.bytes_in = ingress.body.len() as u64;
+            record.streamed = ingress.scan.stream;
+        });
+        let admitted = match admit::admit(&world, key, &ingress.scan.model, ingress.scan.needs, &ingress.headers) {
+            Ok(admitted) => admitted,
+            Err(rejection) => return self.reject(settlement, dialect, &rejection),
+        };
+        settlement.note(|record| record.pool = Arc::clone(&admitted.pool.name));
+        let now = self.state.clock.now();
+        let selection = select::select(&world, &admitted, dialect, ingress.scan.needs, now, self.state.random.bits());
+        let selection = match selection {
+            Ok(selection) => selection,
+            Err(rejection) => {
+                rejection.refusals.iter().for_each(|refusal| settlement.refused(refusal));
+                return self.reject(settlement, dialect, &rejection);
+            }
+        };
+        selection.refusals.iter().for_each(|refusal| settlement.refused(refusal));
+        let deadline = Instant::now() + admitted.pool.deadline;
+        let (state, connections) = (Arc::clone(&self.state), Arc::clone(&self.connections));
+        let work = Work { state, connections, world, ingress, admitted, settlement, deadline };
+        if work.ingress.scan.stream { self.streamed(work, selection).await } else { self.unstreamed(work, selection).await }
+    }
+
+    async fn unstreamed(&self, work: Work, selection: select::Selection) -> Response<Answer> {
+        let (mut work, result) = attempt::run(work, selection).await;
+        let served = match result {
+            Ok(served) => served,
+            Err(rejection) => return self.reject(work.settlement, work.ingress.dialect, &rejection),
+        };
+        let Served { deployment, mut flight, received, took } = *served;
+        let Received::Whole { body, usage } = received else {
+            return self.reject(work.settlement, work.ingress.dialect, &Rejection::new(RejectionCode::UpstreamMalformed, "stream"));
+        };
+        let now = self.state.clock.now();
+        flight.succeeded(now, None);
+        attempt::deposit(&work.world, &work.admitted.pool, request::weight(&work.ingress), now);
+        let cost = usage.and_then(|usage| work.settlement.usage(usage));
+        work.settlement.note(|record| {
+            record.status = 200;
+            record.bytes_out = body.len() as u64;
+        });
+        let mut response = answer::whole(&work.settlement, StatusCode::OK, body);
+        answer::served(response.headers_mut(), &deployment.id, took, work.settlement.elapsed(), cost);
+        work.settlement.served();
+        response
+    }
+
+    /// Waits for content as long as clients' own timeouts rest; then answers with a relay that goes on waiting.
+    async fn streamed(&self, mut work: Work, selection: select::Selection) -> Response<Answer> {
+        let dialect = work.ingress.dialect;
+        work.settlement.note(|record| record.status = 200);
+        let mut held_headers = HeaderMap::new();
+        answer::every_answer(&mut held_headers, &work.settlement);
+        let mut attempts = Box::pin(attempt::run(work, selection));
+        match tokio::time::timeout(PING_EVERY, attempts.as_mut()).await {
+            Err(_) => answer::stream(held_headers, Box::new(Relay::held(dialect, attempts))),
+            Ok((work, Err(rejection))) => self.reject(work.settlement, dialect, &rejection),
+            Ok((work, Ok(served))) => {
+                let mut headers = HeaderMap::new();
+                answer::every_answer(&mut headers, &work.settlement);
+                answer::served(&mut headers, &served.deployment.id, served.took, work.settlement.elapsed(), None);
+                answer::stream(headers, Box::new(Relay::flowing(work, *served)))
+            }
+        }
+    }
+
+    fn reject(&self, settlement: Settlement, dialect: Dialect, rejection: &Rejection) -> Response<Answer> {
+        answer::reject(settlement, dialect, rejection, self.state.random.around_one(WAIT_JITTER))
+    }
+}
+
+/// A path as it may be shown again.
+fn shown(path: &str) -> String {
+    path.chars().filter(|c| !c.is_control()).take(80).collect()
+}

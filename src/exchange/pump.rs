@@ -1,0 +1,172 @@
+//! A vendor's stream, event by event: what it means, and what of it goes on to the client.
+
+use crate::base::failure::{Failure, FailureKind, Phase};
+use crate::call::usage::Usage;
+use crate::dialect::seen::{Mark, StreamSeen};
+use crate::dialect::sse::Splitter;
+use crate::dialect::translate::StreamTranslator;
+use crate::exchange::request::Prepared;
+use bytes::{Bytes, BytesMut};
+
+/// Events that are not JSON and were left out, before the stream is taken for broken.
+const MOST_GARBAGE: u32 = 16;
+
+/// Reads a stream and writes what the client gets.
+pub(crate) struct Pump {
+    splitter: Splitter,
+    seen: StreamSeen,
+    translator: Option<Box<StreamTranslator>>,
+    /// The usage chunk is there because we asked for it, not the client.
+    cut_usage: bool,
+    garbage: u32,
+}
+
+/// What came out of one chunk.
+#[derive(Default)]
+pub(crate) struct Pumped {
+    /// What goes on to the client.
+    pub(crate) bytes: Bytes,
+    /// Whether content was in it.
+    pub(crate) content: bool,
+    /// Whether the stream is complete, its terminator included.
+    pub(crate) complete: bool,
+    /// What broke the stream; the bytes before it stand.
+    pub(crate) fault: Option<Failure>,
+}
+
+impl Pump {
+    pub(crate) fn new(prepared: &Prepared) -> Self {
+        let profile = prepared.deployment.profile();
+        let translator =
+            prepared.translated.then(|| Box::new(StreamTranslator::new(profile, prepared.client, prepared.client_wants_usage)));
+        Self {
+            splitter: Splitter::new(),
+            seen: StreamSeen::new(profile),
+            translator,
+            cut_usage: !prepared.client_wants_usage,
+            garbage: 0,
+        }
+    }
+
+    /// The vendor's count so far.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        self.seen.usage()
+    }
+
+    /// Takes in the next chunk.
+    pub(crate) fn push(&mut self, chunk: Bytes) -> Pumped {
+        self.splitter.push(chunk);
+        self.drain()
+    }
+
+    /// The vendor's bytes have ended.
+    pub(crate) fn end(&mut self) -> Pumped {
+        self.splitter.end();
+        let mut pumped = self.drain();
+        if pumped.complete || pumped.fault.is_some() {
+            return pumped;
+        }
+        match self.seen.ended() {
+            Err(failure) => pumped.fault = Some(failure),
+            Ok(()) => self.complete(&mut pumped, false),
+        }
+        pumped
+    }
+
+    /// Lets an answer without content pass as it is, after another one was empty too.
+    pub(crate) fn end_empty(&mut self) -> Pumped {
+        let mut pumped = Pumped::default();
+        self.complete(&mut pumped, false);
+        pumped
+    }
+
+    fn drain(&mut self) -> Pumped {
+        let mut pumped = Pumped::default();
+        let mut written = BytesMut::new();
+        loop {
+            let event = match self.splitter.take() {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(_) => {
+                    pumped.fault = Some(Failure::new(FailureKind::Malformed, Phase::Content, "event_too_long"));
+                    break;
+                }
+            };
+            let mark = self.seen.event(&event);
+            let keep = match mark {
+                Mark::Fault(failure) => {
+                    pumped.fault = Some(*failure);
+                    break;
+                }
+                Mark::Garbage => {
+                    self.garbage += 1;
+                    if self.garbage > MOST_GARBAGE {
+                        pumped.fault = Some(Failure::new(FailureKind::Malformed, Phase::Content, "not_json"));
+                        break;
+                    }
+                    false
+                }
+                Mark::Usage => !self.cut_usage,
+                Mark::Content => {
+                    pumped.content = true;
+                    true
+                }
+                Mark::Quiet => true,
+                Mark::End => {
+                    if let Err(failure) = self.seen.ended() {
+                        pumped.fault = Some(failure);
+                        break;
+                    }
+                    pumped.complete = true;
+                    true
+                }
+            };
+            match &mut self.translator {
+                None if keep => self.splitter.forward(),
+                None => {}
+                Some(translator) if matches!(mark, Mark::Garbage) => {}
+                Some(translator) => {
+                    if let Err(failure) = translator.event(&event, &mut written) {
+                        pumped.fault = Some(failure);
+                        break;
+                    }
+                }
+            }
+            if pumped.complete {
+                break;
+            }
+        }
+        if pumped.complete {
+            if let Some(translator) = &mut self.translator {
+                translator.end(&mut written);
+            }
+        }
+        pumped.bytes = if self.translator.is_some() { written.freeze() } else { gather(&mut self.splitter) };
+        pumped
+    }
+
+    /// Ends a stream whose finish reason came, but not its terminator: the terminator is then written here.
+    fn complete(&mut self, pumped: &mut Pumped, terminated: bool) {
+        let mut written = BytesMut::from(&pumped.bytes[..]);
+        match &mut self.translator {
+            Some(translator) => translator.end(&mut written),
+            None if !terminated => written.extend_from_slice(self.seen.terminator()),
+            None => {}
+        }
+        pumped.bytes = written.freeze();
+        pumped.complete = true;
+    }
+}
+
+/// All forwarded bytes; a single run is not copied.
+fn gather(splitter: &mut Splitter) -> Bytes {
+    let Some(first) = splitter.forwarded() else { return Bytes::new() };
+    let Some(second) = splitter.forwarded() else { return first };
+    let mut all = BytesMut::with_capacity(first.len() + second.len());
+    all.extend_from_slice(&first);
+    all.extend_from_slice(&second);
+    while let Some(more) = splitter.forwarded() {
+        all.extend_from_slice(&more);
+    }
+    all.freeze()
+}

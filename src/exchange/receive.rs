@@ -1,0 +1,170 @@
+//! The beginning of an answer: read until it is sure that there is something to give, and held back until then.
+
+use crate::base::failure::{Failure, FailureKind, Phase};
+use crate::call::usage::Usage;
+use crate::dialect::{seen, signals, translate};
+use crate::exchange::pump::{Pump, Pumped};
+use crate::exchange::request::Prepared;
+use crate::snapshot::deployment::Timeouts;
+use crate::state::clock::Clock;
+use crate::upstream::{Incoming, VendorBody};
+use bytes::{Bytes, BytesMut};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Bytes of an error body that are read.
+const ERROR_BYTES: usize = 64 << 10;
+/// How long an error body may take.
+const ERROR_TIME: Duration = Duration::from_secs(5);
+/// Bytes of an unstreamed answer.
+const ANSWER_BYTES: usize = 64 << 20;
+/// Bytes of a stream that are held back before its first content.
+const HELD_BYTES: usize = 64 << 10;
+
+/// An answer that has content.
+pub(crate) enum Received {
+    /// All of it, in the client's dialect.
+    Whole { body: Bytes, usage: Option<Usage> },
+    /// A stream, with what is to go out first.
+    Stream { body: VendorBody, pump: Box<Pump>, first: Bytes, complete: bool, timeouts: Timeouts },
+}
+
+impl Received {
+    pub(crate) const fn is_stream(&self) -> bool {
+        matches!(self, Self::Stream { .. })
+    }
+}
+
+/// Reads an answer up to its first content, or whole where it is not streamed.
+///
+/// # Errors
+/// Whatever makes the answer unusable: nothing of it has gone out.
+pub(crate) async fn receive(incoming: Incoming, prepared: &Prepared, began: Instant, accept_empty: bool) -> Result<Received, Failure> {
+    let profile = prepared.deployment.profile();
+    if !incoming.status.is_success() {
+        let status = incoming.status.as_u16();
+        let body = read_error(incoming.body).await;
+        return Err(signals::classify(profile, status, &incoming.headers, &body, Clock::unix_seconds()));
+    }
+    if prepared.streamed {
+        let until = began + prepared.timeouts.first_content;
+        let first = first_content(incoming, prepared, accept_empty);
+        tokio::time::timeout_at(until, first)
+            .await
+            .unwrap_or_else(|_| Err(Failure::new(FailureKind::FirstContentTimeout, Phase::Headers, "first_content")))
+    } else {
+        let until = began + prepared.timeouts.answer;
+        tokio::time::timeout_at(until, read_whole(incoming, prepared, accept_empty))
+            .await
+            .unwrap_or_else(|_| Err(Failure::new(FailureKind::HeadersTimeout, Phase::Headers, "answer")))
+    }
+}
+
+/// What the vendor said, as far as it can be had: a body that breaks off is judged by its status.
+async fn read_error(mut body: VendorBody) -> Bytes {
+    let mut read = BytesMut::new();
+    let _ = tokio::time::timeout(ERROR_TIME, async {
+        while let Some(Ok(chunk)) = body.chunk().await {
+            read.extend_from_slice(&chunk);
+            if read.len() > ERROR_BYTES {
+                break;
+            }
+        }
+    })
+    .await;
+    read.freeze()
+}
+
+async fn read_whole(incoming: Incoming, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
+    let profile = prepared.deployment.profile();
+    let answer = collect(incoming.body, ANSWER_BYTES).await?;
+    let seen = match seen::reply(profile, &answer) {
+        Err(empty) if empty.kind == FailureKind::Empty && accept_empty && !answer.is_empty() => seen::ReplySeen::default(),
+        other => other?,
+    };
+    let body = if prepared.translated {
+        let reply = translate::read_reply(profile, &answer)?;
+        translate::write_reply(prepared.client, &reply)
+    } else {
+        answer
+    };
+    Ok(Received::Whole { body, usage: seen.usage })
+}
+
+/// The whole body; one chunk is not copied.
+async fn collect(mut body: VendorBody, most: usize) -> Result<Bytes, Failure> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(chunk) = body.chunk().await {
+        let chunk = chunk?;
+        if first.len() + rest.len() + chunk.len() > most {
+            return Err(Failure::new(FailureKind::Oversize, Phase::Content, "answer"));
+        }
+        if first.is_empty() {
+            first = chunk;
+        } else {
+            if rest.is_empty() {
+                rest.extend_from_slice(&first);
+            }
+            rest.extend_from_slice(&chunk);
+        }
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+/// Reads a stream up to its first content.
+async fn first_content(incoming: Incoming, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
+    let mut body = incoming.body;
+    let mut pump = Box::new(Pump::new(prepared));
+    let mut held = Held::default();
+    loop {
+        let mut pumped = match body.chunk().await {
+            Some(chunk) => pump.push(chunk?),
+            None => pump.end(),
+        };
+        if accept_empty && pumped.fault.as_ref().is_some_and(|failure| failure.kind == FailureKind::Empty) {
+            pumped = pump.end_empty();
+        }
+        let Pumped { bytes, content, complete, fault } = pumped;
+        if let Some(failure) = fault {
+            return Err(failure);
+        }
+        held.add(bytes);
+        if content || complete {
+            let (first, timeouts) = (held.bytes(), prepared.timeouts);
+            return Ok(Received::Stream { body, pump, first, complete, timeouts });
+        }
+        if held.len() > HELD_BYTES {
+            return Err(Failure::new(FailureKind::Malformed, Phase::Headers, "no_content"));
+        }
+    }
+}
+
+/// Bytes that are held back; one chunk is not copied.
+#[derive(Default)]
+struct Held {
+    first: Bytes,
+    rest: BytesMut,
+}
+
+impl Held {
+    fn add(&mut self, bytes: Bytes) {
+        if self.first.is_empty() && self.rest.is_empty() {
+            self.first = bytes;
+        } else {
+            if self.rest.is_empty() {
+                self.rest.extend_from_slice(&self.first);
+                self.first.clear();
+            }
+            self.rest.extend_from_slice(&bytes);
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.first.len() + self.rest.len()
+    }
+
+    fn bytes(self) -> Bytes {
+        if self.rest.is_empty() { self.first } else { self.rest.freeze() }
+    }
+}

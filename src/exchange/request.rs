@@ -1,0 +1,130 @@
+//! What goes out to a deployment: the client's own bytes with a few members spliced, or a translation.
+
+use crate::base::rejection::{Refusal, Rejection};
+use crate::call::Call;
+use crate::call::needs::{Need, Needs};
+use crate::dialect::splice::{Edits, splice};
+use crate::dialect::{Dialect, translate};
+use crate::exchange::ingress::Ingress;
+use crate::snapshot::deployment::{Deployment, Timeouts};
+use crate::upstream::Outgoing;
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Client headers that reach a vendor of the client's own dialect. Everything else is ours.
+const PASSED: [&str; 1] = ["anthropic-beta"];
+/// Answer tokens that a call without a cap is assumed to take.
+const ASSUMED_ANSWER: u64 = 1_000;
+/// Prompts up to so many tokens get the configured first-content limit; each further thousand a second more.
+const SHORT_PROMPT: u64 = 8_000;
+const LONG_PROMPT_FACTOR: u32 = 6;
+
+/// A request that is ready to be sent, and what is needed to read its answer.
+pub(crate) struct Prepared {
+    /// Who is asked.
+    pub(crate) deployment: Arc<Deployment>,
+    /// The client's dialect.
+    pub(crate) client: Dialect,
+    /// Whether the answer must be translated.
+    pub(crate) translated: bool,
+    /// Whether the call is streamed.
+    pub(crate) streamed: bool,
+    /// Whether the client itself asked for usage in the stream.
+    pub(crate) client_wants_usage: bool,
+    /// How long to wait for what, for a call of this size and kind.
+    pub(crate) timeouts: Timeouts,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Prepared {
+    pub(crate) fn outgoing(&self) -> Outgoing {
+        Outgoing {
+            method: Method::POST,
+            path: self.deployment.profile().chat_path.to_owned(),
+            headers: self.headers.clone(),
+            body: self.body.clone(),
+            headers_within: if self.streamed { self.timeouts.headers } else { self.timeouts.answer },
+        }
+    }
+}
+
+/// Tokens that a call is estimated to move, for budgets.
+pub(crate) fn weight(ingress: &Ingress) -> u64 {
+    ingress.scan.input_tokens + ingress.scan.max_tokens.unwrap_or(ASSUMED_ANSWER)
+}
+
+/// Prepares the request for one deployment.
+///
+/// # Errors
+/// What this deployment's dialect has no words for.
+pub(crate) fn prepare(ingress: &mut Ingress, deployment: &Arc<Deployment>) -> Result<Prepared, Refusal> {
+    let profile = deployment.profile();
+    let scan = &ingress.scan;
+    let translated = profile.dialect != ingress.dialect;
+    let body = if translated {
+        let call = ingress.call().map_err(|_| Refusal::Capability("translation"))?;
+        translate::write_call(profile, call, &deployment.model, deployment.default_max_tokens, scan.stream && profile.usage_on_request)?
+    } else {
+        let edits = Edits {
+            model: (*scan.model != *deployment.model).then_some(&*deployment.model),
+            include_usage: scan.stream && profile.usage_on_request && !scan.include_usage,
+            ..Edits::default()
+        };
+        splice(&ingress.body, scan, &edits)
+    };
+    let scan = &ingress.scan;
+    Ok(Prepared {
+        deployment: Arc::clone(deployment),
+        client: ingress.dialect,
+        translated,
+        streamed: scan.stream,
+        client_wants_usage: scan.include_usage,
+        timeouts: timeouts(&deployment.timeouts, scan.needs, scan.input_tokens),
+        headers: headers(&ingress.headers, scan.stream, translated),
+        body,
+    })
+}
+
+fn headers(client: &HeaderMap, streamed: bool, translated: bool) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT, HeaderValue::from_static(if streamed { "text/event-stream" } else { "application/json" }));
+    if !translated {
+        for name in PASSED {
+            for value in client.get_all(name) {
+                headers.append(HeaderName::from_static(name), value.clone());
+            }
+        }
+    }
+    headers
+}
+
+/// The deployment's limits, stretched for long prompts and for reasoning.
+fn timeouts(configured: &Timeouts, needs: Needs, input_tokens: u64) -> Timeouts {
+    let mut timeouts = *configured;
+    let beyond = input_tokens.saturating_sub(SHORT_PROMPT) / 1_000;
+    let stretched = configured.first_content + Duration::from_secs(beyond);
+    timeouts.first_content = stretched.min(configured.first_content * LONG_PROMPT_FACTOR);
+    if needs.has(Need::Reasoning) {
+        timeouts.first_content = timeouts.first_content.max(configured.first_content * 12);
+        timeouts.idle = configured.idle * 10;
+        timeouts.progress = configured.progress * 5;
+        timeouts.answer = configured.answer * 5;
+    }
+    timeouts.headers = timeouts.headers.max(timeouts.first_content.min(configured.headers * 12));
+    timeouts
+}
+
+impl Ingress {
+    /// The call in its canonical form, read once.
+    pub(crate) fn call(&mut self) -> Result<&Call, Rejection> {
+        if self.call.is_none() {
+            self.call = Some(translate::read_call(self.dialect, &self.body)?);
+        }
+        self.call.as_ref().ok_or_else(|| Rejection::new(crate::base::rejection::RejectionCode::InvalidRequest, "no call"))
+    }
+}

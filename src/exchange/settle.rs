@@ -1,0 +1,207 @@
+//! The end of an exchange: one event that holds every attempt, on every path out, the client's departure included.
+
+use crate::base::event::{AttemptRecord, Event, ExchangeRecord, GonePhase, Outcome};
+use crate::base::failure::{Failure, FailureKind};
+use crate::base::money::Microusd;
+use crate::base::rejection::{Refusal, Rejection};
+use crate::call::usage::Usage;
+use crate::snapshot::deployment::{Deployment, Price};
+use crate::state::world::State;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Characters of a client's own words that a record keeps.
+const WORDS: usize = 128;
+
+/// What an exchange has come to so far. Dropped before it is closed, it says that the client went away.
+pub(crate) struct Settlement {
+    state: Arc<State>,
+    record: Option<Box<ExchangeRecord>>,
+    began: Instant,
+    attempt: Option<Attempt>,
+    serving: Option<Arc<Deployment>>,
+    streaming: bool,
+}
+
+/// An attempt whose end is not known yet.
+struct Attempt {
+    deployment: Arc<str>,
+    began: Instant,
+    first_content: Option<Duration>,
+    status: u16,
+    sent: bool,
+}
+
+impl Settlement {
+    pub(crate) fn open(state: &Arc<State>, began: Instant, dialect: &'static str, policy: Arc<str>) -> Self {
+        let request_id = format!("req_{:016x}{:016x}", state.random.bits(), state.random.bits());
+        let record = ExchangeRecord {
+            request_id,
+            key: "".into(),
+            dialect,
+            pool: "".into(),
+            model: String::new(),
+            served_by: None,
+            outcome: Outcome::Served,
+            status: 0,
+            streamed: false,
+            attempts: Vec::new(),
+            tokens: None,
+            cost: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            took: Duration::ZERO,
+            denied_by: Vec::new(),
+            policy,
+        };
+        Self { state: Arc::clone(state), record: Some(Box::new(record)), began, attempt: None, serving: None, streaming: false }
+    }
+
+    /// Changes the record, as long as it is open.
+    pub(crate) fn note(&mut self, change: impl FnOnce(&mut ExchangeRecord)) {
+        if let Some(record) = &mut self.record {
+            change(record);
+        }
+    }
+
+    pub(crate) fn model(&mut self, model: &str) {
+        let clean: String = model.chars().filter(|c| !c.is_control()).take(WORDS).collect();
+        self.note(|record| record.model = clean);
+    }
+
+    pub(crate) fn refused(&mut self, refusal: &Refusal) {
+        if let Refusal::Policy(rules) = refusal {
+            self.note(|record| {
+                for rule in rules.iter() {
+                    if !record.denied_by.contains(rule) {
+                        record.denied_by.push(Arc::clone(rule));
+                    }
+                }
+            });
+        }
+    }
+
+    pub(crate) fn request_id(&self) -> String {
+        self.record.as_ref().map_or_else(String::new, |record| record.request_id.clone())
+    }
+
+    pub(crate) fn attempts(&self) -> usize {
+        self.record.as_ref().map_or(0, |record| record.attempts.len()) + usize::from(self.attempt.is_some())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    pub(crate) fn begin_attempt(&mut self, deployment: &Deployment) {
+        let deployment = Arc::clone(&deployment.id);
+        self.attempt =
+            Some(Attempt { deployment, began: Instant::now(), first_content: None, status: 0, sent: false });
+    }
+
+    /// Response headers came: whatever happens now, the vendor had the request.
+    pub(crate) fn answered(&mut self, status: u16) {
+        if let Some(attempt) = &mut self.attempt {
+            attempt.status = status;
+            attempt.sent = true;
+        }
+    }
+
+    pub(crate) fn attempt_failed(&mut self, failure: &Failure) {
+        self.end_attempt(Some(failure.kind), failure.reason.clone(), failure.maybe_billed());
+    }
+
+    /// Content came: this deployment serves. Returns the time it took.
+    pub(crate) fn serves(&mut self, deployment: &Arc<Deployment>, streaming: bool) -> Duration {
+        self.serving = Some(Arc::clone(deployment));
+        self.streaming = streaming;
+        let id = Arc::clone(&deployment.id);
+        self.note(|record| record.served_by = Some(id));
+        let Some(attempt) = &mut self.attempt else { return Duration::ZERO };
+        let took = attempt.began.elapsed();
+        attempt.first_content = Some(took);
+        took
+    }
+
+    /// What the call cost, where usage and price are known.
+    pub(crate) fn usage(&mut self, usage: Usage) -> Option<Microusd> {
+        let cost = self.serving.as_ref().and_then(|deployment| deployment.price).map(|price| cost(&price, &usage));
+        self.note(|record| {
+            record.tokens = Some(usage.into());
+            record.cost = cost;
+        });
+        cost
+    }
+
+    /// The whole answer went out.
+    pub(crate) fn served(mut self) {
+        self.end_attempt(None, Cow::Borrowed(""), true);
+        self.close(Outcome::Served);
+    }
+
+    /// A stream broke after content had gone out.
+    pub(crate) fn broke(mut self, failure: &Failure) {
+        self.attempt_failed(failure);
+        self.close(Outcome::Broken(failure.kind));
+    }
+
+    /// The client got our error, or the vendor's words.
+    pub(crate) fn rejected(mut self, rejection: &Rejection) {
+        let outcome = match &rejection.said {
+            Some(_) => Outcome::VendorRefused,
+            None => Outcome::Rejected(rejection.code.as_str()),
+        };
+        let status = rejection.status();
+        self.note(|record| record.status = if record.status == 0 { status } else { record.status });
+        self.close(outcome);
+    }
+
+    fn leave(&mut self, phase: GonePhase) {
+        let sent = self.attempt.is_some();
+        self.end_attempt(Some(FailureKind::ClientGone), Cow::Borrowed(""), sent);
+        self.close(Outcome::ClientGone(phase));
+    }
+
+    fn end_attempt(&mut self, failure: Option<FailureKind>, reason: Cow<'static, str>, maybe_billed: bool) {
+        let Some(attempt) = self.attempt.take() else { return };
+        self.note(|record| {
+            record.attempts.push(AttemptRecord {
+                deployment: attempt.deployment,
+                failure,
+                reason,
+                status: attempt.status,
+                took: attempt.began.elapsed(),
+                first_content: attempt.first_content,
+                maybe_billed: maybe_billed || attempt.sent,
+            });
+        });
+    }
+
+    fn close(&mut self, outcome: Outcome) {
+        let Some(mut record) = self.record.take() else { return };
+        record.outcome = outcome;
+        record.took = self.began.elapsed();
+        self.state.sink.emit(Event::Exchange(record));
+    }
+}
+
+impl Drop for Settlement {
+    fn drop(&mut self) {
+        if self.record.is_some() {
+            self.leave(if self.streaming { GonePhase::Stream } else { GonePhase::Wait });
+        }
+    }
+}
+
+fn cost(price: &Price, usage: &Usage) -> Microusd {
+    [
+        price.input.of(usage.fresh),
+        price.cached.of(usage.cached),
+        price.written.of(usage.written),
+        price.output.of(usage.output),
+    ]
+    .into_iter()
+    .sum()
+}

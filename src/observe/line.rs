@@ -1,0 +1,274 @@
+//! One access-log line: a JSON object that holds what an exchange did, and nothing of what was said in it.
+
+use crate::base::event::{AttemptRecord, ExchangeRecord, Tokens};
+use jiff::Timestamp;
+use std::io::Write;
+use std::time::Duration;
+
+/// Bytes of a string that is not our own: a client cannot make lines long.
+const FOREIGN_BYTES: usize = 256;
+
+/// Appends the line of one exchange, line feed included.
+pub(super) fn write(out: &mut Vec<u8>, time: Timestamp, record: &ExchangeRecord) {
+    let mut line = Object::begin(out);
+    line.shown("time", format_args!("\"{time:.3}\""));
+    line.string("request_id", &record.request_id);
+    line.string("key", &record.key);
+    line.string("dialect", record.dialect);
+    line.string("model", &record.model);
+    line.string("pool", &record.pool);
+    line.optional_string("served_by", record.served_by.as_deref());
+    line.string("outcome", record.outcome.label());
+    line.shown("status", record.status);
+    line.shown("streamed", record.streamed);
+    line.list("attempts", &record.attempts, attempt);
+    if let Some(counts) = record.tokens {
+        line.object("tokens", |line| tokens(line, counts));
+    }
+    if let Some(cost) = record.cost {
+        line.shown("cost_usd", cost);
+    }
+    line.shown("bytes_in", record.bytes_in);
+    line.shown("bytes_out", record.bytes_out);
+    line.milliseconds("ms", record.took);
+    line.list("denied_by", &record.denied_by, |out, rule| string(out, rule));
+    line.string("policy", &record.policy);
+    line.end();
+    out.push(b'\n');
+}
+
+fn attempt(out: &mut Vec<u8>, attempt: &AttemptRecord) {
+    let mut line = Object::begin(out);
+    line.string("deployment", &attempt.deployment);
+    line.string("class", attempt.failure.map_or("ok", |kind| kind.class()));
+    if !attempt.reason.is_empty() {
+        line.string("reason", &attempt.reason);
+    }
+    line.shown("status", attempt.status);
+    line.milliseconds("ms", attempt.took);
+    if let Some(wait) = attempt.first_content {
+        line.milliseconds("first_content_ms", wait);
+    }
+    line.shown("maybe_billed", attempt.maybe_billed);
+    line.end();
+}
+
+fn tokens(line: &mut Object<'_>, tokens: Tokens) {
+    line.shown("input", tokens.input);
+    line.shown("cached", tokens.cached);
+    line.shown("cache_written", tokens.cache_written);
+    line.shown("output", tokens.output);
+    line.shown("reasoning", tokens.reasoning);
+}
+
+/// A JSON object that is being written. Member names are our own and need no escapes.
+struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    empty: bool,
+}
+
+impl<'a> Object<'a> {
+    fn begin(out: &'a mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, empty: true }
+    }
+
+    fn end(self) {
+        self.out.push(b'}');
+    }
+
+    fn name(&mut self, name: &str) {
+        if !self.empty {
+            self.out.push(b',');
+        }
+        self.empty = false;
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    /// A value that prints itself as JSON: a number or a boolean.
+    fn shown(&mut self, name: &str, value: impl std::fmt::Display) {
+        self.name(name);
+        // writing to memory does not fail
+        let _ = write!(self.out, "{value}");
+    }
+
+    fn milliseconds(&mut self, name: &str, time: Duration) {
+        self.shown(name, time.as_millis());
+    }
+
+    fn string(&mut self, name: &str, text: &str) {
+        self.name(name);
+        string(self.out, text);
+    }
+
+    fn optional_string(&mut self, name: &str, text: Option<&str>) {
+        match text {
+            Some(text) => self.string(name, text),
+            None => self.shown(name, "null"),
+        }
+    }
+
+    fn object(&mut self, name: &str, members: impl FnOnce(&mut Object<'_>)) {
+        self.name(name);
+        let mut inner = Object::begin(self.out);
+        members(&mut inner);
+        inner.end();
+    }
+
+    fn list<T>(&mut self, name: &str, items: &[T], mut item: impl FnMut(&mut Vec<u8>, &T)) {
+        self.name(name);
+        self.out.push(b'[');
+        for (position, value) in items.iter().enumerate() {
+            if position > 0 {
+                self.out.push(b',');
+            }
+            item(self.out, value);
+        }
+        self.out.push(b']');
+    }
+}
+
+/// Appends a JSON string of at most [`FOREIGN_BYTES`] of `text`. Whatever could end the line, forge another or turn it
+/// around on a terminal is escaped: control characters, line and paragraph separators, marks of writing direction.
+fn string(out: &mut Vec<u8>, text: &str) {
+    let text = text.get(..text.floor_char_boundary(FOREIGN_BYTES)).unwrap_or_default();
+    out.push(b'"');
+    for character in text.chars() {
+        match character {
+            '"' => out.extend_from_slice(b"\\\""),
+            '\\' => out.extend_from_slice(b"\\\\"),
+            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => escape(out, character),
+            _ if character.is_control() => escape(out, character),
+            _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    out.push(b'"');
+}
+
+/// `\uXXXX`: every character that is escaped lies in the basic plane.
+fn escape(out: &mut Vec<u8>, character: char) {
+    let _ = write!(out, "\\u{:04x}", u32::from(character));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::event::{GonePhase, Outcome};
+    use crate::base::failure::FailureKind;
+    use crate::base::money::Microusd;
+    use serde_json::{Value, json};
+
+    fn record() -> ExchangeRecord {
+        ExchangeRecord {
+            request_id: "req_1".to_owned(),
+            key: "research-app".into(),
+            dialect: "openai_chat",
+            pool: "smart".into(),
+            model: "gpt-5.5".to_owned(),
+            served_by: Some("anthropic/claude".into()),
+            outcome: Outcome::Served,
+            status: 200,
+            streamed: true,
+            attempts: vec![
+                AttemptRecord {
+                    deployment: "openai/gpt-5.5".into(),
+                    failure: Some(FailureKind::TlsCert),
+                    reason: "expired".into(),
+                    status: 0,
+                    took: Duration::from_millis(12),
+                    first_content: None,
+                    maybe_billed: false,
+                },
+                AttemptRecord {
+                    deployment: "anthropic/claude".into(),
+                    failure: None,
+                    reason: "".into(),
+                    status: 200,
+                    took: Duration::from_millis(900),
+                    first_content: Some(Duration::from_millis(310)),
+                    maybe_billed: true,
+                },
+            ],
+            tokens: Some(Tokens { input: 20, cached: 3, cache_written: 0, output: 7, reasoning: 2 }),
+            cost: Some(Microusd(1_250)),
+            bytes_in: 120,
+            bytes_out: 4_000,
+            took: Duration::from_millis(913),
+            denied_by: vec!["residency".into()],
+            policy: "0123456789ab".into(),
+        }
+    }
+
+    fn line(record: &ExchangeRecord) -> (String, Value) {
+        let mut out = Vec::new();
+        write(&mut out, Timestamp::from_millisecond(1_700_000_000_123).unwrap(), record);
+        let text = String::from_utf8(out).unwrap();
+        let value = serde_json::from_str(&text).unwrap();
+        (text, value)
+    }
+
+    #[test]
+    fn one_line_tells_the_whole_exchange() {
+        let expected = json!({
+            "time": "2023-11-14T22:13:20.123Z", "request_id": "req_1", "key": "research-app", "dialect": "openai_chat",
+            "model": "gpt-5.5", "pool": "smart", "served_by": "anthropic/claude", "outcome": "served", "status": 200,
+            "streamed": true,
+            "attempts": [
+                { "deployment": "openai/gpt-5.5", "class": "tls_cert", "reason": "expired", "status": 0, "ms": 12,
+                  "maybe_billed": false },
+                { "deployment": "anthropic/claude", "class": "ok", "status": 200, "ms": 900, "first_content_ms": 310,
+                  "maybe_billed": true },
+            ],
+            "tokens": { "input": 20, "cached": 3, "cache_written": 0, "output": 7, "reasoning": 2 },
+            "cost_usd": 0.00125, "bytes_in": 120, "bytes_out": 4000, "ms": 913, "denied_by": ["residency"],
+            "policy": "0123456789ab",
+        });
+        assert_eq!(line(&record()).1, expected);
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_out() {
+        let bare = ExchangeRecord {
+            served_by: None,
+            outcome: Outcome::ClientGone(GonePhase::Wait),
+            attempts: Vec::new(),
+            tokens: None,
+            cost: None,
+            ..record()
+        };
+        let (_, value) = line(&bare);
+        assert_eq!(value["served_by"], Value::Null);
+        assert_eq!(value["outcome"], "client_gone");
+        assert!(value.get("tokens").is_none() && value.get("cost_usd").is_none());
+    }
+
+    #[test]
+    fn f_132_no_foreign_text_forges_a_line() {
+        for model in [
+            "a\nb",
+            "a\r\n{\"outcome\":\"served\"}",
+            "\u{1b}[31mred",
+            "\"}, {\"forged\": true",
+            "tail\\",
+            "\u{202e}detrever",
+            "line\u{2028}separator",
+            "\u{85}\u{9b}\u{7f}\0",
+        ] {
+            let (text, value) = line(&ExchangeRecord { model: model.to_owned(), ..record() });
+            assert_eq!(value["model"], model, "the value survives");
+            assert_eq!(text.find('\n'), Some(text.len() - 1), "one event, one line: {text:?}");
+            let visible = |c: char| !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}');
+            assert!(text.trim_end().chars().all(visible), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn f_132_foreign_text_is_bounded_at_a_character() {
+        let (_, value) = line(&ExchangeRecord { model: "ä".repeat(1_000) + "x", ..record() });
+        assert_eq!(value["model"], "ä".repeat(FOREIGN_BYTES / 2));
+        let (_, value) = line(&ExchangeRecord { model: format!("x{}", "ä".repeat(1_000)), ..record() });
+        assert_eq!(value["model"], format!("x{}", "ä".repeat(FOREIGN_BYTES / 2 - 1)));
+    }
+}

@@ -1,0 +1,163 @@
+//! Every metric that Backstay exports, and which event it counts. What an exchange counts is in `exchanges`.
+
+use crate::base::event::Event;
+use crate::observe::exchanges::Exchanges;
+use crate::observe::families::{Counters, Gauges, counter, gauge};
+use crate::observe::process;
+use prometheus::{Error, IntCounter, IntGauge, Registry, TextEncoder};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The state of a breaker, as `backstay_breaker_state` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreakerState {
+    /// In use.
+    Closed,
+    /// Being tried.
+    HalfOpen,
+    /// Not used.
+    Open,
+}
+
+impl BreakerState {
+    const fn value(self) -> i64 {
+        match self {
+            Self::Closed => 0,
+            Self::HalfOpen => 1,
+            Self::Open => 2,
+        }
+    }
+}
+
+/// What is measured at the moment of a scrape rather than counted: a name that is no longer read is no longer shown.
+#[derive(Clone, Debug, Default)]
+pub struct Readings {
+    /// Attempts under way, by deployment id; those of one id add up.
+    pub inflight: Vec<(Arc<str>, u32)>,
+    /// Breakers, by node.
+    pub breakers: Vec<(Arc<str>, BreakerState)>,
+    /// Seconds until a certificate of ours ends, negative afterwards, by file.
+    pub certificates: Vec<(Arc<str>, i64)>,
+}
+
+pub(super) struct Metrics {
+    pub(super) exchanges: Exchanges,
+    pub(super) log_lines_dropped: IntCounter,
+    registry: Registry,
+    scraping: Mutex<()>,
+
+    breaker_transitions: Counters<3>,
+    retry_budget_denied: Counters<1>,
+    limits_rejected: Counters<1>,
+    tls_failures: Counters<2>,
+    reloads: Counters<2>,
+    probes: Counters<2>,
+    connections_lost: Counters<2>,
+    vendor_certificates_refused: Counters<1>,
+
+    generation: IntGauge,
+    last_reload_accepted: IntGauge,
+    draining: IntGauge,
+    inflight: Gauges,
+    breaker_state: Gauges,
+    certificate_expiry: Gauges,
+}
+
+impl Metrics {
+    pub(super) fn new() -> Result<Self, Error> {
+        let registry = Registry::new();
+        let r = &registry;
+        let changes = ["node", "to", "reason"];
+        let lost = ["deployment", "class"];
+        let metrics = Self {
+            exchanges: Exchanges::new(r)?,
+            log_lines_dropped: counter(r, "log_lines_dropped_total", "Access-log lines that were not written")?,
+            scraping: Mutex::new(()),
+            breaker_transitions: Counters::new(r, "breaker_transitions_total", "Changes of breakers", changes)?,
+            retry_budget_denied: Counters::new(r, "retry_budget_denied_total", "Attempts it refused", ["pool"])?,
+            limits_rejected: Counters::new(r, "limit_rejected_total", "What our own limits refused", ["limit"])?,
+            tls_failures: Counters::new(r, "tls_failures_total", "Failed TLS handshakes", ["side", "reason"])?,
+            reloads: Counters::new(r, "reload_total", "Reloads; what kind of file was wrong", ["file", "result"])?,
+            probes: Counters::new(r, "probes_total", "Active probes by outcome class", ["node", "class"])?,
+            connections_lost: Counters::new(r, "upstream_connections_lost_total", "Broken connections", lost)?,
+            vendor_certificates_refused: Counters::new(
+                r,
+                "vendor_certificate_refused_total",
+                "Handshakes that ended because a vendor's certificate is not acceptable",
+                ["host"],
+            )?,
+            generation: gauge(r, "snapshot_generation", "Number of the snapshot that serves")?,
+            last_reload_accepted: gauge(r, "last_reload_accepted", "1, or 0 while the files are wrong")?,
+            draining: gauge(r, "draining", "1 while the process is going down")?,
+            inflight: Gauges::new(r, "inflight", "Attempts under way", "deployment")?,
+            breaker_state: Gauges::new(r, "breaker_state", "0 closed, 1 half-open, 2 open", "node")?,
+            certificate_expiry: Gauges::new(r, "cert_expiry_seconds", "Until a certificate of ours ends", "cert")?,
+            registry,
+        };
+        metrics.last_reload_accepted.set(1);
+        Gauges::new(&metrics.registry, "build_info", "1, with the version", "version")?
+            .replace([(env!("CARGO_PKG_VERSION"), 1)]);
+        Ok(metrics)
+    }
+
+    pub(super) fn set_generation(&self, generation: u64) {
+        self.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+    }
+
+    /// Counts one event. Its names come from the configuration or are our own words, never a client's or a vendor's.
+    pub(super) fn count(&self, event: &Event) {
+        match event {
+            Event::Exchange(record) => self.exchanges.count(record),
+            Event::Breaker { node, to, reason } => self.breaker_transitions.with([node, to, reason]).inc(),
+            Event::RetryBudgetDenied { pool } => self.retry_budget_denied.with([pool]).inc(),
+            Event::LimitRejected { limit } => self.limits_rejected.with([limit]).inc(),
+            Event::TlsFailed { side, reason } => self.tls_failures.with([side, reason]).inc(),
+            Event::Reload { accepted, generation, diagnostics, .. } => {
+                self.last_reload_accepted.set(i64::from(*accepted));
+                if *accepted {
+                    self.set_generation(*generation);
+                    self.reloads.with(["all", "accepted"]).inc();
+                } else {
+                    self.reloads.with([kind_of_file(diagnostics), "rejected"]).inc();
+                }
+            }
+            Event::Probe { node, failure } => {
+                self.probes.with([node, failure.map_or("ok", |kind| kind.class())]).inc();
+            }
+            Event::UpstreamConnectionLost { deployment, class } => {
+                self.connections_lost.with([deployment, class]).inc();
+            }
+            Event::VendorCertificate { host, .. } => self.vendor_certificates_refused.with([host]).inc(),
+            Event::Drain { .. } => self.draining.set(1),
+        }
+    }
+
+    /// Prometheus' text format.
+    pub(super) fn render(&self, readings: &Readings) -> String {
+        // one scrape at a time: no other sees the gauges between their reset and their setting
+        let _alone = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
+        self.inflight.replace(readings.inflight.iter().map(|(id, count)| (&**id, i64::from(*count))));
+        self.breaker_state.replace(readings.breakers.iter().map(|(node, state)| (&**node, state.value())));
+        self.certificate_expiry.replace(readings.certificates.iter().map(|(file, seconds)| (&**file, *seconds)));
+        let mut text = TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_else(|error| {
+            tracing::error!(%error, "the metrics cannot be written as text");
+            String::new()
+        });
+        process::append(&mut text);
+        text
+    }
+}
+
+/// The kind of file that the first diagnostic is about: a closed set, because a path is no label.
+fn kind_of_file(diagnostics: &[String]) -> &'static str {
+    let place = diagnostics.first().and_then(|text| text.split(": ").next()).unwrap_or_default();
+    let named = |parts: &[&str]| parts.iter().any(|part| place.contains(part));
+    if named(&[".cedar", "policies/"]) {
+        "policy"
+    } else if named(&[".pem", ".crt", ".key"]) {
+        "certificate"
+    } else if named(&["prices"]) {
+        "prices"
+    } else {
+        "config"
+    }
+}

@@ -1,0 +1,137 @@
+//! Floor 5: active checks. They carry nothing of a client, and go only where some key may send its calls.
+//!
+//! By default they are free: a TLS handshake and the vendor's model listing tell whether a host answers and takes the
+//! credential. They cannot tell whether a model answers, so they only shorten the wait of an open breaker; its trial is a
+//! real call. A paid probe, where a pool asks for one, is a call of a few tokens and closes the breaker itself.
+
+use crate::base::event::Event;
+use crate::base::failure::{Failure, FailureKind, Phase};
+use crate::dialect::Dialect;
+use crate::dialect::signals;
+use crate::snapshot::Snapshot;
+use crate::snapshot::deployment::Deployment;
+use crate::snapshot::pool::{Pool, ProbeKind};
+use crate::state::clock::Clock;
+use crate::state::health::DeploymentHealth;
+use crate::state::world::{State, World};
+use crate::upstream::{Connections, Outgoing};
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The pause between two looks at which probes are due.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a probe may take in all.
+const WITHIN: Duration = Duration::from_secs(10);
+/// Bytes of a probe's answer that are read.
+const ANSWER_BYTES: usize = 1 << 20;
+
+/// Probes for ever: each host and credential once per `probe.every`, counted from the last probe.
+pub async fn run(state: Arc<State>, connections: Arc<Connections>) {
+    let mut asked = std::collections::HashMap::new();
+    loop {
+        tokio::time::sleep(LOOK_EVERY.mul_f64(state.random.around_one(0.2))).await;
+        let world = state.world();
+        let now = state.clock.now();
+        let mut due = Vec::new();
+        for (pool, deployment) in targets(&world.snapshot) {
+            let last = asked.entry(target_key(deployment)).or_insert(now);
+            if now.since(*last) >= pool.probe.every {
+                *last = now;
+                due.push((Arc::clone(pool), Arc::clone(deployment)));
+            }
+        }
+        for (pool, deployment) in due {
+            probe(&state, &world, &connections, &pool, &deployment).await;
+        }
+    }
+}
+
+/// One deployment for each host and credential that some pool wants probed.
+fn targets(snapshot: &Snapshot) -> Vec<(&Arc<Pool>, &Arc<Deployment>)> {
+    let mut seen = HashSet::new();
+    let mut pools: Vec<_> = snapshot.pools.values().collect();
+    pools.sort_by(|left, right| left.name.cmp(&right.name));
+    pools
+        .into_iter()
+        .filter(|pool| pool.probe.kind != ProbeKind::Off)
+        .flat_map(|pool| pool.deployments().map(move |deployment| (pool, deployment)))
+        .filter(|(pool, deployment)| match pool.probe.kind {
+            ProbeKind::Paid => seen.insert(deployment.health_key.to_string()),
+            ProbeKind::Free | ProbeKind::Off => seen.insert(target_key(deployment)),
+        })
+        .collect()
+}
+
+fn target_key(deployment: &Deployment) -> String {
+    let credential = deployment.credential.as_ref().map_or("", |credential| &*credential.name);
+    format!("{} {credential}", deployment.host_key)
+}
+
+async fn probe(state: &State, world: &World, connections: &Connections, pool: &Pool, deployment: &Arc<Deployment>) {
+    let Some(health) = world.health(deployment) else { return };
+    let paid = pool.probe.kind == ProbeKind::Paid && !health.is_closed();
+    let request = if paid { paid_call(deployment) } else { free_listing(deployment) };
+    let Some(result) = ask(state, connections, deployment, request).await else { return };
+    state.sink.emit(Event::Probe { node: Arc::clone(&health.host.key), failure: result.as_ref().err().map(|failure| failure.kind) });
+    learn(state, pool, health, paid, &result);
+}
+
+fn learn(state: &State, pool: &Pool, health: &DeploymentHealth, paid: bool, result: &Result<(), Failure>) {
+    state.health.probed(health, &pool.breaker, state.clock.now(), paid, result.as_ref().err());
+}
+
+/// Sends one probe; `None` when no key may use the deployment, so nobody may ask it anything.
+async fn ask(
+    state: &State,
+    connections: &Connections,
+    deployment: &Arc<Deployment>,
+    request: Outgoing,
+) -> Option<Result<(), Failure>> {
+    let permit = state.world().snapshot.probe_permit(deployment).ok()?;
+    let asked = async {
+        let mut incoming = connections.send(&permit, request, false).await?;
+        let mut body = BytesMut::new();
+        while let Some(chunk) = incoming.body.chunk().await {
+            body.extend_from_slice(&chunk?);
+            if body.len() > ANSWER_BYTES {
+                break;
+            }
+        }
+        if incoming.status.is_success() {
+            return Ok(());
+        }
+        let (profile, status) = (deployment.profile(), incoming.status.as_u16());
+        Err(signals::classify(profile, status, &incoming.headers, &body.freeze(), Clock::unix_seconds()))
+    };
+    let late = || Failure::new(FailureKind::HeadersTimeout, Phase::Sent, "probe");
+    Some(tokio::time::timeout(WITHIN, asked).await.unwrap_or_else(|_| Err(late())))
+}
+
+fn free_listing(deployment: &Deployment) -> Outgoing {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    let path = deployment.profile().models_path.to_owned();
+    Outgoing { method: Method::GET, path, headers, body: Bytes::new(), headers_within: WITHIN }
+}
+
+/// A few tokens, in the dialect of the deployment.
+fn paid_call(deployment: &Deployment) -> Outgoing {
+    let profile = deployment.profile();
+    let cap = match profile.dialect {
+        Dialect::OpenaiChat => profile.max_tokens_member,
+        Dialect::Anthropic => "max_tokens",
+    };
+    let body = serde_json::json!({
+        "model": &*deployment.model,
+        cap: 8,
+        "messages": [{ "role": "user", "content": "Say ok." }],
+    });
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let body = Bytes::from(body.to_string());
+    Outgoing { method: Method::POST, path: profile.chat_path.to_owned(), headers, body, headers_within: WITHIN }
+}

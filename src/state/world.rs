@@ -1,0 +1,123 @@
+//! The snapshot that is served now, bound to what was observed.
+
+use crate::base::event::Sink;
+use crate::base::random::Random;
+use crate::snapshot::Snapshot;
+use crate::snapshot::deployment::Deployment;
+use crate::snapshot::key::Key;
+use crate::snapshot::pool::Pool;
+use crate::state::clock::Clock;
+use crate::state::health::{DeploymentHealth, Health};
+use crate::state::limits::{KeyLimits, Limits};
+use crate::state::retry_budget::RetryBudget;
+use arc_swap::ArcSwap;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A pool's retry budget, shared by its exchanges.
+pub type SharedBudget = Arc<Mutex<RetryBudget>>;
+
+/// One snapshot with the observations that belong to it: what an exchange takes once and keeps to its end.
+pub struct World {
+    /// The settings.
+    pub snapshot: Arc<Snapshot>,
+    health: Vec<DeploymentHealth>,
+    limits: HashMap<Arc<str>, Arc<KeyLimits>>,
+    budgets: HashMap<Arc<str>, SharedBudget>,
+}
+
+impl World {
+    /// The health of one of the snapshot's deployments.
+    #[must_use]
+    pub fn health(&self, deployment: &Deployment) -> Option<&DeploymentHealth> {
+        self.health.get(deployment.index)
+    }
+
+    /// The limits of one of the snapshot's keys.
+    #[must_use]
+    pub fn limits(&self, key: &Key) -> Option<&Arc<KeyLimits>> {
+        self.limits.get(&key.name)
+    }
+
+    /// The retry budget of one of the snapshot's pools.
+    #[must_use]
+    pub fn budget(&self, pool: &Pool) -> Option<&SharedBudget> {
+        self.budgets.get(&pool.name)
+    }
+}
+
+/// Everything that outlives a snapshot.
+pub struct State {
+    /// The clocks.
+    pub clock: Clock,
+    /// Jitter and request ids.
+    pub random: Random,
+    /// Health of everything that was ever contacted.
+    pub health: Arc<Health>,
+    /// Where events go.
+    pub sink: Arc<dyn Sink>,
+    limits: Limits,
+    budgets: Mutex<HashMap<Arc<str>, SharedBudget>>,
+    world: ArcSwap<World>,
+    draining: AtomicBool,
+}
+
+impl State {
+    /// A state that serves `snapshot` and has observed nothing yet.
+    pub fn new(snapshot: Arc<Snapshot>, sink: Arc<dyn Sink>, seed: u64) -> Self {
+        let health = Arc::new(Health::new(Arc::clone(&sink), seed));
+        let limits = Limits::default();
+        let budgets = Mutex::default();
+        let world = bind(snapshot, &health, &limits, &budgets);
+        Self {
+            clock: Clock::start(),
+            random: Random::seeded(seed.rotate_left(32)),
+            health,
+            sink,
+            limits,
+            budgets,
+            world: ArcSwap::from_pointee(world),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// What is served now.
+    pub fn world(&self) -> Arc<World> {
+        self.world.load_full()
+    }
+
+    /// Serves `snapshot` from now on; exchanges under way keep theirs, but ask the new one for their permits.
+    pub fn install(&self, snapshot: Arc<Snapshot>) {
+        self.world.store(Arc::new(bind(snapshot, &self.health, &self.limits, &self.budgets)));
+    }
+
+    /// Whether the process is going down.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Readiness goes off; answers tell their connection to close.
+    pub fn begin_drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+}
+
+fn bind(
+    snapshot: Arc<Snapshot>,
+    health: &Health,
+    limits: &Limits,
+    budgets: &Mutex<HashMap<Arc<str>, SharedBudget>>,
+) -> World {
+    let mut budgets = budgets.lock().unwrap_or_else(PoisonError::into_inner);
+    World {
+        health: snapshot.deployments.iter().map(|deployment| health.of(deployment)).collect(),
+        limits: snapshot.keys.by_name.values().map(|key| (Arc::clone(&key.name), limits.of(key))).collect(),
+        budgets: snapshot
+            .pools
+            .values()
+            .map(|pool| (Arc::clone(&pool.name), Arc::clone(budgets.entry(Arc::clone(&pool.name)).or_default())))
+            .collect(),
+        snapshot,
+    }
+}

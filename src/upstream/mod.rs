@@ -1,0 +1,208 @@
+//! Floor 4: everything that opens a connection to a vendor. Nothing resolves or connects without a [`Permit`].
+//!
+//! A request's way: [`Connections::send`] finds the endpoint's `site`, takes a connection at rest or opens one (`resolve`, `dial`,
+//! `tls`), sends the `request` over it (`wire` for HTTP/1.1) and gives back the head of the answer with its `body`, which owns
+//! the connection until its end.
+
+mod address;
+mod body;
+mod dial;
+mod framing;
+mod guard;
+mod request;
+mod resolve;
+mod site;
+mod stream;
+mod tls;
+mod wire;
+
+pub use body::VendorBody;
+
+use crate::base::event::Sink;
+use crate::base::failure::Failure;
+use crate::snapshot::deployment::{Deployment, Endpoint};
+use crate::snapshot::permit::Permit;
+use crate::upstream::request::Outbound;
+use crate::upstream::resolve::{Resolver, SystemResolver};
+use crate::upstream::site::Site;
+use crate::upstream::tls::Tls;
+use crate::upstream::wire::{Unanswered, Wire};
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, StatusCode};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// How often resting connections are looked through.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// How long an endpoint's connections are kept after its last use.
+const SITE_UNUSED: Duration = Duration::from_secs(300);
+
+/// A request to a vendor.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Method.
+    pub method: Method,
+    /// Path beyond the endpoint's prefix, such as `/chat/completions`.
+    pub path: String,
+    /// Head fields, without host, credential and framing: those are written here, and dropped where they are found.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+    /// How long to wait for the head of the answer once the request is on its way.
+    pub headers_within: Duration,
+}
+
+/// The head of a vendor's answer, and its body to come.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Status; redirects are answers like others, never followed.
+    pub status: StatusCode,
+    /// Head fields, as they came.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: VendorBody,
+}
+
+/// The connections to all vendors; one of these for each worker thread.
+pub struct Connections {
+    this: Weak<Self>,
+    tls: Tls,
+    resolver: Arc<dyn Resolver>,
+    sites: Mutex<Sites>,
+    sweeping: AtomicBool,
+}
+
+/// The sites, found by the endpoint's place in memory, which its weak pointer keeps from being used for another.
+#[derive(Default)]
+struct Sites {
+    by_endpoint: HashMap<usize, (Weak<Endpoint>, Arc<Site>)>,
+}
+
+impl Connections {
+    /// No connection yet; `sink` learns of certificates that are refused and of shared connections that are lost.
+    #[must_use]
+    pub fn new(sink: Arc<dyn Sink>) -> Arc<Self> {
+        Self::with_resolver(sink, Arc::new(SystemResolver))
+    }
+
+    /// The same with a resolver of the caller's.
+    pub(crate) fn with_resolver(sink: Arc<dyn Sink>, resolver: Arc<dyn Resolver>) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            tls: Tls::new(sink),
+            resolver,
+            sites: Mutex::default(),
+            sweeping: AtomicBool::new(false),
+        })
+    }
+
+    /// Sends one request to the permit's deployment and waits for the head of the answer. `fresh`: do not use a connection that
+    /// has carried an exchange before. Dropping the future cancels the vendor's work.
+    ///
+    /// # Errors
+    /// The failure with how far the request had come. A connection that was dead before the request left is replaced here, once
+    /// and unseen; one that died with the request on it is `stale_conn`, to be resent with `fresh`.
+    pub async fn send(&self, permit: &Permit, request: Outgoing, fresh: bool) -> Result<Incoming, Failure> {
+        let deployment = permit.deployment();
+        let site = self.site(&deployment.endpoint)?;
+        let within = request.headers_within;
+        let request = request::assemble(deployment, request)?;
+        self.keep_sweeping();
+        self.send_http1(&site, deployment, request, fresh, within).await
+    }
+
+    async fn send_http1(
+        &self,
+        site: &Arc<Site>,
+        deployment: &Deployment,
+        mut request: Outbound,
+        fresh: bool,
+        within: Duration,
+    ) -> Result<Incoming, Failure> {
+        if !fresh && let Some(wire) = site.take() {
+            match ask(site, wire, request, within).await {
+                Err(Unanswered::Unsent(unsent)) => request = *unsent,
+                Err(Unanswered::Failed(failure)) => return Err(failure),
+                Ok(incoming) => return Ok(incoming),
+            }
+        }
+        let (stream, address) = site.connect(&self.tls, deployment).await?;
+        let wire = Wire::new(stream, address).await?;
+        match ask(site, wire, request, within).await {
+            Ok(incoming) => Ok(incoming),
+            Err(Unanswered::Failed(failure)) => Err(failure),
+            Err(Unanswered::Unsent(_)) => Err(wire::closed_at_once()),
+        }
+    }
+
+    /// The site of an endpoint; after a reload, the one that the same endpoint had before.
+    fn site(&self, endpoint: &Arc<Endpoint>) -> Result<Arc<Site>, Failure> {
+        let place = Arc::as_ptr(endpoint) as usize;
+        let mut sites = self.sites();
+        if let Some((_, site)) = sites.by_endpoint.get(&place) {
+            site.touch();
+            return Ok(Arc::clone(site));
+        }
+        let known = sites.by_endpoint.values().find(|(_, site)| site.is(endpoint));
+        let site = match known {
+            Some((_, site)) => Arc::clone(site),
+            None => Arc::new(Site::new(endpoint, &self.tls, Arc::clone(&self.resolver))?),
+        };
+        site.touch();
+        sites.by_endpoint.insert(place, (Arc::downgrade(endpoint), Arc::clone(&site)));
+        Ok(site)
+    }
+
+    /// Sees to it that resting connections are looked through from time to time, as long as somebody holds `self`.
+    fn keep_sweeping(&self) {
+        if self.sweeping.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let this = Weak::clone(&self.this);
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(SWEEP_EVERY);
+            loop {
+                ticks.tick().await;
+                let Some(connections) = this.upgrade() else { return };
+                connections.sweep(Instant::now());
+            }
+        });
+    }
+
+    fn sweep(&self, now: Instant) {
+        let mut sites = self.sites();
+        for (_, site) in sites.by_endpoint.values() {
+            site.sweep(now, SITE_UNUSED);
+        }
+        sites.by_endpoint.retain(|_, (endpoint, site)| endpoint.strong_count() > 0 || site.has_rest());
+    }
+
+    fn sites(&self) -> MutexGuard<'_, Sites> {
+        self.sites.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections").finish_non_exhaustive()
+    }
+}
+
+/// One exchange over one connection.
+async fn ask(
+    site: &Arc<Site>,
+    mut wire: Box<Wire>,
+    request: Outbound,
+    within: Duration,
+) -> Result<Incoming, Unanswered> {
+    let is_head = request.method() == Method::HEAD;
+    let (head, body) = wire.ask(request, within).await?.into_parts();
+    let bodiless = is_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let framed = head.headers.contains_key(CONTENT_LENGTH) || head.headers.contains_key(TRANSFER_ENCODING);
+    let body = VendorBody::http1(wire, body, Arc::clone(site), !bodiless && !framed);
+    Ok(Incoming { status: head.status, headers: head.headers, body })
+}

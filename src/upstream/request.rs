@@ -1,0 +1,117 @@
+//! What goes out: the caller's request with our own head fields, and none of those that belong to a connection or a client.
+
+use crate::base::failure::{Failure, FailureKind, Phase};
+use crate::dialect::profile::AuthHeader;
+use crate::snapshot::deployment::{Credential, Deployment};
+use crate::upstream::Outgoing;
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, HOST, USER_AGENT};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http_body_util::Full;
+
+/// What hyper sends.
+pub(super) type Outbound = Request<Full<Bytes>>;
+
+const USER_AGENT_VALUE: HeaderValue = HeaderValue::from_static(concat!("backstay/", env!("CARGO_PKG_VERSION")));
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// The request as HTTP/1.1 sends it: a path, and `Host`.
+///
+/// # Errors
+/// `malformed` when the path, authority or credential cannot be sent at all.
+pub(super) fn assemble(deployment: &Deployment, outgoing: Outgoing) -> Result<Outbound, Failure> {
+    let Outgoing { method, path, headers, body, headers_within: _ } = outgoing;
+    let path = match &*deployment.endpoint.path {
+        "" => path,
+        prefix => [prefix, &path].concat(),
+    };
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = Uri::from(PathAndQuery::from_maybe_shared(path).map_err(|_| unsendable("path"))?);
+    *request.headers_mut() = head_fields(deployment, headers)?;
+    Ok(request)
+}
+
+/// The same request as HTTP/2 sends it: scheme and authority in the URI instead of `Host` (RFC 9113 §8.3.1).
+pub(super) fn for_http2(request: &mut Outbound) -> Result<(), Failure> {
+    let host = request.headers_mut().remove(HOST).ok_or_else(|| unsendable("authority"))?;
+    let authority = Authority::try_from(host.as_bytes()).map_err(|_| unsendable("authority"))?;
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(Scheme::HTTPS);
+    parts.authority = Some(authority);
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| unsendable("path"))?;
+    Ok(())
+}
+
+fn head_fields(deployment: &Deployment, mut headers: HeaderMap) -> Result<HeaderMap, Failure> {
+    strip(&mut headers);
+    let profile = deployment.profile();
+    let host = HeaderValue::from_str(&deployment.endpoint.authority).map_err(|_| unsendable("authority"))?;
+    headers.insert(HOST, host);
+    headers.insert(USER_AGENT, USER_AGENT_VALUE);
+    headers.insert(ACCEPT_ENCODING, IDENTITY);
+    for (name, value) in profile.headers {
+        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    if let Some(credential) = &deployment.credential {
+        let name = match profile.auth {
+            AuthHeader::Bearer => AUTHORIZATION,
+            AuthHeader::XApiKey => X_API_KEY,
+        };
+        headers.insert(name, credential_value(profile.auth, credential)?);
+    }
+    Ok(headers)
+}
+
+fn credential_value(auth: AuthHeader, credential: &Credential) -> Result<HeaderValue, Failure> {
+    let secret = credential.secret.expose();
+    let value = match auth {
+        AuthHeader::Bearer => HeaderValue::from_maybe_shared(Bytes::from(["Bearer ", secret].concat())),
+        AuthHeader::XApiKey => HeaderValue::from_str(secret),
+    };
+    let mut value = value.map_err(|_| unsendable("credential"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Takes out what belongs to one connection (RFC 9110 §7.6.1) or to one client.
+fn strip(headers: &mut HeaderMap) {
+    let named = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let named = named.flat_map(|value| value.split(',')).filter_map(|name| name.trim().parse().ok());
+    let foreign = headers.keys().filter(|name| is_foreign(name.as_str())).cloned();
+    for name in named.chain(foreign).collect::<Vec<HeaderName>>() {
+        headers.remove(name);
+    }
+}
+
+fn is_foreign(name: &str) -> bool {
+    matches!(
+        name,
+        "host"
+            | "connection"
+            | "proxy-connection"
+            | "keep-alive"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "content-length"
+            | "upgrade"
+            | "http2-settings"
+            | "expect"
+            | "authorization"
+            | "proxy-authorization"
+            | "proxy-authenticate"
+            | "x-api-key"
+            | "x-goog-api-key"
+            | "api-key"
+            | "cookie"
+    ) || name.starts_with("x-backstay-")
+}
+
+fn unsendable(reason: &'static str) -> Failure {
+    Failure::new(FailureKind::Malformed, Phase::Connect, reason)
+}

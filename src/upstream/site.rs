@@ -1,0 +1,128 @@
+//! What is kept of one endpoint between exchanges: its addresses, its TLS configuration and its connections.
+
+use crate::base::failure::Failure;
+use crate::snapshot::deployment::{Deployment, Endpoint, Roots};
+use crate::upstream::address::Consent;
+use crate::upstream::dial::dial;
+use crate::upstream::resolve::{Addresses, Resolver};
+use crate::upstream::stream::Stream;
+use crate::upstream::tls::{Tls, same_roots};
+use crate::upstream::wire::Wire;
+use rustls::ClientConfig;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Most connections at rest.
+const RESTING: usize = 512;
+
+/// One endpoint as we connect to it. Credentials make no difference: they go out with each request.
+pub(super) struct Site {
+    host: Arc<str>,
+    port: u16,
+    roots: Roots,
+    consent: Consent,
+    http2: bool,
+    /// `None` for plain HTTP.
+    config: Option<Arc<ClientConfig>>,
+    addresses: Arc<Addresses>,
+    /// Connections at rest, the last used one last.
+    resting: Mutex<VecDeque<Box<Wire>>>,
+    last_used: Mutex<Instant>,
+}
+
+impl Site {
+    /// An endpoint that was not connected to yet.
+    ///
+    /// # Errors
+    /// `tls_error` when no roots can be had.
+    pub(super) fn new(endpoint: &Endpoint, tls: &Tls, resolver: Arc<dyn Resolver>) -> Result<Self, Failure> {
+        let consent = Consent::of(&endpoint.host, endpoint.allow_private);
+        let config = if endpoint.tls { Some(tls.config(&endpoint.roots, endpoint.http2)?) } else { None };
+        Ok(Self {
+            host: Arc::clone(&endpoint.host),
+            port: endpoint.port,
+            roots: endpoint.roots.clone(),
+            consent,
+            http2: endpoint.http2,
+            config,
+            addresses: Addresses::new(Arc::clone(&endpoint.host), endpoint.port, consent, resolver),
+            resting: Mutex::default(),
+            last_used: Mutex::new(Instant::now()),
+        })
+    }
+
+    /// Whether `endpoint` is connected to in this very way.
+    pub(super) fn is(&self, endpoint: &Endpoint) -> bool {
+        self.host == endpoint.host
+            && self.port == endpoint.port
+            && self.http2 == endpoint.http2
+            && self.config.is_some() == endpoint.tls
+            && self.consent == Consent::of(&endpoint.host, endpoint.allow_private)
+            && same_roots(&self.roots, &endpoint.roots)
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// What went wrong, in the phase `Connect`.
+    pub(super) async fn connect(&self, tls: &Tls, deployment: &Deployment) -> Result<(Stream, SocketAddr), Failure> {
+        let timeouts = &deployment.timeouts;
+        let begun = Instant::now();
+        let addresses = self.addresses.get(timeouts.connect).await?;
+        let socket = dial(&addresses, timeouts.connect).await?;
+        let address = socket.peer_addr().unwrap_or_else(|_| SocketAddr::new([0; 4].into(), 0));
+        let Some(config) = &self.config else { return Ok((Stream::Plain(socket), address)) };
+        let left = timeouts.handshake.saturating_sub(begun.elapsed());
+        let stream = tls.handshake(config, &self.host, socket, left).await?;
+        Ok((Stream::Tls(Box::new(stream)), address))
+    }
+
+    /// A connection at rest that may be used, the last used one first; those that may not are closed.
+    pub(super) fn take(&self) -> Option<Box<Wire>> {
+        let now = Instant::now();
+        loop {
+            let mut wire = self.resting().pop_back()?;
+            if !wire.is_expired(now) && !self.addresses.is_withdrawn(wire.address) && wire.is_usable() {
+                return Some(wire);
+            }
+        }
+    }
+
+    /// Lays a connection to rest, if it may be used again.
+    pub(super) fn put(&self, mut wire: Box<Wire>) {
+        if wire.is_reusable() {
+            wire.rest();
+            let mut resting = self.resting();
+            resting.push_back(wire);
+            if resting.len() > RESTING {
+                resting.pop_front();
+            }
+        }
+    }
+
+    /// Closes connections that have rested long enough, all of them when the endpoint was not used `within`.
+    pub(super) fn sweep(&self, now: Instant, within: Duration) {
+        let unused = now.saturating_duration_since(*self.last_used()) >= within;
+        self.resting().retain(|wire| !unused && !wire.is_expired(now) && !self.addresses.is_withdrawn(wire.address));
+    }
+
+    /// Whether any connection rests here.
+    pub(super) fn has_rest(&self) -> bool {
+        !self.resting().is_empty()
+    }
+
+    /// Notes that the endpoint is in use.
+    pub(super) fn touch(&self) {
+        *self.last_used() = Instant::now();
+    }
+
+    fn resting(&self) -> MutexGuard<'_, VecDeque<Box<Wire>>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn last_used(&self) -> MutexGuard<'_, Instant> {
+        self.last_used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

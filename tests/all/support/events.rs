@@ -1,0 +1,70 @@
+//! One event of every kind, in several shapes of exchange: what a busy process would emit.
+
+use backstay::base::event::{AttemptRecord, Event, ExchangeRecord, GonePhase, Outcome, Tokens};
+use backstay::base::failure::FailureKind;
+use backstay::base::money::Microusd;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) fn exchange(outcome: Outcome) -> ExchangeRecord {
+    ExchangeRecord {
+        request_id: "req_1".to_owned(),
+        key: "app".into(),
+        dialect: "openai_chat",
+        pool: "smart".into(),
+        model: "gpt-5.5".to_owned(),
+        served_by: Some("anthropic/claude".into()),
+        outcome,
+        status: 200,
+        streamed: true,
+        attempts: vec![attempt("openai/gpt", Some(FailureKind::ServerError)), attempt("anthropic/claude", None)],
+        tokens: Some(Tokens { input: 10, cached: 5, cache_written: 1, output: 7, reasoning: 3 }),
+        cost: Some(Microusd(250)),
+        bytes_in: 100,
+        bytes_out: 2_000,
+        took: Duration::from_millis(200),
+        denied_by: vec!["residency".into()],
+        policy: "0123456789ab".into(),
+    }
+}
+
+fn attempt(deployment: &str, failure: Option<FailureKind>) -> AttemptRecord {
+    AttemptRecord {
+        deployment: deployment.into(),
+        failure,
+        reason: "".into(),
+        status: 200,
+        took: Duration::from_millis(100),
+        first_content: failure.is_none().then_some(Duration::from_millis(40)),
+        maybe_billed: true,
+    }
+}
+
+pub(crate) fn every_event() -> Vec<Event> {
+    let name = || Arc::from("openai");
+    let reload = |accepted, diagnostics: &[&str]| Event::Reload {
+        accepted,
+        generation: 2,
+        digest: "0123456789ab".into(),
+        diagnostics: diagnostics.iter().map(|text| (*text).to_owned()).collect(),
+    };
+    vec![
+        Event::Exchange(Box::new(exchange(Outcome::Served))),
+        Event::Exchange(Box::new(exchange(Outcome::Rejected("rate_limited")))),
+        Event::Exchange(Box::new(exchange(Outcome::VendorRefused))),
+        Event::Exchange(Box::new(exchange(Outcome::Broken(FailureKind::Truncated)))),
+        Event::Exchange(Box::new(exchange(Outcome::ClientGone(GonePhase::Stream)))),
+        Event::Breaker { node: name(), to: "open", reason: "consecutive" },
+        Event::Breaker { node: name(), to: "closed", reason: "probe" },
+        Event::RetryBudgetDenied { pool: "smart".into() },
+        Event::LimitRejected { limit: "concurrency" },
+        Event::TlsFailed { side: "client", reason: "version" },
+        reload(true, &[]),
+        reload(false, &["policies/base.cedar:3:1: error: unexpected token"]),
+        Event::Probe { node: name(), failure: None },
+        Event::Probe { node: name(), failure: Some(FailureKind::ConnectRefused) },
+        Event::UpstreamConnectionLost { deployment: "openai/gpt".into(), class: "goaway" },
+        Event::VendorCertificate { host: "api.openai.com".into(), reason: "expired".into() },
+        Event::Drain { left: 3, done: false },
+    ]
+}

@@ -1,0 +1,4 @@
+//! Helpers that several test modules share.
+
+pub(crate) mod events;
+pub(crate) mod source;

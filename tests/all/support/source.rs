@@ -1,0 +1,83 @@
+//! The project's own source, as tests read it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// One file under `src`, or another of the project's text files.
+pub(crate) struct Source {
+    /// Relative to the project's directory, with `/`.
+    pub(crate) path: String,
+    /// The whole text.
+    pub(crate) text: String,
+}
+
+impl Source {
+    /// What comes before the unit tests at the file's end, without comments.
+    pub(crate) fn code(&self) -> String {
+        let shipped = self.text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        shipped.lines().map(without_comment).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Lines before the unit tests at the file's end.
+    pub(crate) fn shipped_lines(&self) -> usize {
+        self.text.split("#[cfg(test)]\nmod ").next().unwrap_or_default().lines().count()
+    }
+
+    /// The top module that the file belongs to: `base` for `src/base/clock.rs`, `main` for `src/main.rs`.
+    pub(crate) fn module(&self) -> &str {
+        let inside = self.path.strip_prefix("src/").unwrap_or(&self.path);
+        inside.split(['/', '.']).next().unwrap_or_default()
+    }
+}
+
+/// Every Rust file under `src` that is part of what ships, ordered by path.
+pub(crate) fn shipped() -> Vec<Source> {
+    let is_test = |path: &str| path.ends_with("/tests.rs") || path.contains("/tests/");
+    files("src", "rs").into_iter().filter(|source| !is_test(&source.path)).collect()
+}
+
+/// Every file of an extension under a folder of the project, ordered by path.
+pub(crate) fn files(folder: &str, extension: &str) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    collect(&root.join(folder), extension, &mut paths);
+    paths.sort();
+    paths.into_iter().map(|path| read(root, &path)).collect()
+}
+
+/// One text file of the project.
+pub(crate) fn file(path: &str) -> Source {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    read(root, &root.join(path))
+}
+
+fn read(root: &Path, path: &Path) -> Source {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let relative = path.strip_prefix(root).unwrap_or(path);
+    Source { path: relative.to_string_lossy().replace('\\', "/"), text }
+}
+
+fn collect(folder: &Path, extension: &str, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, extension, paths);
+        } else if path.extension().is_some_and(|found| found == extension) {
+            paths.push(path);
+        }
+    }
+}
+
+/// The line up to a comment. A `//` within a string literal, as in an address, does not begin one.
+fn without_comment(line: &str) -> &str {
+    let mut quoted = false;
+    let bytes = line.as_bytes();
+    for position in 0..bytes.len() {
+        match bytes[position] {
+            b'"' if position == 0 || bytes[position - 1] != b'\\' => quoted = !quoted,
+            b'/' if !quoted && bytes.get(position + 1) == Some(&b'/') => return &line[..position],
+            _ => {}
+        }
+    }
+    line
+}
