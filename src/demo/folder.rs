@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn the_folder_is_whole_and_its_secrets_are_private() {
         let home = tempfile::tempdir().unwrap();
-        let folder = Folder::prepare(&home.path().join("demo"), None, &policies()).unwrap();
+        let folder = Folder::prepare(&home.path().join("demo"), Some(0), &policies()).unwrap();
         assert!(folder.secret("anywhere").unwrap().starts_with("sk-demo-"));
         for secret in ["secrets/anywhere", "secrets/openai", "certs/server.key"] {
             let mode = fs::metadata(home.path().join("demo").join(secret)).unwrap().permissions().mode();
@@ -192,12 +192,12 @@ mod tests {
     #[test]
     fn a_second_start_keeps_edits_keys_and_certificates() {
         let home = tempfile::tempdir().unwrap();
-        let first = Folder::prepare(home.path(), None, &policies()).unwrap();
+        let first = Folder::prepare(home.path(), Some(0), &policies()).unwrap();
         let edited = read(&first.config()).unwrap() + "\n# mine\n";
         write(&first.config(), edited.as_bytes(), 0o644).unwrap();
         write(&home.path().join("policies/base.cedar"), b"// mine", 0o644).unwrap();
         let authority = read(&first.client_ca()).unwrap();
-        let second = Folder::prepare(home.path(), None, &policies()).unwrap();
+        let second = Folder::prepare(home.path(), Some(0), &policies()).unwrap();
         assert_eq!(read(&second.config()).unwrap(), edited);
         assert_eq!(read(&home.path().join("policies/base.cedar")).unwrap(), "// mine");
         assert_eq!(read(&second.client_ca()).unwrap(), authority);
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn an_expiring_certificate_is_renewed() {
         let home = tempfile::tempdir().unwrap();
-        Folder::prepare(home.path(), None, &[]).unwrap();
+        Folder::prepare(home.path(), Some(0), &[]).unwrap();
         let (chain, mut notes) = (home.path().join("certs/server.pem"), Vec::new());
         assert!(days_left(&chain, today()) > 390);
         let before = read(&chain).unwrap();

@@ -27,6 +27,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use traffic::Traffic;
 
@@ -35,7 +36,7 @@ use traffic::Traffic;
 pub struct Options {
     /// The folder to work in; `backstay-demo` in the current one unless told otherwise.
     pub folder: PathBuf,
-    /// The proxy's port; 8443, or a free one, if `None`.
+    /// The proxy's port; 8443, or a free one if that is taken, for `None`; free ones for everything for 0.
     pub port: Option<u16>,
     /// Ends by itself after this time.
     pub duration: Option<Duration>,
@@ -83,9 +84,10 @@ where
     tokio::select! {
         ended = &mut proxy => return Err(ended_early(ended)),
         Ok(()) = is_ready => {}
+        ended = told_to_end() => return ended.map(|()| Summary::default()),
     }
 
-    let control_port = ports::usual(9444)?;
+    let control_port = if options.port == Some(0) { ports::usual(0)? } else { ports::usual(9444)? };
     let keyboard = Keyboard::listen();
     let keys = [("anywhere", folder.secret("anywhere")?), ("europe", folder.secret("europe")?)];
     greeting::greet(&screen, &folder, control_port, &keys, keyboard.is_some().then(|| keys::help(&stage)));
@@ -95,12 +97,16 @@ where
         ended = control::serve(control_port, Arc::clone(&stage)) => ended?,
         () = traffic.trickle() => {}
         () = direct(&stage, &options) => {}
-        () = until_told(keyboard, &stage, &screen, options.duration) => {}
+        ended = until_told(keyboard, &stage, &screen, options.duration) => ended?,
     }
 
     // The proxy may have ended meanwhile, and then needs no telling.
     let _ = stop.send(());
-    let ended = proxy.await;
+    let ended = tokio::select! {
+        ended = &mut proxy => ended.map_err(|error| io::Error::other(error.to_string())),
+        // Told twice: it is not to wait for open calls.
+        ended = told_to_end() => ended,
+    };
     let summary = traffic.summary();
     screen.line(
         Tone::Title,
@@ -109,7 +115,7 @@ where
             summary.calls, summary.answered, summary.rescued
         ),
     );
-    ended.map(|()| summary).map_err(|error| io::Error::other(error.to_string()))
+    ended.map(|()| summary)
 }
 
 fn ended_early<E: Display>(ended: Result<(), E>) -> io::Error {
@@ -132,7 +138,12 @@ async fn direct(stage: &Stage, options: &Options) {
     std::future::pending().await
 }
 
-async fn until_told(keyboard: Option<Keyboard>, stage: &Stage, screen: &Screen, duration: Option<Duration>) {
+async fn until_told(
+    keyboard: Option<Keyboard>,
+    stage: &Stage,
+    screen: &Screen,
+    duration: Option<Duration>,
+) -> io::Result<()> {
     let time_is_up = async {
         match duration {
             Some(duration) => tokio::time::sleep(duration).await,
@@ -146,9 +157,18 @@ async fn until_told(keyboard: Option<Keyboard>, stage: &Stage, screen: &Screen, 
         }
     };
     tokio::select! {
-        () = time_is_up => {}
-        () = quit => {}
-        _ = tokio::signal::ctrl_c() => {}
+        () = time_is_up => Ok(()),
+        () = quit => Ok(()),
+        ended = told_to_end() => ended,
+    }
+}
+
+/// Ctrl-C, or SIGTERM.
+async fn told_to_end() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
     }
 }
 

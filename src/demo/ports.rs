@@ -15,8 +15,9 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    /// The usual ports where they are free, others where not; the vendors' are any.
+    /// The usual ports where they are free, others where not; the vendors' are any, and for a proxy's port of 0 all are.
     pub(super) fn free(proxy: Option<u16>) -> io::Result<Self> {
+        let proxy_is_any = proxy == Some(0);
         let proxy = match proxy {
             Some(port) => claimed(port)?,
             None => usual(8443)?,
@@ -25,9 +26,13 @@ impl Ports {
         let held = (0..3).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<io::Result<Vec<_>>>()?;
         let any = held.iter().map(|held| Ok(held.local_addr()?.port())).collect::<io::Result<Vec<u16>>>()?;
         match any.as_slice() {
-            [openai, openai_eu, anthropic] => {
-                Ok(Self { proxy, admin: usual(9443)?, openai: *openai, openai_eu: *openai_eu, anthropic: *anthropic })
-            }
+            [openai, openai_eu, anthropic] => Ok(Self {
+                proxy,
+                admin: if proxy_is_any { usual(0)? } else { usual(9443)? },
+                openai: *openai,
+                openai_eu: *openai_eu,
+                anthropic: *anthropic,
+            }),
             _ => Err(io::ErrorKind::AddrNotAvailable.into()),
         }
     }
@@ -55,7 +60,7 @@ pub(super) fn of_config(text: &str, proxy: Option<u16>) -> io::Result<(Ports, St
     let fresh = Ports::free(proxy)?;
     let mut moved = text.to_owned();
     let mut keep = |named: Option<u16>, instead: u16, wanted: Option<u16>| match (named, wanted) {
-        (Some(named), None) if claimed(named).is_ok() => named,
+        (Some(named), None | Some(0)) if claimed(named).is_ok() => named,
         (Some(named), Some(wanted)) if named == wanted => wanted,
         (Some(named), _) => {
             moved = moved.replace(&format!("127.0.0.1:{named}"), &format!("127.0.0.1:{instead}"));

@@ -54,10 +54,11 @@ async fn calls_go_through_the_proxy_and_a_vendor_breaks_and_recovers() {
     let home = tempfile::tempdir().unwrap();
     let page = Page::default();
     let options =
-        Options { folder: home.path().join("demo"), duration: Some(Duration::from_secs(2)), ..Options::default() };
+        Options { folder: home.path().join("demo"), port: Some(0), duration: Some(Duration::from_secs(2)), ..Options::default() };
     let summary = run(options, Screen::new(page.clone(), false), stand_in).await.unwrap();
     assert!(summary.calls >= 1 && summary.answered >= 1, "{summary:?}");
     let text = page.text();
+    eprintln!("{text}");
     for part in ["curl --cacert", "openai is broken: status-503", "openai is well again", "sk-demo-", "answered"] {
         assert!(text.contains(part), "{part} is missing in:\n{text}");
     }
@@ -66,7 +67,7 @@ async fn calls_go_through_the_proxy_and_a_vendor_breaks_and_recovers() {
 #[tokio::test]
 async fn a_proxy_that_cannot_start_is_reported_in_its_own_words() {
     let home = tempfile::tempdir().unwrap();
-    let options = Options { folder: home.path().to_owned(), ..Options::default() };
+    let options = Options { folder: home.path().to_owned(), port: Some(0), ..Options::default() };
     let error = run(options, Screen::new(io::sink(), false), async |_| Err::<(), _>("no such policy")).await;
     assert_eq!(error.unwrap_err().to_string(), "no such policy");
 }

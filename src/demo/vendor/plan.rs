@@ -144,7 +144,12 @@ pub(super) fn unknown_path() -> Vec<Step> {
 
 fn replay(recording: &Recording) -> Vec<Step> {
     const FRAMING: [&str; 5] = ["content-length", "transfer-encoding", "connection", "content-encoding", "keep-alive"];
-    let headers = recording.headers.iter().filter(|(name, _)| !FRAMING.contains(&name.as_str())).cloned().collect();
+    let headers = recording
+        .headers
+        .iter()
+        .filter(|(name, _)| !FRAMING.contains(&name.to_ascii_lowercase().as_str()))
+        .cloned()
+        .collect();
     let framing = match recording.cuts {
         Cuts::Whole => Framing::Length(recording.body.len()),
         _ => Framing::Chunked,
