@@ -7,6 +7,7 @@ pub mod base;
 
 pub mod call;
 
+pub mod config;
 pub mod dialect;
 pub mod policy;
 
@@ -15,9 +16,14 @@ pub mod snapshot;
 pub mod state;
 pub mod upstream;
 
+pub mod exchange;
 pub mod observe;
+pub mod probe;
 
 pub mod admin;
 pub mod server;
 
+pub mod app;
+pub mod cli;
 pub mod demo;
+pub mod reload;

@@ -2,3 +2,4 @@
 
 pub mod needs;
 pub mod usage;
+pub struct Call;

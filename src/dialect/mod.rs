@@ -11,6 +11,7 @@ pub mod seen;
 pub mod signals;
 pub mod splice;
 pub mod sse;
+pub mod translate;
 
 mod members;
 

@@ -187,6 +187,16 @@ impl StreamSeen {
         self.noted.ended
     }
 
+    /// What a client still needs to read the end of a whole answer whose vendor left its terminator out.
+    #[must_use]
+    pub const fn missing_terminator(&self) -> &'static [u8] {
+        match self.profile.dialect {
+            _ if self.noted.ended => b"",
+            Dialect::OpenaiChat => b"data: [DONE]\n\n",
+            Dialect::Anthropic => b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+        }
+    }
+
     /// The verdict when the stream has ended: whole with a finish reason, even without a terminator; else it was cut.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use crate::base::rejection::{Rejection, RejectionCode};
 use crate::call::Call;
 use crate::dialect::Dialect;
 use crate::dialect::scan::{Scan, ScanError, scan};
-use crate::exchange::body::{self, BodyError, BodyLimits};
+use crate::exchange::body::{self, BodyError, BodyBounds};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, HOST};
 use http::request::Parts;
@@ -69,7 +69,7 @@ pub(crate) struct Ingress {
 ///
 /// # Errors
 /// A body that is too large, too slow, encoded, cut off, or not a call of the dialect.
-pub(crate) async fn read<B>(dialect: Dialect, headers: HeaderMap, body: B, limits: &BodyLimits) -> Result<Ingress, Rejection>
+pub(crate) async fn read<B>(dialect: Dialect, headers: HeaderMap, body: B, limits: &BodyBounds) -> Result<Ingress, Rejection>
 where
     B: http_body::Body<Data = Bytes> + Send,
     B::Error: std::error::Error + Send + Sync + 'static,
@@ -85,11 +85,11 @@ where
     Ok(Ingress { dialect, headers, body, scan, call: None })
 }
 
-fn body_rejection(error: &BodyError, limits: &BodyLimits) -> Rejection {
+fn body_rejection(error: &BodyError, limits: &BodyBounds) -> Rejection {
     match error {
         BodyError::TooLarge => Rejection::new(
             RejectionCode::RequestTooLarge,
-            format!("The request's body is larger than the limit `max_body` of {} bytes.", limits.max_bytes),
+            format!("The request's body is larger than the limit `max_body` of {} bytes.", limits.bytes),
         ),
         BodyError::TooSlow => Rejection::new(RejectionCode::RequestTimeout, "The request's body came too slowly."),
         BodyError::Gone => Rejection::new(RejectionCode::InvalidRequest, "The request's body ended before it was whole."),

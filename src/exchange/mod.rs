@@ -20,10 +20,13 @@ pub use answer::{Answer, Broken};
 use crate::base::rejection::{Rejection, RejectionCode};
 use crate::dialect::{Dialect, models};
 use crate::exchange::attempt::{Served, Work};
+use crate::exchange::body::BodyBounds;
 use crate::exchange::ingress::Route;
 use crate::exchange::receive::Received;
-use crate::exchange::relay::{PING_EVERY, Relay};
+use crate::exchange::relay::Relay;
 use crate::exchange::settle::Settlement;
+use crate::snapshot::bounds::Bounds;
+use crate::snapshot::key::Key;
 use crate::state::world::{State, World};
 use crate::upstream::Connections;
 use bytes::Bytes;
@@ -62,7 +65,7 @@ impl Exchanges {
         let route = ingress::route(&parts);
         let policy = Arc::clone(&world.snapshot.policy_digest);
         let settlement = Settlement::open(&self.state, began, route.dialect().name(), policy);
-        let opened = self.admit_route(&world, &parts, route, certificate_names);
+        let opened = open(&world, &parts, certificate_names);
         match opened {
             Err(rejection) => self.reject(settlement, route.dialect(), &rejection),
             Ok(key) => match route {
@@ -80,21 +83,7 @@ impl Exchanges {
         }
     }
 
-    fn admit_route(
-        &self,
-        world: &World,
-        parts: &Parts,
-        _route: Route,
-        certificate_names: &[String],
-    ) -> Result<Arc<crate::snapshot::key::Key>, Rejection> {
-        if !ingress::authority_is_plain(parts) {
-            let message = "The request must name one host, plainly, in Host or :authority.";
-            return Err(Rejection::new(RejectionCode::Misdirected, message));
-        }
-        admit::key(&world.snapshot, &parts.headers, certificate_names)
-    }
-
-    fn models(&self, world: &World, mut settlement: Settlement, key: &crate::snapshot::key::Key, dialect: Dialect) -> Response<Answer> {
+    fn models(&self, world: &World, mut settlement: Settlement, key: &Key, dialect: Dialect) -> Response<Answer> {
         let pools = world.snapshot.pools_of(key);
         let names: Vec<&str> = pools.iter().map(|pool| &*pool.name).collect();
         let body = models::listing(dialect, &names);
@@ -112,7 +101,7 @@ impl Exchanges {
         &self,
         world: Arc<World>,
         mut settlement: Settlement,
-        key: Arc<crate::snapshot::key::Key>,
+        key: Arc<Key>,
         dialect: Dialect,
         headers: HeaderMap,
         body: B,
@@ -122,7 +111,7 @@ impl Exchanges {
         B::Error: std::error::Error + Send + Sync + 'static,
     {
         settlement.note(|record| record.key = Arc::clone(&key.name));
-        let ingress = match ingress::read(dialect, headers, body, &world.snapshot.bounds.body).await {
+        let ingress = match ingress::read(dialect, headers, body, &body_bounds(&world.snapshot.bounds)).await {
             Ok(ingress) => ingress,
             Err(rejection) => return self.reject(settlement, dialect, &rejection),
         };
@@ -182,9 +171,10 @@ impl Exchanges {
         work.settlement.note(|record| record.status = 200);
         let mut held_headers = HeaderMap::new();
         answer::every_answer(&mut held_headers, &work.settlement);
+        let ping_every = work.world.snapshot.bounds.ping_after;
         let mut attempts = Box::pin(attempt::run(work, selection));
-        match tokio::time::timeout(PING_EVERY, attempts.as_mut()).await {
-            Err(_) => answer::stream(held_headers, Box::new(Relay::held(dialect, attempts))),
+        match tokio::time::timeout(ping_every, attempts.as_mut()).await {
+            Err(_) => answer::stream(held_headers, Box::new(Relay::held(dialect, attempts, ping_every))),
             Ok((work, Err(rejection))) => self.reject(work.settlement, dialect, &rejection),
             Ok((work, Ok(served))) => {
                 let mut headers = HeaderMap::new();
@@ -197,6 +187,24 @@ impl Exchanges {
 
     fn reject(&self, settlement: Settlement, dialect: Dialect, rejection: &Rejection) -> Response<Answer> {
         answer::reject(settlement, dialect, rejection, self.state.random.around_one(WAIT_JITTER))
+    }
+}
+
+/// Who calls, if the request is plain enough to be listened to.
+fn open(world: &World, parts: &Parts, certificate_names: &[String]) -> Result<Arc<Key>, Rejection> {
+    if !ingress::authority_is_plain(parts) {
+        let message = "The request must name one host, plainly, in Host or :authority.";
+        return Err(Rejection::new(RejectionCode::Misdirected, message));
+    }
+    admit::key(&world.snapshot, &parts.headers, certificate_names)
+}
+
+fn body_bounds(bounds: &Bounds) -> BodyBounds {
+    BodyBounds {
+        bytes: usize::try_from(bounds.max_body_bytes).unwrap_or(usize::MAX),
+        stall: bounds.body,
+        grace: bounds.body_grace,
+        bytes_per_second: u32::try_from(bounds.body_min_rate_bytes).unwrap_or(u32::MAX),
     }
 }
 

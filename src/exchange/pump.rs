@@ -66,9 +66,9 @@ impl Pump {
         if pumped.complete || pumped.fault.is_some() {
             return pumped;
         }
-        match self.seen.ended() {
+        match self.seen.finish() {
             Err(failure) => pumped.fault = Some(failure),
-            Ok(()) => self.complete(&mut pumped, false),
+            Ok(()) => self.complete(&mut pumped),
         }
         pumped
     }
@@ -76,7 +76,7 @@ impl Pump {
     /// Lets an answer without content pass as it is, after another one was empty too.
     pub(crate) fn end_empty(&mut self) -> Pumped {
         let mut pumped = Pumped::default();
-        self.complete(&mut pumped, false);
+        self.complete(&mut pumped);
         pumped
     }
 
@@ -95,7 +95,7 @@ impl Pump {
             let mark = self.seen.event(&event);
             let keep = match mark {
                 Mark::Fault(failure) => {
-                    pumped.fault = Some(*failure);
+                    pumped.fault = Some(failure);
                     break;
                 }
                 Mark::Garbage => {
@@ -113,7 +113,7 @@ impl Pump {
                 }
                 Mark::Quiet => true,
                 Mark::End => {
-                    if let Err(failure) = self.seen.ended() {
+                    if let Err(failure) = self.seen.finish() {
                         pumped.fault = Some(failure);
                         break;
                     }
@@ -146,12 +146,11 @@ impl Pump {
     }
 
     /// Ends a stream whose finish reason came, but not its terminator: the terminator is then written here.
-    fn complete(&mut self, pumped: &mut Pumped, terminated: bool) {
+    fn complete(&mut self, pumped: &mut Pumped) {
         let mut written = BytesMut::from(&pumped.bytes[..]);
         match &mut self.translator {
             Some(translator) => translator.end(&mut written),
-            None if !terminated => written.extend_from_slice(self.seen.terminator()),
-            None => {}
+            None => written.extend_from_slice(self.seen.missing_terminator()),
         }
         pumped.bytes = written.freeze();
         pumped.complete = true;

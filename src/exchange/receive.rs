@@ -44,7 +44,7 @@ pub(crate) async fn receive(incoming: Incoming, prepared: &Prepared, began: Inst
     if !incoming.status.is_success() {
         let status = incoming.status.as_u16();
         let body = read_error(incoming.body).await;
-        return Err(signals::classify(profile, status, &incoming.headers, &body, Clock::unix_seconds()));
+        return Err(signals::classify(profile, status, &incoming.headers, &body, Clock::unix_seconds().unsigned_abs()));
     }
     if prepared.streamed {
         let until = began + prepared.timeouts.first_content;

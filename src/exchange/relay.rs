@@ -26,8 +26,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
-/// Between two pings of a held answer.
-pub(crate) const PING_EVERY: Duration = Duration::from_secs(10);
 /// After the error event the connection breaks; so long before it, so that the event is flushed.
 const FLUSH: Duration = Duration::from_millis(20);
 /// How long a vendor may take to end its body after its terminator, and how much it may still send.
@@ -46,7 +44,7 @@ pub struct Relay {
 
 enum Stage {
     /// No deployment has content yet.
-    Held { attempts: Attempts, ping_at: Instant },
+    Held { attempts: Attempts, ping_at: Instant, ping_every: Duration },
     /// Content is flowing.
     Flowing(Box<Flow>),
     /// The error event has gone out.
@@ -84,8 +82,8 @@ impl Relay {
     }
 
     /// A stream whose attempts still go on.
-    pub(crate) fn held(dialect: Dialect, attempts: Attempts) -> Self {
-        Self { dialect, phase: Stage::Held { attempts, ping_at: Instant::now() }, timer: None }
+    pub(crate) fn held(dialect: Dialect, attempts: Attempts, ping_every: Duration) -> Self {
+        Self { dialect, phase: Stage::Held { attempts, ping_at: Instant::now(), ping_every }, timer: None }
     }
 
     /// The next bytes for the client; an error breaks the connection.
@@ -99,7 +97,7 @@ impl Relay {
                     self.phase = Stage::Over;
                     return Poll::Ready(Some(Err(Broken)));
                 }
-                Stage::Held { attempts, ping_at } => {
+                Stage::Held { attempts, ping_at, .. } => {
                     if let Poll::Ready((work, result)) = attempts.as_mut().poll(cx) {
                         if let Some(bytes) = self.start(work, result) {
                             return Poll::Ready(Some(Ok(bytes)));
@@ -108,8 +106,8 @@ impl Relay {
                     }
                     let at = *ping_at;
                     ready!(self.poll_timer(at, cx));
-                    if let Stage::Held { ping_at, .. } = &mut self.phase {
-                        *ping_at = at + PING_EVERY;
+                    if let Stage::Held { ping_at, ping_every, .. } = &mut self.phase {
+                        *ping_at = at + *ping_every;
                     }
                     return Poll::Ready(Some(Ok(Bytes::from_static(error::ping(self.dialect)))));
                 }
@@ -220,7 +218,8 @@ impl Flow {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         if !self.first.is_empty() {
-            return Poll::Ready(self.pass(std::mem::take(&mut self.first)));
+            let first = std::mem::take(&mut self.first);
+            return Poll::Ready(self.pass(first));
         }
         loop {
             if self.complete {

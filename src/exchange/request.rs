@@ -63,12 +63,13 @@ pub(crate) fn weight(ingress: &Ingress) -> u64 {
 /// What this deployment's dialect has no words for.
 pub(crate) fn prepare(ingress: &mut Ingress, deployment: &Arc<Deployment>) -> Result<Prepared, Refusal> {
     let profile = deployment.profile();
-    let scan = &ingress.scan;
     let translated = profile.dialect != ingress.dialect;
     let body = if translated {
+        let include_usage = ingress.scan.stream && profile.usage_on_request;
         let call = ingress.call().map_err(|_| Refusal::Capability("translation"))?;
-        translate::write_call(profile, call, &deployment.model, deployment.default_max_tokens, scan.stream && profile.usage_on_request)?
+        translate::write_call(profile, call, &deployment.model, deployment.default_max_tokens, include_usage)?
     } else {
+        let scan = &ingress.scan;
         let edits = Edits {
             model: (*scan.model != *deployment.model).then_some(&*deployment.model),
             include_usage: scan.stream && profile.usage_on_request && !scan.include_usage,

@@ -105,7 +105,7 @@ async fn ask(
             return Ok(());
         }
         let (profile, status) = (deployment.profile(), incoming.status.as_u16());
-        Err(signals::classify(profile, status, &incoming.headers, &body.freeze(), Clock::unix_seconds()))
+        Err(signals::classify(profile, status, &incoming.headers, &body.freeze(), Clock::unix_seconds().unsigned_abs()))
     };
     let late = || Failure::new(FailureKind::HeadersTimeout, Phase::Sent, "probe");
     Some(tokio::time::timeout(WITHIN, asked).await.unwrap_or_else(|_| Err(late())))

@@ -10,7 +10,7 @@ use crate::base::hash::Digest;
 use crate::config::load::load;
 use crate::config::sources::Sources;
 use crate::snapshot::Snapshot;
-use crate::snapshot::compile::compile;
+use crate::snapshot::compile;
 use crate::state::clock::Clock;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::HashSet;

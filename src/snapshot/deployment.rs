@@ -49,6 +49,8 @@ pub struct Endpoint {
     pub allow_private: bool,
     /// Whether HTTP/2 is offered to it.
     pub http2: bool,
+    /// Whether the host is this machine: a literal loopback address or `localhost`.
+    pub loopback: bool,
     /// Where it processes, as declared.
     pub region: Arc<str>,
 }
@@ -100,8 +102,10 @@ pub struct Deployment {
     pub price: Option<Price>,
     /// The answer cap that is sent where the dialect demands one and the call has none (Anthropic's `max_tokens`).
     pub default_max_tokens: u64,
-    /// How long to wait for what.
+    /// How long to wait for what, whatever the pool.
     pub timeouts: Timeouts,
+    /// Those of the timeouts that vendor, endpoint or deployment set: they win over a pool's.
+    pub own_timeouts: TimeoutOverrides,
 }
 
 impl Deployment {
@@ -129,4 +133,55 @@ pub struct Timeouts {
     pub progress: Duration,
     /// The whole answer of an unstreamed call.
     pub answer: Duration,
+}
+
+/// Some timeouts, to be laid over others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeoutOverrides {
+    /// See [`Timeouts::connect`].
+    pub connect: Option<Duration>,
+    /// See [`Timeouts::handshake`].
+    pub handshake: Option<Duration>,
+    /// See [`Timeouts::headers`].
+    pub headers: Option<Duration>,
+    /// See [`Timeouts::first_content`].
+    pub first_content: Option<Duration>,
+    /// See [`Timeouts::idle`].
+    pub idle: Option<Duration>,
+    /// See [`Timeouts::progress`].
+    pub progress: Option<Duration>,
+    /// See [`Timeouts::answer`].
+    pub answer: Option<Duration>,
+}
+
+impl TimeoutOverrides {
+    /// These, and those of `wider` where these say nothing.
+    #[must_use]
+    pub fn or(self, wider: Self) -> Self {
+        Self {
+            connect: self.connect.or(wider.connect),
+            handshake: self.handshake.or(wider.handshake),
+            headers: self.headers.or(wider.headers),
+            first_content: self.first_content.or(wider.first_content),
+            idle: self.idle.or(wider.idle),
+            progress: self.progress.or(wider.progress),
+            answer: self.answer.or(wider.answer),
+        }
+    }
+}
+
+impl Timeouts {
+    /// These with `own` laid over them.
+    #[must_use]
+    pub fn with(self, own: TimeoutOverrides) -> Self {
+        Self {
+            connect: own.connect.unwrap_or(self.connect),
+            handshake: own.handshake.unwrap_or(self.handshake),
+            headers: own.headers.unwrap_or(self.headers),
+            first_content: own.first_content.unwrap_or(self.first_content),
+            idle: own.idle.unwrap_or(self.idle),
+            progress: own.progress.unwrap_or(self.progress),
+            answer: own.answer.unwrap_or(self.answer),
+        }
+    }
 }

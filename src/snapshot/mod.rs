@@ -1,12 +1,17 @@
 //! Floor 3: the compiled, immutable world that an exchange takes once and keeps to its end.
 
+pub mod bounds;
+mod compile;
 pub mod deployment;
 pub mod key;
 pub mod listener;
 pub mod permit;
 pub mod pool;
 
+pub use compile::compile;
+
 use crate::base::hash::Digest;
+use crate::snapshot::bounds::Bounds;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::key::{Key, KeyRing};
 use crate::snapshot::listener::{Admin, Listener};
@@ -28,6 +33,8 @@ pub struct Snapshot {
     pub listeners: Vec<Arc<Listener>>,
     /// Where people are.
     pub admin: Admin,
+    /// Bounds of what clients may do.
+    pub bounds: Bounds,
     /// The directory of durable state.
     pub state_directory: PathBuf,
     /// Virtual keys, found by digest or by certificate.

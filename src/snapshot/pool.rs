@@ -49,6 +49,12 @@ impl Pool {
     pub fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {
         self.tiers.iter().flatten()
     }
+
+    /// How long an attempt of this pool waits at `deployment`: the deployment's own timeouts win.
+    #[must_use]
+    pub fn timeouts_at(&self, deployment: &Deployment) -> Timeouts {
+        self.timeouts.with(deployment.own_timeouts)
+    }
 }
 
 /// How a breaker behaves.

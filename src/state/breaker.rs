@@ -176,6 +176,13 @@ impl Breaker {
         if good + bad < samples.max(1) { 100 } else { good * 100 / (good + bad) }
     }
 
+    /// The same, and `None` without any.
+    #[must_use]
+    pub fn recent_success_percent(&self, now: Moment) -> Option<u32> {
+        let (good, bad) = self.counts(now);
+        (good * 100).checked_div(good + bad)
+    }
+
     /// Takes in how an attempt ended. `jitter` is a factor around one that spreads the trials of many breakers.
     pub fn learn(&mut self, lesson: Lesson, trial: bool, now: Moment, settings: &BreakerSettings, jitter: f64) -> Option<Transition> {
         if trial {

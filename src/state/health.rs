@@ -148,6 +148,21 @@ impl DeploymentHealth {
         })
     }
 
+    /// The state of the breaker that stands in the way, the deployment's own first.
+    #[must_use]
+    pub fn breaker_label(&self, now: Moment) -> &'static str {
+        match self.deployment.state(now) {
+            "closed" => self.host.state(now),
+            label => label,
+        }
+    }
+
+    /// The share of recent attempts that went well, in per cent; `None` without attempts.
+    #[must_use]
+    pub fn success_percent(&self, now: Moment) -> Option<u32> {
+        self.deployment.lock().breaker.recent_success_percent(now)
+    }
+
     /// Whether neither the deployment's nor its host's breaker stands in the way.
     #[must_use]
     pub fn is_closed(&self) -> bool {

@@ -1,0 +1,145 @@
+//! What people see of the running process.
+
+use crate::admin::{DeploymentStatus, PoolStatus, ReloadStatus, Status, Views};
+use crate::base::clock::Moment;
+use crate::base::hash::Digest;
+use crate::base::rejection::Refusal;
+use crate::observe::{BreakerState, Observer, Readings};
+use crate::reload::Reloader;
+use crate::server::drain::Drain;
+use crate::snapshot::deployment::Deployment;
+use crate::snapshot::pool::Pool;
+use crate::state::clock::Clock;
+use crate::state::world::{State, World};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The running process, as it is looked at.
+pub(super) struct Live {
+    state: Arc<State>,
+    observer: Arc<Observer>,
+    reloader: Reloader,
+    drain: Drain,
+    started: Instant,
+}
+
+impl Live {
+    pub(super) const fn new(state: Arc<State>, observer: Arc<Observer>, reloader: Reloader, drain: Drain, started: Instant) -> Self {
+        Self { state, observer, reloader, drain, started }
+    }
+
+    fn readings(&self) -> Readings {
+        let world = self.state.world();
+        let now = self.state.clock.now();
+        let mut readings = Readings::default();
+        let mut breakers = HashMap::new();
+        for deployment in &world.snapshot.deployments {
+            let Some(health) = world.health(deployment) else { continue };
+            readings.inflight.push((Arc::clone(&deployment.id), health.deployment.inflight()));
+            for node in [&health.deployment, &health.host] {
+                breakers.insert(Arc::clone(&node.key), breaker_state(node.state(now)));
+            }
+        }
+        readings.breakers = breakers.into_iter().collect();
+        let today = Clock::unix_seconds();
+        let certificates = world.snapshot.listeners.iter().flat_map(|listener| &listener.certificates);
+        readings.certificates =
+            certificates.map(|certificate| (Arc::clone(&certificate.file), certificate.not_after - today)).collect();
+        readings
+    }
+}
+
+impl Views for Live {
+    fn metrics(&self) -> String {
+        self.observer.metrics(&self.readings())
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.state.is_draining() { Err("draining".to_owned()) } else { Ok(()) }
+    }
+
+    fn status(&self) -> Status {
+        let world = self.state.world();
+        let now = self.state.clock.now();
+        let mut pools: Vec<_> = world.snapshot.pools.iter().filter(|(name, pool)| **name == pool.name).map(|(_, pool)| pool).collect();
+        pools.sort_by(|left, right| left.name.cmp(&right.name));
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            not_ready: self.ready().err(),
+            uptime_s: self.started.elapsed().as_secs(),
+            generation: world.snapshot.generation,
+            digest: world.snapshot.digest.short(),
+            policy: world.snapshot.policy_digest.to_string(),
+            last_reload: self.reloader.last().map(|last| ReloadStatus {
+                at: jiff::Timestamp::try_from(last.at).map(|at| at.to_string()).unwrap_or_default(),
+                accepted: last.accepted,
+                diagnostics: last.diagnostics,
+            }),
+            pools: pools.into_iter().map(|pool| pool_status(&world, pool, now)).collect(),
+        }
+    }
+
+    fn operators(&self) -> Vec<Digest> {
+        self.state.world().snapshot.admin.operators.clone()
+    }
+
+    fn drain(&self) {
+        self.state.begin_drain();
+        self.drain.begin();
+    }
+}
+
+fn breaker_state(label: &str) -> BreakerState {
+    match label {
+        "closed" => BreakerState::Closed,
+        "half_open" => BreakerState::HalfOpen,
+        _ => BreakerState::Open,
+    }
+}
+
+fn pool_status(world: &World, pool: &Pool, now: Moment) -> PoolStatus {
+    let tiers = pool.tiers.iter().enumerate();
+    PoolStatus {
+        name: pool.name.to_string(),
+        aliases: pool.aliases.iter().map(ToString::to_string).collect(),
+        deployments: tiers
+            .flat_map(|(tier, deployments)| deployments.iter().map(move |deployment| (tier + 1, deployment)))
+            .map(|(tier, deployment)| deployment_status(world, pool, tier, deployment, now))
+            .collect(),
+    }
+}
+
+fn deployment_status(world: &World, pool: &Pool, tier: usize, deployment: &Deployment, now: Moment) -> DeploymentStatus {
+    let mut status = DeploymentStatus {
+        id: deployment.id.to_string(),
+        credential: deployment.credential.as_ref().map_or_else(String::new, |credential| credential.name.to_string()),
+        tier,
+        region: deployment.endpoint.region.to_string(),
+        state: "closed".to_owned(),
+        ..DeploymentStatus::default()
+    };
+    let Some(health) = world.health(deployment) else { return status };
+    status.inflight = health.deployment.inflight();
+    status.success_percent = health.success_percent(now);
+    status.first_content_ms = health.deployment.first_content_ms().map(|ms| ms as u64);
+    let wait = match health.refuses(now, &pool.breaker) {
+        None => None,
+        Some(Refusal::Breaker { retry_after }) => {
+            status.state = health.breaker_label(now).to_owned();
+            status.reason = "breaker_open".to_owned();
+            Some(retry_after)
+        }
+        Some(Refusal::Resting { class, retry_after }) => {
+            status.state = "resting".to_owned();
+            status.reason = class.to_owned();
+            Some(retry_after)
+        }
+        Some(refusal @ (Refusal::Full | Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Price)) => {
+            status.reason = refusal.code().to_owned();
+            None
+        }
+    };
+    status.retry_after_ms = wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+    status
+}

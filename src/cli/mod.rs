@@ -1,0 +1,106 @@
+//! Floor 7: the command line.
+
+mod check;
+mod print;
+mod serve;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A TLS proxy that keeps LLM traffic flowing when a vendor fails, throttles, is restricted by law or becomes too expensive.
+#[derive(Debug, Parser)]
+#[command(
+    name = "backstay",
+    version,
+    after_help = "Examples:\n  backstay demo\n  backstay check --config backstay.toml\n  backstay serve --config backstay.toml"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the proxy.
+    #[command(
+        after_help = "SIGHUP reloads, SIGTERM drains and a second one ends at once.\n\nExample:\n  OPENAI_API_KEY=... RESEARCH_KEY=... backstay serve --config backstay.toml"
+    )]
+    Serve {
+        /// The config file.
+        #[arg(long, default_value = "backstay.toml", env = "BACKSTAY_CONFIG")]
+        config: PathBuf,
+        /// Leave out the access log on standard output.
+        #[arg(long)]
+        no_access_log: bool,
+        /// What to log on standard error, as in `info` or `backstay=debug`.
+        #[arg(long, default_value = "info", env = "BACKSTAY_LOG")]
+        log: String,
+        /// Worker threads; as many as there are cores by default.
+        #[arg(long)]
+        workers: Option<usize>,
+    },
+    /// Compile everything that `serve` would, and print every finding.
+    #[command(after_help = "Exit code 0 when `serve` would start, 1 when it would not.\n\nExamples:\n  backstay check\n  backstay check --json\n  backstay check --schema > backstay.schema.json")]
+    Check {
+        /// The config file.
+        #[arg(long, default_value = "backstay.toml", env = "BACKSTAY_CONFIG")]
+        config: PathBuf,
+        /// Print findings as JSON.
+        #[arg(long)]
+        json: bool,
+        /// Print the JSON Schema of the config file, for editors, and nothing else.
+        #[arg(long)]
+        schema: bool,
+    },
+    /// Print completions for a shell.
+    #[command(after_help = "Example:\n  backstay completions bash > /etc/bash_completion.d/backstay")]
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Shell {
+    Bash,
+    Fish,
+    Zsh,
+    Elvish,
+    Powershell,
+}
+
+/// Does what the command line says.
+#[must_use]
+pub fn run() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve { config, no_access_log, log, workers } => serve::run(config, !no_access_log, &log, workers),
+        Command::Check { schema: true, .. } => check::schema(),
+        Command::Check { config, json, .. } => check::run(&config, json),
+        Command::Completions { shell } => completions(shell),
+    }
+}
+
+fn completions(shell: Shell) -> ExitCode {
+    use clap_complete::Shell as Known;
+    let shell = match shell {
+        Shell::Bash => Known::Bash,
+        Shell::Fish => Known::Fish,
+        Shell::Zsh => Known::Zsh,
+        Shell::Elvish => Known::Elvish,
+        Shell::Powershell => Known::PowerShell,
+    };
+    clap_complete::generate(shell, &mut Cli::command(), "backstay", &mut std::io::stdout());
+    ExitCode::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,342 @@
+//! Reads the files and the environment: the only place below the upper floors that does.
+
+use crate::base::diagnostic::{Diagnostic, Place, Severity};
+use crate::base::secret::Secret;
+use crate::config::defaults;
+use crate::config::reader::{At, Reader, TablesOf, resolve};
+use crate::config::sources::{PolicySource, Sources, TextFile};
+use crate::config::tables::Config;
+use crate::config::values::{FilePath, KeySecret, SecretSource};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// Looks an environment variable up.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Reads the config at `path` and every file and variable that it names.
+///
+/// # Errors
+/// Diagnostics of a main file or include that is unreadable or not TOML at all. Everything milder is in
+/// [`Sources::diagnostics`], so that compiling can add its own findings.
+pub fn load(path: &Path, env: Environment<'_>) -> Result<Sources, Vec<Diagnostic>> {
+    let mut loader = Loader::default();
+    let Some(config) = loader.config(path) else {
+        return Err(loader.diagnostics);
+    };
+    loader.references(&config, env);
+    let policies = loader.policies(path, &config);
+    let prices = loader.prices(path);
+    Ok(Sources {
+        path: path.to_owned(),
+        config,
+        policies,
+        prices,
+        diagnostics: loader.diagnostics,
+        texts: loader.texts,
+        files: loader.files,
+        secrets: loader.secrets,
+        watched: loader.watched,
+    })
+}
+
+#[derive(Default)]
+struct Loader {
+    diagnostics: Vec<Diagnostic>,
+    texts: Vec<TextFile>,
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    secrets: BTreeMap<SecretSource, Secret>,
+    watched: BTreeSet<PathBuf>,
+}
+
+impl Loader {
+    /// The main file with its includes.
+    fn config(&mut self, path: &Path) -> Option<Config> {
+        let mut config = self.document(path, &Place::file(path))?;
+        let mut readable = true;
+        for include in std::mem::take(&mut config.include) {
+            for file in self.included(&include) {
+                if self.texts.iter().any(|text| text.path == file) {
+                    self.error(include.place.clone(), format!("{} is included twice", file.display()), "");
+                    continue;
+                }
+                match self.document(&file, &include.place) {
+                    Some(part) => self.merge(&mut config, part),
+                    None => readable = false,
+                }
+            }
+        }
+        readable.then_some(config)
+    }
+
+    fn document(&mut self, path: &Path, place: &Place) -> Option<Config> {
+        let text = self.text(path, place)?;
+        let mut reader = Reader::new(path, &text);
+        let config = reader.document();
+        self.diagnostics.append(&mut reader.diagnostics);
+        self.texts.push(TextFile { path: path.to_owned(), text });
+        config
+    }
+
+    /// The files of one `include`: a file, or the TOML files of a folder in order of their names.
+    fn included(&mut self, include: &At<FilePath>) -> Vec<PathBuf> {
+        let path = &include.value.0;
+        if !path.is_dir() {
+            return vec![path.clone()];
+        }
+        self.watched.insert(path.clone());
+        match files_in(path, "toml") {
+            Ok(files) => files,
+            Err(error) => {
+                let message = format!("cannot read the folder {}: {error}", path.display());
+                self.error(include.place.clone(), message, "");
+                Vec::new()
+            }
+        }
+    }
+
+    fn merge(&mut self, config: &mut Config, part: Config) {
+        for include in part.include {
+            let help = "list the file in the main config";
+            self.error(include.place, "an included file cannot include others", help);
+        }
+        join(&mut config.listener, part.listener);
+        join(&mut config.vendor, part.vendor);
+        join(&mut config.endpoint, part.endpoint);
+        join(&mut config.deployment, part.deployment);
+        join(&mut config.pool, part.pool);
+        join(&mut config.team, part.team);
+        join(&mut config.key, part.key);
+        self.only_one("admin", &mut config.admin, part.admin);
+        self.only_one("state", &mut config.state, part.state);
+        self.only_one("server", &mut config.server, part.server);
+        self.only_one("policy", &mut config.policy, part.policy);
+    }
+
+    fn only_one<T>(&mut self, name: &str, slot: &mut Option<At<T>>, further: Option<At<T>>) {
+        match (&slot, further) {
+            (Some(first), Some(second)) => {
+                let help = format!("the first one is at {}", first.place);
+                self.error(second.place, format!("[{name}] is declared twice"), help);
+            }
+            (None, further @ Some(_)) => *slot = further,
+            (_, None) => {}
+        }
+    }
+
+    /// Every certificate, secret and variable that the config names.
+    fn references(&mut self, config: &Config, env: Environment<'_>) {
+        for listener in config.listener.iter().filter_map(|named| named.body.as_ref()) {
+            let several = listener.certificates.iter().map(|both| (&both.chain, &both.key));
+            let single = listener.certificate.as_ref().zip(listener.private_key.as_ref());
+            for (chain, key) in several.chain(single) {
+                self.public(chain);
+                self.secret(&key.place, &SecretSource::File(key.value.0.clone()), env);
+            }
+            self.publics(&listener.client_roots);
+        }
+        for vendor in config.vendor.iter().filter_map(|named| named.body.as_ref()) {
+            self.publics(&vendor.ca_file);
+            let several = vendor.credentials.iter().map(|credential| &credential.secret);
+            several.chain(&vendor.credential).for_each(|source| self.secret(&source.place, source, env));
+        }
+        for endpoint in config.endpoint.iter().filter_map(|named| named.body.as_ref()) {
+            self.publics(&endpoint.ca_file);
+            let several = endpoint.credentials.iter().map(|credential| &credential.secret);
+            several.chain(&endpoint.credential).for_each(|source| self.secret(&source.place, source, env));
+        }
+        for secret in config.key.iter().filter_map(|named| named.body.as_ref()?.secret.as_ref()) {
+            if let KeySecret::Source(source) = &secret.value {
+                self.secret(&secret.place, source, env);
+            }
+        }
+        if let Some(operators) = config.admin.as_ref().and_then(|admin| admin.operators.as_ref()) {
+            self.secret(&operators.place, operators, env);
+        }
+    }
+
+    fn publics(&mut self, file: &Option<At<FilePath>>) {
+        if let Some(file) = file {
+            self.public(file);
+        }
+    }
+
+    fn public(&mut self, file: &At<FilePath>) {
+        if let Some(bytes) = self.bytes(&file.value.0, &file.place) {
+            self.files.insert(file.value.0.clone(), bytes);
+        }
+    }
+
+    fn secret(&mut self, place: &Place, source: &SecretSource, env: Environment<'_>) {
+        let text = match source {
+            SecretSource::Env(name) => {
+                let value = env(name);
+                if value.is_none() {
+                    let help = "set it where the proxy is started, or write { file = \"...\" } instead";
+                    self.error(place.clone(), format!("the environment variable {name} is not set"), help);
+                }
+                value
+            }
+            SecretSource::File(path) => {
+                let text = self.text(path, place);
+                self.warn_of_readers(path, place);
+                text
+            }
+        };
+        if let Some(text) = text {
+            self.secrets.insert(source.clone(), Secret::new(text));
+        }
+    }
+
+    /// The policy folder. A missing one is made good by the built-in policy; a broken one never is.
+    fn policies(&mut self, main: &Path, config: &Config) -> PolicySource {
+        let named = config.policy.as_ref().and_then(|policy| policy.directory.as_ref());
+        let folder =
+            named.map_or_else(|| resolve(main, Path::new(defaults::POLICY_DIRECTORY)), |at| at.value.0.clone());
+        let place = named.map_or_else(|| Place::file(&folder), |at| at.place.clone());
+        if named.is_none() && !folder.exists() && !folder.is_symlink() {
+            let message = "there is no folder of policies: the built-in base policy serves (residency, jurisdiction)";
+            let help = "copy the folder `policies` of the Backstay distribution beside the config";
+            self.diagnostics.push(Diagnostic::warning(place, message).help(help));
+            return PolicySource::BuiltIn;
+        }
+        self.watched.insert(folder.clone());
+        let files = match files_in(&folder, "cedar") {
+            Ok(files) => files,
+            Err(error) => {
+                self.error(place, format!("cannot read the policies in {}: {error}", folder.display()), "");
+                return PolicySource::Folder { path: folder, files: Vec::new() };
+            }
+        };
+        if files.is_empty() {
+            let message = format!("{} holds no policy file (*.cedar)", folder.display());
+            self.error(place.clone(), message, "an empty file `none.cedar` means that nothing is permitted");
+        }
+        if files.len() > defaults::MAX_POLICY_FILES {
+            let message = format!("more than {} policy files", defaults::MAX_POLICY_FILES);
+            self.error(place.clone(), message, "several policies may share a file");
+        }
+        let files = files.into_iter().take(defaults::MAX_POLICY_FILES);
+        let files = files.filter_map(|file| self.policy_file(&folder, file)).collect();
+        PolicySource::Folder { path: folder, files }
+    }
+
+    fn policy_file(&mut self, folder: &Path, file: PathBuf) -> Option<TextFile> {
+        let place = Place::file(&file);
+        let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        if let Some(message) = crate::config::names::wrong(&name) {
+            self.error(place, message, crate::config::names::NAME_HELP);
+            return None;
+        }
+        let inside = fs::canonicalize(&file).ok().zip(fs::canonicalize(folder).ok());
+        if inside.is_some_and(|(file, folder)| !file.starts_with(folder)) {
+            self.error(place, "the policy file is a link out of its folder", "put the file itself there");
+            return None;
+        }
+        let text = self.text(&file, &place)?;
+        Some(TextFile { path: file, text })
+    }
+
+    fn prices(&mut self, main: &Path) -> Option<TextFile> {
+        let path = resolve(main, Path::new(defaults::PRICE_FILE));
+        if !path.exists() {
+            return None;
+        }
+        let text = self.text(&path, &Place::file(&path))?;
+        Some(TextFile { path, text })
+    }
+
+    fn text(&mut self, path: &Path, place: &Place) -> Option<String> {
+        let bytes = self.bytes(path, place)?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let message = format!("{} is not UTF-8 text (byte {at})", path.display());
+                self.error(place.clone(), message, "");
+                None
+            }
+        }
+    }
+
+    /// The content of a regular file under the size limit.
+    fn bytes(&mut self, path: &Path, place: &Place) -> Option<Vec<u8>> {
+        self.watch_folder_of(path);
+        match read_bounded(path) {
+            Ok(bytes) => Some(bytes),
+            Err(problem) => {
+                self.error(place.clone(), format!("cannot read {}: {problem}", path.display()), "");
+                None
+            }
+        }
+    }
+
+    /// The folder that names the file, and the one where the file is in truth: either may change.
+    fn watch_folder_of(&mut self, path: &Path) {
+        let folder = |path: &Path| match path.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+            Some(parent) => parent.to_owned(),
+            None => PathBuf::from("."),
+        };
+        self.watched.insert(folder(path));
+        if let Some(target) = fs::canonicalize(path).ok().filter(|_| path.is_symlink()) {
+            self.watched.insert(folder(&target));
+        }
+    }
+
+    /// Warns where others than the owner may read a secret.
+    #[cfg(unix)]
+    fn warn_of_readers(&mut self, path: &Path, place: &Place) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(path).map(|metadata| metadata.permissions().mode()).unwrap_or_default();
+        let seen = self.diagnostics.iter().any(|seen| seen.severity == Severity::Warning && seen.place == *place);
+        if mode & 0o044 != 0 && !seen {
+            let message = format!("{} can be read by others than its owner (mode {:o})", path.display(), mode & 0o777);
+            let help = format!("chmod 600 {}", path.display());
+            self.diagnostics.push(Diagnostic::warning(place.clone(), message).help(help));
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn warn_of_readers(&mut self, _path: &Path, _place: &Place) {}
+
+    fn error(&mut self, place: Place, message: impl Into<String>, help: impl Into<String>) {
+        self.diagnostics.push(Diagnostic::error(place, message).help(help));
+    }
+}
+
+fn join<T>(all: &mut TablesOf<T>, part: TablesOf<T>) {
+    all.0.extend(part.0);
+}
+
+/// The visible files of a folder with this extension, sorted by name.
+fn files_in(folder: &Path, extension: &str) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden && path.extension().is_some_and(|found| found == extension) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read_bounded(path: &Path) -> Result<Vec<u8>, String> {
+    let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
+    // opening a pipe or device could block for ever
+    if !metadata.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    let limit = defaults::MAX_FILE_BYTES;
+    let too_large = || format!("it is larger than {} MiB (limit MAX_FILE_BYTES)", limit >> 20);
+    if metadata.len() > limit {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(|error| error.to_string())?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
+}

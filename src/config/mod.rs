@@ -1,0 +1,13 @@
+//! Floor 2: what was written in files. Read, checked singly, and not yet compiled.
+
+pub mod defaults;
+pub mod load;
+pub mod names;
+mod reader;
+pub mod schema;
+pub mod sources;
+pub mod tables;
+pub mod values;
+
+pub use reader::{At, Named, Tables, TablesOf};
+pub use sources::Sources;

@@ -1,0 +1,209 @@
+//! The words that policies can use: zones, regions, agreements, certifications and data classes, from a dated file.
+
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
+
+/// The zone of data that may go anywhere.
+pub const ANY: &str = "any";
+/// The zone and region of what nobody has declared: no other zone holds it.
+pub const UNKNOWN: &str = "unknown";
+
+/// The words that come with Backstay, and those that a config adds.
+#[derive(Clone, Debug, Default)]
+pub struct Vocabulary {
+    zones: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    regions: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    hosts: BTreeMap<Arc<str>, Arc<str>>,
+    /// Agreements with vendors.
+    pub agreements: BTreeSet<Arc<str>>,
+    /// Certifications of vendors.
+    pub certifications: BTreeSet<Arc<str>>,
+    /// Data classes of calls.
+    pub data: BTreeSet<Arc<str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    as_of: String,
+    zone: BTreeMap<Arc<str>, Zone>,
+    region: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    host: BTreeMap<Arc<str>, Arc<str>>,
+    words: Words,
+}
+
+#[derive(Deserialize)]
+struct Zone {
+    members: BTreeSet<Arc<str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Words {
+    agreements: BTreeSet<Arc<str>>,
+    certifications: BTreeSet<Arc<str>>,
+    data: BTreeSet<Arc<str>>,
+    countries: BTreeSet<Arc<str>>,
+}
+
+const SHIPPED: &str = include_str!("vocabulary.toml");
+
+// a file that did not parse would leave no words at all, so that everything is refused; a test keeps it from happening
+static DOCUMENT: LazyLock<Vocabulary> =
+    LazyLock::new(|| toml::from_str::<Document>(SHIPPED).map(Vocabulary::from).unwrap_or_default());
+
+impl From<Document> for Vocabulary {
+    fn from(document: Document) -> Self {
+        debug_assert!(!document.as_of.is_empty());
+        let countries = document.words.countries.into_iter().map(|code| (Arc::clone(&code), BTreeSet::from([code])));
+        let named = document.zone.into_iter().map(|(name, zone)| (name, zone.members));
+        Self {
+            zones: countries.chain(named).collect(),
+            regions: document.region,
+            hosts: document.host,
+            agreements: document.words.agreements,
+            certifications: document.words.certifications,
+            data: document.words.data,
+        }
+    }
+}
+
+impl Vocabulary {
+    /// The words that come with Backstay.
+    #[must_use]
+    pub fn shipped() -> Self {
+        DOCUMENT.clone()
+    }
+
+    /// Every zone that a policy can name, `any` and `unknown` included.
+    pub fn zones(&self) -> impl Iterator<Item = &str> {
+        [ANY, UNKNOWN].into_iter().chain(self.zones.keys().map(AsRef::as_ref))
+    }
+
+    /// Every region that has a name of its own.
+    pub fn regions(&self) -> impl Iterator<Item = &str> {
+        self.regions.keys().map(AsRef::as_ref)
+    }
+
+    /// The zone of this name, as policies write it; case does not matter to the config.
+    #[must_use]
+    pub fn zone(&self, typed: &str) -> Option<Arc<str>> {
+        self.zones().find(|zone| zone.eq_ignore_ascii_case(typed)).map(Arc::from)
+    }
+
+    /// The region of this name as policies write it, in lower case: a vendor's region, a country, a zone or `unknown`.
+    #[must_use]
+    pub fn region(&self, typed: &str) -> Option<Arc<str>> {
+        let name = typed.to_ascii_lowercase();
+        if name == UNKNOWN || name == "global" {
+            return Some(Arc::from(UNKNOWN));
+        }
+        self.countries_of(&name).map(|_| Arc::from(name))
+    }
+
+    /// The zones that hold the region whole; `unknown` alone for a region that nobody knows.
+    #[must_use]
+    pub fn zones_of(&self, region: &str) -> Vec<Arc<str>> {
+        match self.countries_of(region) {
+            Some(countries) => {
+                let holding = self.zones.iter().filter(|(_, members)| countries.is_subset(members));
+                holding.map(|(zone, _)| Arc::clone(zone)).collect()
+            }
+            None => vec![Arc::from(UNKNOWN)],
+        }
+    }
+
+    /// Whether data that are bound to `outer` may be bound to `inner` instead: the narrower of the two.
+    #[must_use]
+    pub fn within(&self, inner: &str, outer: &str) -> bool {
+        if inner == outer || outer == ANY {
+            return true;
+        }
+        matches!((self.zones.get(inner), self.zones.get(outer)), (Some(inner), Some(outer)) if inner.is_subset(outer))
+    }
+
+    /// Whether two regions have a country in common; false where one of them is unknown.
+    #[must_use]
+    pub fn overlap(&self, left: &str, right: &str) -> bool {
+        match (self.countries_of(left), self.countries_of(right)) {
+            (Some(left), Some(right)) => !left.is_disjoint(right),
+            _ => false,
+        }
+    }
+
+    /// Where a host or model id says that it processes: a region, `unknown` for anywhere, `None` if it says nothing.
+    ///
+    /// Hosts say it in a label (`bedrock-runtime.eu-central-1.amazonaws.com`, `eu.api.openai.com`,
+    /// `europe-west4-aiplatform.googleapis.com`), Bedrock's inference profiles in a prefix (`eu.`, `us.`, `global.`).
+    #[must_use]
+    pub fn hint(&self, host: &str, model: &str) -> Option<Arc<str>> {
+        let prefix = model.split_once('.').map(|(prefix, _)| prefix);
+        match prefix {
+            Some("global") => return Some(Arc::from(UNKNOWN)),
+            Some(zone @ ("eu" | "us" | "apac")) => return self.region(zone),
+            Some(_) | None => {}
+        }
+        if let Some(region) = self.hosts.get(host) {
+            return Some(Arc::clone(region));
+        }
+        let labels = host.split('.').map(|label| label.strip_suffix("-aiplatform").unwrap_or(label));
+        labels
+            .filter(|label| matches!(*label, "eu" | "us") || self.regions.contains_key(*label))
+            .find_map(|label| self.region(label))
+    }
+
+    fn countries_of(&self, region: &str) -> Option<&BTreeSet<Arc<str>>> {
+        self.regions.get(region).or_else(|| self.zones.get(region.to_ascii_uppercase().as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_file_is_whole() {
+        let document: Document = toml::from_str(SHIPPED).expect("vocabulary.toml");
+        assert!(jiff::civil::Date::strptime("%Y-%m-%d", &document.as_of).is_ok());
+        let vocabulary = Vocabulary::from(document);
+        let countries = |set: &BTreeSet<Arc<str>>| set.iter().all(|code| vocabulary.zones.contains_key(code));
+        assert!(vocabulary.zones.values().all(countries), "a zone names a country that is none");
+        assert!(vocabulary.regions.values().all(countries), "a region lies in a country that is none");
+    }
+
+    #[test]
+    fn regions_lie_in_zones() {
+        let words = Vocabulary::shipped();
+        let zones = |region: &str| words.zones_of(region).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(zones("eu-central-1"), ["DE", "EEA", "EU"]);
+        assert_eq!(zones("eu"), ["EEA", "EU"]);
+        assert_eq!(zones("no"), ["EEA", "NO"]);
+        assert_eq!(zones("us-east-1"), ["US"]);
+        assert_eq!(zones("uksouth"), ["ADEQUATE", "GB"]);
+        assert_eq!(zones("unknown"), ["unknown"]);
+        assert_eq!(zones("atlantis"), ["unknown"]);
+    }
+
+    #[test]
+    fn a_narrower_zone_lies_within() {
+        let words = Vocabulary::shipped();
+        assert!(words.within("DE", "EU") && words.within("EU", "EEA") && words.within("EU", "any"));
+        assert!(!words.within("EEA", "EU") && !words.within("any", "EU") && !words.within("US", "EU"));
+        assert!(!words.within("unknown", "EU"));
+    }
+
+    #[test]
+    fn hosts_and_models_hint_at_regions() {
+        let words = Vocabulary::shipped();
+        let hint = |host, model| words.hint(host, model).map(|region| region.to_string());
+        assert_eq!(hint("eu.api.openai.com", "gpt-5.5").as_deref(), Some("eu"));
+        assert_eq!(hint("bedrock-runtime.eu-central-1.amazonaws.com", "m").as_deref(), Some("eu-central-1"));
+        assert_eq!(hint("europe-west4-aiplatform.googleapis.com", "m").as_deref(), Some("europe-west4"));
+        assert_eq!(
+            hint("bedrock-runtime.eu-central-1.amazonaws.com", "global.anthropic.m").as_deref(),
+            Some("unknown")
+        );
+        assert_eq!(hint("llm.corp.example", "gpt-4.1"), None);
+    }
+}

@@ -1,0 +1,125 @@
+//! The policies, compiled against what the config has.
+
+use super::Compiler;
+use super::keys::Keys;
+use super::pools::Pools;
+use super::vendors::Places;
+use crate::base::hash::Digest;
+use crate::config::At;
+use crate::config::sources::PolicySource;
+use crate::policy::inventory::{DeploymentFacts, Inventory, VendorFacts};
+use crate::policy::vocabulary::UNKNOWN;
+use crate::policy::{BASE, Engine, PolicyFile};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What diagnostics call the policy that needs no file.
+const BUILT_IN: &str = "(built-in base.cedar)";
+
+impl Compiler<'_> {
+    /// Adds the words that the config declares to those that come with Backstay.
+    pub(super) fn extend_vocabulary(&mut self) {
+        let Some(table) = &self.sources.config.policy else { return };
+        let words = |list: &[At<String>]| list.iter().map(|word| Arc::from(word.as_str())).collect::<Vec<Arc<str>>>();
+        self.vocabulary.data.extend(words(&table.data_classes));
+        self.vocabulary.agreements.extend(words(&table.agreements));
+        self.vocabulary.certifications.extend(words(&table.certifications));
+        for word in table.data_classes.iter().chain(&table.agreements).chain(&table.certifications) {
+            if let Some(message) = crate::config::names::wrong(word) {
+                self.diagnostics.push(
+                    crate::base::diagnostic::Diagnostic::error(word.place.clone(), message)
+                        .help(crate::config::names::NAME_HELP),
+                );
+            }
+        }
+    }
+
+    /// Words of the vocabulary, sorted; those that are unknown are reported.
+    pub(super) fn words(&mut self, kind: &str, written: Option<&[At<String>]>) -> Option<Vec<Arc<str>>> {
+        let mut words = BTreeSet::new();
+        for word in written? {
+            let known = match kind {
+                "agreement" => &self.vocabulary.agreements,
+                "certification" => &self.vocabulary.certifications,
+                _ => &self.vocabulary.data,
+            };
+            match known.get(word.as_str()) {
+                Some(word) => _ = words.insert(Arc::clone(word)),
+                None => {
+                    let known = known.clone();
+                    self.unknown(word, kind, known.iter().map(AsRef::as_ref));
+                }
+            }
+        }
+        Some(words.into_iter().collect())
+    }
+
+    pub(super) fn engine(&mut self, places: &Places<'_>, pools: &Pools, keys: &Keys) -> Option<Engine> {
+        let inventory = self.inventory(places, pools, keys);
+        match Engine::compile(inventory, &self.policy_files()) {
+            Ok(engine) => Some(engine),
+            Err(mut diagnostics) => {
+                self.diagnostics.append(&mut diagnostics);
+                None
+            }
+        }
+    }
+
+    /// The digest of the policies alone, for the record of decisions.
+    pub(super) fn policy_digest(&self) -> Arc<str> {
+        let files = self.policy_files();
+        let name = |file: &PolicyFile<'_>| file.path.file_name().map(|name| name.as_encoded_bytes().to_vec());
+        let names: Vec<Vec<u8>> = files.iter().map(|file| name(file).unwrap_or_default()).collect();
+        let parts = names.iter().zip(&files).flat_map(|(name, file)| [name.as_slice(), file.text.as_bytes()]);
+        Digest::of_parts(parts).short().into()
+    }
+
+    fn policy_files(&self) -> Vec<PolicyFile<'_>> {
+        match &self.sources.policies {
+            PolicySource::BuiltIn => vec![PolicyFile { path: Path::new(BUILT_IN), text: BASE }],
+            PolicySource::Folder { files, .. } => {
+                files.iter().map(|file| PolicyFile { path: &file.path, text: &file.text }).collect()
+            }
+        }
+    }
+
+    /// Names of tables that could not be compiled are in it too, so that policies are not blamed for them.
+    fn inventory(&mut self, _places: &Places<'_>, pools: &Pools, keys: &Keys) -> Inventory {
+        let sources = self.sources;
+        let mut vendors = Vec::new();
+        for named in sources.config.vendor.iter() {
+            let body = named.body.as_ref();
+            let seat = body.and_then(|table| table.seat.as_ref()).and_then(|seat| self.zone(seat));
+            let agreements = self.words("agreement", body.and_then(|table| table.agreements.as_deref()));
+            let certifications = self.words("certification", body.and_then(|table| table.certifications.as_deref()));
+            vendors.push(VendorFacts {
+                name: Arc::from(named.name.as_str()),
+                seat: seat.unwrap_or_else(|| Arc::from(UNKNOWN)),
+                agreements: agreements.unwrap_or_default(),
+                certifications: certifications.unwrap_or_default(),
+            });
+        }
+        let deployments = pools.deployments.iter().zip(&pools.facts).map(|(deployment, facts)| DeploymentFacts {
+            id: Arc::clone(&deployment.id),
+            vendor: Arc::clone(&deployment.endpoint.vendor.name),
+            region: Arc::clone(&facts.region),
+            pools: facts.pools.iter().cloned().collect(),
+            model: Arc::clone(&deployment.model),
+            retention_days: facts.promises.retention_days,
+            trains_on_inputs: facts.promises.trains_on_inputs,
+            export_class: facts.export_class,
+            price: deployment.price.map(|price| (price.input, price.output)),
+            agreements: facts.promises.agreements.clone().unwrap_or_default(),
+            certifications: facts.promises.certifications.clone().unwrap_or_default(),
+        });
+        Inventory {
+            vendors,
+            pools: sources.config.pool.iter().map(|named| Arc::from(named.name.as_str())).collect(),
+            deployments: deployments.collect(),
+            teams: sources.config.team.iter().map(|named| Arc::from(named.name.as_str())).collect(),
+            keys: keys.facts.clone(),
+            vocabulary: self.vocabulary.clone(),
+        }
+    }
+}

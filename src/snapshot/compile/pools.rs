@@ -1,0 +1,390 @@
+//! Pools and the deployments in them.
+
+use super::Compiler;
+use super::vendors::{PlaceToCall, Places, Promises, overrides};
+use crate::base::diagnostic::Place;
+use crate::base::hash::Digest;
+use crate::call::needs::{Capabilities, Need};
+use crate::config::tables::{self, Order as WrittenOrder, Probe};
+use crate::config::{At, defaults, names};
+use crate::snapshot::deployment::{Credential, Deployment, Price, Timeouts};
+use crate::snapshot::pool::{BreakerSettings, Order, Pool, ProbeKind, ProbeSettings};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Compiled pools.
+#[derive(Default)]
+pub(super) struct Pools {
+    /// By public name and alias.
+    pub(super) by_name: HashMap<Arc<str>, Arc<Pool>>,
+    pub(super) deployments: Vec<Arc<Deployment>>,
+    /// What policy knows of each deployment, in the same order.
+    pub(super) facts: Vec<Facts>,
+    /// Positions of the deployments of an id; empty for one that could not be compiled.
+    by_id: BTreeMap<String, Vec<usize>>,
+    /// Whose every public name and alias is.
+    owners: BTreeMap<String, Place>,
+}
+
+/// What policy knows of a deployment beside what a snapshot needs.
+pub(super) struct Facts {
+    pub(super) region: Arc<str>,
+    pub(super) promises: Promises,
+    pub(super) export_class: u32,
+    pub(super) pools: BTreeSet<Arc<str>>,
+}
+
+impl Compiler<'_> {
+    pub(super) fn pools(&mut self, places: &Places<'_>) -> Pools {
+        let sources = self.sources;
+        let mut pools = Pools::default();
+        if sources.config.pool.is_empty() {
+            let help = "write [pool.NAME] with deployments = [\"vendor/model\"]: NAME is what clients ask for";
+            self.warning(&Place::file(&sources.path), "there is no pool, so there is no model to ask for", help);
+        }
+        for named in sources.config.pool.iter() {
+            pools.owners.insert(named.name.value.clone(), named.name.place.clone());
+        }
+        for named in sources.config.pool.iter() {
+            if let Some(table) = &named.body {
+                self.pool(&named.name, table, places, &mut pools);
+            }
+        }
+        pools
+    }
+
+    fn pool(&mut self, name: &At<String>, table: &tables::Pool, places: &Places<'_>, pools: &mut Pools) {
+        let aliases = self.aliases(table, pools);
+        let public: Arc<str> = Arc::from(name.as_str());
+        let mut tiers = Vec::new();
+        let mut seen = BTreeSet::new();
+        for tier in table.deployments.iter() {
+            let mut compiled = Vec::new();
+            for id in &tier.0 {
+                if !seen.insert(id.as_str()) {
+                    let message = format!("\"{}\" is listed twice in this pool", id.value);
+                    self.error(&id.place, message, "");
+                    continue;
+                }
+                for index in self.deployments(id, places, pools) {
+                    if let (Some(deployment), Some(facts)) = (pools.deployments.get(index), pools.facts.get_mut(index))
+                    {
+                        compiled.push(Arc::clone(deployment));
+                        facts.pools.insert(Arc::clone(&public));
+                    }
+                }
+            }
+            if !compiled.is_empty() {
+                tiers.push(compiled);
+            }
+        }
+        if seen.is_empty() {
+            let help = "list at least one, as in deployments = [\"vendor/model\"]";
+            self.error(&table.deployments.place, format!("the pool \"{public}\" has no deployment"), help);
+        }
+        let pool = Arc::new(self.settings(Arc::clone(&public), aliases, tiers, table));
+        for known_as in std::iter::once(&public).chain(&pool.aliases) {
+            pools.by_name.insert(Arc::clone(known_as), Arc::clone(&pool));
+        }
+    }
+
+    fn aliases(&mut self, table: &tables::Pool, pools: &mut Pools) -> Vec<Arc<str>> {
+        let mut aliases = Vec::new();
+        for alias in &table.aliases {
+            // clients ask for what their code says: vendors' own model names are welcome here
+            if let Some(message) = names::wrong_model(alias) {
+                self.error(&alias.place, message, "an alias is what clients send as `model`");
+                continue;
+            }
+            match pools.owners.insert(alias.value.clone(), alias.place.clone()) {
+                Some(other) => {
+                    let message = format!("the name \"{}\" stands for two pools", alias.value);
+                    self.error(&alias.place, message, format!("the other one is at {other}"));
+                }
+                None => aliases.push(Arc::from(alias.as_str())),
+            }
+        }
+        aliases
+    }
+
+    fn settings(
+        &mut self,
+        name: Arc<str>,
+        aliases: Vec<Arc<str>>,
+        tiers: Vec<Vec<Arc<Deployment>>>,
+        table: &tables::Pool,
+    ) -> Pool {
+        let attempts = table.attempts.as_ref().map_or(defaults::ATTEMPTS, |attempts| attempts.value);
+        if let Some(written) = table.attempts.as_ref().filter(|_| !(1..=defaults::MAX_ATTEMPTS).contains(&attempts)) {
+            let help = format!("between 1 and {}", defaults::MAX_ATTEMPTS);
+            self.error(&written.place, format!("{attempts} attempts cannot be made"), help);
+        }
+        if let Some(surge) = &table.surge {
+            self.warning(&surge.place, "`surge` is not in effect yet", "`max_price` is");
+        }
+        let max_price = table.max_price.as_ref().map(|price| ceiling(&price.value));
+        Pool {
+            name,
+            aliases,
+            tiers,
+            order: match table.order.unwrap_or(WrittenOrder::Listed) {
+                WrittenOrder::Listed => Order::Listed,
+                WrittenOrder::Price => Order::Price,
+                WrittenOrder::Latency => Order::Latency,
+            },
+            max_price,
+            patience: table.patience.unwrap_or(defaults::PATIENCE),
+            attempts,
+            deadline: table.deadline.unwrap_or(defaults::DEADLINE),
+            continuation: table.continuation.unwrap_or(false),
+            timeouts: DEFAULT_TIMEOUTS.with(overrides(table.timeouts.as_ref())),
+            breaker: self.breaker(table.breaker.as_ref()),
+            probe: ProbeSettings {
+                kind: match table.probe.unwrap_or(Probe::Free) {
+                    Probe::Off => ProbeKind::Off,
+                    Probe::Free => ProbeKind::Free,
+                    Probe::Paid => ProbeKind::Paid,
+                },
+                every: table.probe_every.unwrap_or(defaults::PROBE_EVERY),
+            },
+        }
+    }
+
+    fn breaker(&mut self, written: Option<&At<tables::Breaker>>) -> BreakerSettings {
+        let table = written.map(|written| &written.value);
+        let settings = BreakerSettings {
+            consecutive: table.and_then(|table| table.consecutive).unwrap_or(defaults::BREAKER_CONSECUTIVE),
+            samples: table.and_then(|table| table.samples).unwrap_or(defaults::BREAKER_SAMPLES),
+            success_percent: table.and_then(|table| table.success_percent).unwrap_or(defaults::BREAKER_SUCCESS_PERCENT),
+            open: table.and_then(|table| table.open).unwrap_or(defaults::BREAKER_OPEN),
+            cap: table.and_then(|table| table.cap).unwrap_or(defaults::BREAKER_CAP),
+            close_after: table.and_then(|table| table.close_after).unwrap_or(defaults::BREAKER_CLOSE_AFTER),
+            slow_start: table.and_then(|table| table.slow_start).unwrap_or(defaults::BREAKER_SLOW_START),
+        };
+        if let Some(written) = written {
+            let counts = [settings.consecutive, settings.samples, settings.close_after];
+            if counts.contains(&0) || settings.success_percent > 100 {
+                let help = "counts begin at 1, success_percent ends at 100";
+                self.error(&written.place, "the breaker has a number that makes no sense", help);
+            }
+            if settings.open > settings.cap || settings.open.is_zero() {
+                self.error(&written.place, "the breaker's `open` must be above zero and at most its `cap`", "");
+            }
+        }
+        settings
+    }
+
+    /// The positions of the deployments of an id, compiled when it is first used.
+    fn deployments(&mut self, id: &At<String>, places: &Places<'_>, pools: &mut Pools) -> Vec<usize> {
+        if let Some(known) = pools.by_id.get(id.as_str()) {
+            return known.clone();
+        }
+        let first = pools.deployments.len();
+        self.deployment(id, places, pools);
+        let added: Vec<usize> = (first..pools.deployments.len()).collect();
+        pools.by_id.insert(id.value.clone(), added.clone());
+        added
+    }
+
+    fn deployment(&mut self, id: &At<String>, places: &Places<'_>, pools: &mut Pools) {
+        let Some((endpoint, model)) = id.split_once('/') else {
+            let help = format!("write it as \"vendor/{}\"", id.value.escape_debug());
+            self.error(&id.place, "a deployment is written as \"endpoint/model\"", help);
+            return;
+        };
+        if let Some(message) = names::wrong_model(model) {
+            self.error(&id.place, message, "write the model as the vendor names it");
+            return;
+        }
+        let Some(place) = places.endpoints.get(endpoint) else {
+            self.unknown_endpoint(id, endpoint, places);
+            return;
+        };
+        let Some(place) = place else { return };
+        place.used.set(true);
+        let sources = self.sources;
+        let table = sources.config.deployment.iter().find(|named| named.name.value == id.value);
+        let table = table.and_then(|named| named.body.as_ref());
+        let region = self.deployment_region(id, model, place, table);
+        let facts = |region| Facts {
+            region,
+            promises: place.promises.clone(),
+            export_class: table.and_then(|table| table.export_class).unwrap_or_default(),
+            pools: BTreeSet::new(),
+        };
+        let own = table.map(|table| self.deployment_promises(table)).unwrap_or_default();
+        let template = self.template(model, place, table);
+        for credential in &place.credentials {
+            let mut facts = facts(Arc::clone(&region));
+            facts.promises = own.clone().or(facts.promises);
+            let index = pools.deployments.len();
+            pools.deployments.push(Arc::new(template.deployment(index, id, place, credential.as_ref())));
+            pools.facts.push(facts);
+        }
+    }
+
+    fn unknown_endpoint(&mut self, id: &At<String>, endpoint: &str, places: &Places<'_>) {
+        let without_url = self.sources.config.vendor.iter().any(|named| named.name.value == endpoint);
+        if without_url {
+            let help = format!("add `base_url` to [vendor.{endpoint}], or use one of its endpoints");
+            self.error(&id.place, format!("the vendor \"{endpoint}\" has no endpoint of its own"), help);
+        } else {
+            let named = At { value: endpoint.to_owned(), place: id.place.clone() };
+            self.unknown(&named, "vendor or endpoint", places.endpoints.keys().copied());
+        }
+    }
+
+    fn deployment_region(
+        &mut self,
+        id: &At<String>,
+        model: &str,
+        place: &PlaceToCall,
+        table: Option<&tables::Deployment>,
+    ) -> Arc<str> {
+        let host = &place.endpoint.host;
+        match table.and_then(|table| table.region.as_ref()) {
+            Some(declared) => match self.region(declared) {
+                Some(region) => {
+                    self.check_region(declared, &region, host, model);
+                    region
+                }
+                None => Arc::clone(&place.endpoint.region),
+            },
+            None => {
+                let inherited = At { value: place.endpoint.region.to_string(), place: id.place.clone() };
+                self.check_region(&inherited, &place.endpoint.region, host, model);
+                Arc::clone(&place.endpoint.region)
+            }
+        }
+    }
+
+    fn deployment_promises(&mut self, table: &tables::Deployment) -> Promises {
+        Promises {
+            agreements: self.words("agreement", table.agreements.as_deref()),
+            certifications: self.words("certification", table.certifications.as_deref()),
+            retention_days: table.retention_days,
+            trains_on_inputs: table.trains_on_inputs,
+        }
+    }
+
+    /// What all deployments of one id share.
+    fn template(&mut self, model: &str, place: &PlaceToCall, table: Option<&tables::Deployment>) -> Template {
+        let mut capabilities = place.endpoint.vendor.profile.capabilities;
+        if let Some(table) = table {
+            for need in self.needs(&table.offers) {
+                capabilities = capabilities.with(need);
+            }
+            for need in self.needs(&table.lacks) {
+                capabilities = capabilities.without(need);
+            }
+        }
+        let own = overrides(table.and_then(|table| table.timeouts.as_ref())).or(place.timeouts);
+        Template {
+            model: Arc::from(model),
+            capabilities,
+            price: table.and_then(|table| table.price.as_ref()).and_then(|price| self.price(price)),
+            default_max_tokens: table.and_then(|table| table.max_output).unwrap_or(defaults::MAX_OUTPUT_TOKENS),
+            own_timeouts: own,
+        }
+    }
+
+    fn needs(&mut self, names: &[At<String>]) -> Vec<Need> {
+        let mut needs = Vec::new();
+        for name in names {
+            match Need::ALL.into_iter().find(|need| need.name() == name.as_str()) {
+                Some(need) => needs.push(need),
+                None => self.unknown(name, "capability", Need::ALL.iter().map(|need| need.name())),
+            }
+        }
+        needs
+    }
+
+    fn price(&mut self, written: &At<tables::Price>) -> Option<Price> {
+        let (Some(input), Some(output)) = (written.input, written.output) else {
+            let help = "as in { input = 2.5, output = 10.0 }: US dollars per million tokens";
+            self.error(&written.place, "a price needs both `input` and `output`", help);
+            return None;
+        };
+        Some(Price {
+            input: input.0,
+            cached: written.cached.unwrap_or(input).0,
+            written: written.written.unwrap_or(input).0,
+            output: output.0,
+        })
+    }
+
+    /// Vendors, endpoints and deployments that no pool uses are probably a mistake.
+    pub(super) fn warn_of_unused(&mut self, places: &Places<'_>) {
+        for (name, place) in &places.endpoints {
+            if let Some(place) = place.as_ref().filter(|place| !place.used.get()) {
+                let message = format!("no pool uses \"{name}\"");
+                self.warning(&place.written, message, "name it in a pool's `deployments`, or remove it");
+            }
+        }
+        let config = &self.sources.config;
+        let listed =
+            config.pool.iter().filter_map(|named| named.body.as_ref()).flat_map(|pool| pool.deployments.iter());
+        let listed: BTreeSet<&str> = listed.flat_map(|tier| &tier.0).map(|id| id.as_str()).collect();
+        for named in config.deployment.iter().filter(|named| !listed.contains(named.name.as_str())) {
+            let help = match crate::base::diagnostic::nearest(&named.name, listed.iter().copied()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => "name it in a pool's `deployments`, or remove it".to_owned(),
+            };
+            self.warning(&named.name.place, format!("no pool uses \"{}\"", named.name.value.escape_debug()), help);
+        }
+    }
+}
+
+const DEFAULT_TIMEOUTS: Timeouts = Timeouts {
+    connect: defaults::CONNECT,
+    handshake: defaults::HANDSHAKE,
+    headers: defaults::HEADERS,
+    first_content: defaults::FIRST_CONTENT,
+    idle: defaults::IDLE,
+    progress: defaults::PROGRESS,
+    answer: defaults::ANSWER,
+};
+
+/// A bound of which the parts that were not given bound nothing.
+fn ceiling(table: &tables::Price) -> Price {
+    let none = crate::base::money::TokenPrice(u64::MAX);
+    let part = |part: Option<crate::config::values::UsdPerMillion>| part.map_or(none, |price| price.0);
+    Price {
+        input: part(table.input),
+        cached: part(table.cached),
+        written: part(table.written),
+        output: part(table.output),
+    }
+}
+
+struct Template {
+    model: Arc<str>,
+    capabilities: Capabilities,
+    price: Option<Price>,
+    default_max_tokens: u64,
+    own_timeouts: crate::snapshot::deployment::TimeoutOverrides,
+}
+
+impl Template {
+    fn deployment(&self, index: usize, id: &str, place: &PlaceToCall, credential: Option<&Credential>) -> Deployment {
+        let vendor = &place.endpoint.vendor.name;
+        let host_key = format!("{vendor} {}", place.url);
+        // the secret, not its name: a rotated credential starts afresh, a renamed one does not
+        let secret = credential.map(|credential| Digest::of_parts([credential.secret.expose().as_bytes()]).short());
+        let health_key = format!("{host_key} {} {}", self.model, secret.unwrap_or_default());
+        Deployment {
+            index,
+            id: Arc::from(id),
+            health_key: Arc::from(health_key),
+            host_key: Arc::from(host_key),
+            endpoint: Arc::clone(&place.endpoint),
+            model: Arc::clone(&self.model),
+            credential: credential.cloned(),
+            capabilities: self.capabilities,
+            price: self.price,
+            default_max_tokens: self.default_max_tokens,
+            timeouts: DEFAULT_TIMEOUTS.with(self.own_timeouts),
+            own_timeouts: self.own_timeouts,
+        }
+    }
+}
