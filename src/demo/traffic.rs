@@ -62,7 +62,8 @@ const SAMPLES: [Sample; 4] = [
 struct Outcome {
     status: u16,
     served_by: Option<String>,
-    attempts: String,
+    /// As the answer's head tells.
+    attempts: Option<u32>,
     whole: bool,
     /// The error's code, where there is one.
     code: String,
@@ -134,35 +135,48 @@ impl Traffic {
     }
 
     fn show(&mut self, sample: Sample, outcome: io::Result<Outcome>, took: Duration) {
-        let (key, _) = self.keys[sample.key.min(1)];
+        let key = sample.key.min(1);
+        let (name, _) = self.keys[key];
         let dialect = if sample.path == "/v1/messages" { "anthropic" } else { "openai" };
         let form = if sample.streamed { "stream" } else { "whole" };
-        let what = format!("{key:<9} {dialect:<9} {form:<6}");
-        self.summary.calls += 1;
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(error) => return self.screen.event(Tone::Bad, format_args!("{what}  no answer: {error}")),
+        let (tone, told) = match outcome {
+            Ok(outcome) => {
+                self.summary.count(&outcome);
+                let told = tell(&outcome, took, self.served[key].as_deref());
+                if outcome.whole {
+                    self.served[key] = outcome.served_by;
+                }
+                told
+            }
+            Err(error) => {
+                self.summary.calls += 1;
+                (Tone::Bad, format!("no answer: {error}"))
+            }
         };
-        let milliseconds = took.as_millis();
-        let served = outcome.served_by.clone().unwrap_or_else(|| "nobody".to_owned());
-        let text =
-            format!("{what}  {}  {served:<26} {} attempt(s) {milliseconds:>6} ms", outcome.status, outcome.attempts);
-        let before = &mut self.served[sample.key.min(1)];
-        let moved = outcome.whole && before.is_some() && *before != outcome.served_by;
-        let was = before.clone().unwrap_or_default();
+        self.screen.event(tone, format_args!("{name:<9} {dialect:<9} {form:<6}  {told}"));
+    }
+}
+
+impl Summary {
+    fn count(&mut self, outcome: &Outcome) {
+        self.calls += 1;
         if outcome.whole {
-            before.clone_from(&outcome.served_by);
+            self.answered += 1;
+            self.rescued += usize::from(outcome.attempts.is_some_and(|attempts| attempts > 1));
         }
-        if outcome.whole {
-            self.summary.answered += 1;
-            self.summary.rescued += usize::from(outcome.attempts != "1");
-        }
-        match (outcome.whole, moved) {
-            (true, true) => self.screen.event(Tone::Warning, format_args!("{text}  rewired from {was}")),
-            (true, false) => self.screen.event(Tone::Plain, text),
-            (false, _) if outcome.code.is_empty() => self.screen.event(Tone::Bad, format_args!("{text}  broken off")),
-            (false, _) => self.screen.event(Tone::Bad, format_args!("{text}  {}", outcome.code)),
-        }
+    }
+}
+
+/// What is shown of an outcome, after the key's last whole answer came from `before`.
+fn tell(outcome: &Outcome, took: Duration, before: Option<&str>) -> (Tone, String) {
+    let served = outcome.served_by.as_deref().unwrap_or("nobody");
+    let attempts = outcome.attempts.map_or_else(|| "?".to_owned(), |attempts| attempts.to_string());
+    let text = format!("{}  {served:<26} attempts {attempts}  {:>6} ms", outcome.status, took.as_millis());
+    match (outcome.whole, before) {
+        (true, Some(before)) if before != served => (Tone::Warning, format!("{text}  rewired from {before}")),
+        (true, _) => (Tone::Plain, text),
+        (false, _) if outcome.code.is_empty() => (Tone::Bad, format!("{text}  broken off")),
+        (false, _) => (Tone::Bad, format!("{text}  {}", outcome.code)),
     }
 }
 
@@ -170,7 +184,7 @@ impl Traffic {
 fn read(head: &Response<()>, body: Option<Bytes>, streamed: bool) -> Outcome {
     let header = |name: &str| head.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let served_by = header("x-backstay-served-by");
-    let attempts = header("x-backstay-attempts").unwrap_or_else(|| "?".to_owned());
+    let attempts = header("x-backstay-attempts").and_then(|count| count.parse().ok());
     let status = head.status().as_u16();
     let text = String::from_utf8_lossy(body.as_deref().unwrap_or_default()).into_owned();
     let whole = status == 200
@@ -199,11 +213,28 @@ mod tests {
             (503, Some("{\"error\": {\"code\": \"no_healthy_deployment\"}}"), false, false, "no_healthy_deployment"),
         ] {
             let outcome = read(&response(status), body.map(Bytes::from), streamed);
-            assert_eq!(
-                (outcome.whole, outcome.code.as_str(), outcome.attempts.as_str()),
-                (whole, code, "2"),
-                "{body:?}"
-            );
+            assert_eq!((outcome.whole, outcome.code.as_str(), outcome.attempts), (whole, code, Some(2)), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_change_of_deployment_is_told_as_rewiring() {
+        let outcome = |served: &str, whole: bool, code: &str| Outcome {
+            status: if whole { 200 } else { 503 },
+            served_by: Some(served.to_owned()),
+            attempts: Some(1),
+            whole,
+            code: code.to_owned(),
+        };
+        for (outcome, before, tone, told) in [
+            (outcome("a/m", true, ""), None, Tone::Plain, "ms"),
+            (outcome("a/m", true, ""), Some("a/m"), Tone::Plain, "ms"),
+            (outcome("b/m", true, ""), Some("a/m"), Tone::Warning, "rewired from a/m"),
+            (outcome("b/m", false, ""), Some("a/m"), Tone::Bad, "broken off"),
+            (outcome("b/m", false, "overloaded"), None, Tone::Bad, "overloaded"),
+        ] {
+            let (seen, text) = tell(&outcome, Duration::from_millis(5), before);
+            assert!(seen == tone && text.ends_with(told), "{text}");
         }
     }
 }
