@@ -190,6 +190,18 @@ mod tests {
     }
 
     #[test]
+    fn the_config_serves_without_a_warning() {
+        let home = tempfile::tempdir().unwrap();
+        let options = crate::demo::Options::default();
+        let folder = Folder::prepare(home.path(), Some(0), &options.policies).unwrap();
+        folder.trust_vendors(&Authority::new("test").unwrap()).unwrap();
+        let sources = crate::config::load::load(&folder.config(), &|_| None).unwrap();
+        let found = crate::snapshot::compile(&sources, 1, Timestamp::now().as_second());
+        let found = found.map(|(_, warnings)| warnings).unwrap_or_else(|errors| errors);
+        assert!(found.is_empty(), "{found:#?}");
+    }
+
+    #[test]
     fn a_second_start_keeps_edits_keys_and_certificates() {
         let home = tempfile::tempdir().unwrap();
         let first = Folder::prepare(home.path(), Some(0), &policies()).unwrap();

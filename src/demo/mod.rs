@@ -17,6 +17,7 @@ pub mod vendor;
 pub use screen::Screen;
 pub use traffic::Summary;
 
+use crate::policy;
 use certificates::Authority;
 use folder::Folder;
 use keys::Keyboard;
@@ -42,14 +43,15 @@ pub struct Options {
     pub duration: Option<Duration>,
     /// Breaks nothing by itself.
     pub quiet: bool,
-    /// Names and texts of the policies that the folder begins with; without any, the built-in ones serve.
+    /// Names and texts of the policies that the folder begins with: those that are built in, unless told otherwise.
     pub policies: Vec<(String, String)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let folder = PathBuf::from("backstay-demo");
-        Self { folder, port: None, duration: None, quiet: false, policies: Vec::new() }
+        let policies = vec![("base.cedar".to_owned(), policy::BASE.to_owned())];
+        Self { folder, port: None, duration: None, quiet: false, policies }
     }
 }
 
