@@ -7,3 +7,4 @@ mod floors;
 mod observe;
 mod support;
 mod tidy;
+mod failover;

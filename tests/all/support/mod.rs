@@ -2,3 +2,5 @@
 
 pub(crate) mod events;
 pub(crate) mod source;
+pub(crate) mod client;
+pub(crate) mod proxy;
