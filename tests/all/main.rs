@@ -2,6 +2,7 @@
 
 mod admin;
 mod dashboards;
+mod demo;
 mod faults;
 mod floors;
 mod observe;
