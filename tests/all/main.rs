@@ -6,6 +6,7 @@
 mod admin;
 mod corpus;
 mod dashboards;
+mod demo;
 mod faults;
 mod floors;
 mod observe;
