@@ -4,6 +4,7 @@ use crate::base::money::TokenPrice;
 use crate::config::load::load;
 use crate::policy::Ask;
 use crate::snapshot::Snapshot;
+use crate::snapshot::narrowing::Unfit;
 use crate::snapshot::pool::ProbeKind;
 use std::fs;
 use std::path::Path;
@@ -532,4 +533,18 @@ fn bounds_and_breakers_make_sense() {
     check(&pool("attempts = 0"), &["backstay.toml:17: 0 attempts ~ between 1 and 10"]);
     check(&pool("order = \"prise\""), &["backstay.toml:17: \"prise\" is not known here ~ \"price\""]);
     check("[pool.none]\ndeployments = []\n", &["backstay.toml:16: has no deployment"]);
+}
+
+#[test]
+fn a_header_narrows_the_residency_of_its_key() {
+    let (snapshot, _) = good(&SMALL.replace("residency = \"any\"", "residency = \"eea\""));
+    let key = snapshot.keys.by_name("app").expect("the key");
+    let narrowed = |asked: &str| snapshot.residency(key, asked).map(|zone| zone.to_string());
+    assert_eq!(narrowed("eu"), Ok("EU".to_owned()));
+    assert_eq!(narrowed("de"), Ok("DE".to_owned()));
+    assert_eq!(narrowed("any"), Ok("EEA".to_owned()));
+    assert_eq!(narrowed("US"), Err(Unfit::Contradicts));
+    assert_eq!(narrowed("atlantis"), Err(Unfit::Unknown));
+    assert_eq!(narrowed("unknown"), Err(Unfit::Unknown));
+    assert!(snapshot.data_class("health").is_some() && snapshot.data_class("secret").is_none());
 }
