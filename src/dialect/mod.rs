@@ -15,8 +15,6 @@ pub mod sse;
 pub mod translate;
 
 mod members;
-#[cfg(test)]
-mod recorded;
 
 /// A wire format that clients or vendors speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,5 @@
 //! Reads a request's body once: checks it, and notes what deciding and forwarding need. The bytes stay as they are.
 
-use crate::base::rejection::{Rejection, RejectionCode};
 use crate::call::needs::Needs;
 use crate::dialect::json::syntax::{Fault, Scanner, SyntaxError};
 use crate::dialect::json::value::{Value, unescape};
@@ -57,17 +56,9 @@ pub struct ScanError {
 
 impl From<SyntaxError> for ScanError {
     fn from(error: SyntaxError) -> Self {
+        let message = format!("the body is not acceptable JSON: {}", error.fault.words());
         let limit = (error.fault == Fault::TooDeep).then_some("json_depth");
-        let named = limit.map_or_else(String::new, |limit| format!(" (limit {limit})"));
-        let message =
-            format!("the body is not acceptable JSON: {} at byte {}{named}", error.fault.words(), error.offset);
         Self { message, offset: error.offset, limit, param: None }
-    }
-}
-
-impl From<ScanError> for Rejection {
-    fn from(error: ScanError) -> Self {
-        Self { param: error.param, ..Self::new(RejectionCode::InvalidRequest, error.message) }
     }
 }
 
@@ -144,7 +135,7 @@ impl<'a> Reading<'a> {
         let Some((known, rule)) = self.members.get(index) else { return Ok(None) };
         let bit = 1 << index;
         if self.seen & bit != 0 {
-            let message = format!("`{known}` is given twice (again at byte {offset}): give it once");
+            let message = format!("`{known}` is given twice: give it once");
             return Err(ScanError { message, offset, limit: None, param: Some(known) });
         }
         self.seen |= bit;
@@ -217,7 +208,7 @@ fn model_name(value: Value<'_>, offset: usize) -> Result<String, ScanError> {
         return Err(mistyped("model", "a name, not an empty string", offset));
     }
     if name.len() > MODEL_BYTES_MAX {
-        let message = format!("`model` is longer than {MODEL_BYTES_MAX} bytes (limit model_bytes)");
+        let message = format!("`model` is longer than {MODEL_BYTES_MAX} bytes");
         return Err(ScanError { message, offset, limit: Some("model_bytes"), param: Some("model") });
     }
     Ok(name.into_owned())
@@ -240,7 +231,7 @@ fn include_usage(value: Value<'_>, offset: usize) -> Result<bool, ScanError> {
 }
 
 fn mistyped(name: &'static str, wanted: &str, offset: usize) -> ScanError {
-    let message = format!("`{name}` must be {wanted} (byte {offset})");
+    let message = format!("`{name}` must be {wanted}");
     ScanError { message, offset, limit: None, param: Some(name) }
 }
 

@@ -5,6 +5,7 @@ mod dashboards;
 mod faults;
 mod floors;
 mod observe;
+mod recorded;
 mod support;
 mod tidy;
 mod failover;
