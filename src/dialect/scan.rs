@@ -10,6 +10,9 @@ use std::ops::Range;
 /// The longest model name that is looked at, in bytes.
 pub const MODEL_BYTES_MAX: usize = 256;
 
+/// The most top-level members that are taken: vendors know about forty.
+pub const MEMBERS_MAX: usize = 1024;
+
 /// What a request's body says, as far as it is not the vendor's business alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scan {
@@ -75,7 +78,11 @@ pub fn scan(dialect: Dialect, body: &[u8]) -> Result<Scan, ScanError> {
     let mut reading = Reading::new(dialect, body, scanner.at());
     scanner.space();
     if !scanner.take(b'}') {
-        loop {
+        for taken in 1.. {
+            if taken > MEMBERS_MAX {
+                let message = format!("the body has more than {MEMBERS_MAX} members");
+                return Err(ScanError { message, offset: scanner.at(), limit: Some("json_members"), param: None });
+            }
             let name_at = scanner.at();
             let name = scanner.name()?;
             let rule = reading.rule(name, name_at)?;
@@ -381,6 +388,7 @@ mod tests {
             (error.param, error.limit)
         };
         let deep = format!(r#"{{"model":"m","x":{}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        let wide = format!(r#"{{"model":"m"{}}}"#, r#","x":1"#.repeat(MEMBERS_MAX));
         let long = format!(r#"{{"model":"{}"}}"#, "m".repeat(MODEL_BYTES_MAX + 1));
         for (body, expected) in [
             (r#"{"model":"a","model":"b"}"#, (Some("model"), None)),
@@ -403,6 +411,7 @@ mod tests {
             (r#"{"model":""}"#, (Some("model"), None)),
             ("{}", (Some("model"), None)),
             (&deep, (None, Some("json_depth"))),
+            (&wide, (None, Some("json_members"))),
             (&long, (Some("model"), Some("model_bytes"))),
         ] {
             assert_eq!(refused(body), expected, "{body:.80}");

@@ -193,6 +193,14 @@ mod tests {
     }
 
     #[test]
+    fn f_076_insufficient_quota_means_what_the_profile_says() {
+        let body = r#"{"error":{"message":"x","type":"insufficient_quota","code":"insufficient_quota"}}"#;
+        let throttles = Profile { insufficient_quota_is_money: false, ..OPENAI };
+        assert_eq!(classified(&OPENAI, 429, &[], body).kind, FailureKind::Quota);
+        assert_eq!(classified(&throttles, 429, &[], body).kind, FailureKind::RateLimited);
+    }
+
+    #[test]
     fn a_request_above_the_whole_window_is_not_waited_for() {
         let body = r#"{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your rate limit"}}"#;
         let failure = classified(&ANTHROPIC, 429, &[("x-should-retry", "false")], body);
