@@ -74,6 +74,7 @@ fn failure(
 mod tests {
     use super::*;
     use crate::dialect::profile::{ANTHROPIC, OPENAI};
+    use proptest::prelude::*;
     use std::time::Duration;
 
     /// Noon of 2026-11-21.
@@ -258,5 +259,17 @@ mod tests {
         assert_eq!(classified(&ANTHROPIC, 529, &[("retry-after", "60")], body).retry_after, None);
         let waits = classified(&OPENAI, 503, &[("retry-after", "60")], "").retry_after;
         assert_eq!(waits, Some(Duration::from_secs(60)));
+    }
+
+    proptest! {
+        #[test]
+        fn f_075_nothing_a_vendor_says_panics(status: u16, hint in "[ -~]{0,40}", body in "[\\[{]?[ -~]{0,80}") {
+            for profile in [&OPENAI, &ANTHROPIC] {
+                let failure = classified(profile, status, &[("retry-after", &hint), ("retry-after-ms", &hint)], &body);
+                let waits = failure.retry_after.unwrap_or(Duration::from_secs(1));
+                prop_assert!((Duration::from_millis(250)..=Duration::from_secs(300)).contains(&waits));
+                let _ = in_answer(profile, Phase::Content, body.as_bytes());
+            }
+        }
     }
 }
