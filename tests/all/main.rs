@@ -14,6 +14,7 @@ mod observe;
 mod server;
 #[cfg(test)]
 mod papers;
+mod recorded;
 mod support;
 mod tidy;
 mod failover;
