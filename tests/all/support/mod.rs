@@ -4,3 +4,5 @@ pub(crate) mod certificates;
 pub(crate) mod events;
 pub(crate) mod serving;
 pub(crate) mod source;
+pub(crate) mod client;
+pub(crate) mod proxy;
