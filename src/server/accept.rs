@@ -87,6 +87,8 @@ pub(crate) async fn run(door: Door, shared: Arc<Shared>, workers: Arc<Queues>) -
                 let count = drain.connection();
                 workers.hand_over(Accepted { socket, address, listener: Arc::clone(&door.name), count }).await;
             }
+            // One client's misfortune; a pause would let such clients hold up the others.
+            Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 sink.emit(Event::LimitRejected { limit: "accept" });
                 tracing::warn!(listener = %door.name, %error, "accepting failed; pausing");
@@ -124,6 +126,14 @@ impl Queues {
             let _ = queue.send(accepted).await;
         }
     }
+}
+
+/// Whether accepting failed because of the connection, and not because descriptors or memory ran out.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
 }
 
 fn listening(address: SocketAddr) -> io::Result<std::net::TcpListener> {

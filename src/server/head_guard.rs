@@ -134,9 +134,6 @@ impl HeadCheck {
     }
 
     fn check_line(&mut self, line: &[u8], start: usize, bounds: &Bounds) -> Result<(), Fault> {
-        if line.iter().fold(false, |bad, byte| bad | (*byte < b' ' && *byte != b'\t') | (*byte == 0x7f)) {
-            return Err(Fault::malformed("a control character in the head"));
-        }
         if self.request.is_some() {
             return self.check_field(line, start, bounds);
         }
@@ -156,13 +153,13 @@ impl HeadCheck {
         if self.headers > bounds.headers {
             return Err(Fault::HEAD_TOO_LARGE);
         }
-        let Some(colon) = memchr(b':', line) else { return Err(Fault::malformed("a header field without a colon")) };
-        let (name, rest) = line.split_at(colon);
-        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
-            // A folded line begins with a space, and a space before the colon ends the name: both are caught here.
-            return Err(Fault::malformed("an invalid header field name"));
+        // A folded line begins with a space, and a space before the colon ends the name: both are caught here.
+        let colon = line.iter().position(|byte| !is_token(*byte)).filter(|end| *end > 0 && line[*end] == b':');
+        let Some(colon) = colon else { return Err(Fault::malformed("an invalid header field name")) };
+        let (name, value) = (&line[..colon], &line[colon + 1..]);
+        if value.iter().fold(false, |bad, byte| bad | is_control(*byte)) {
+            return Err(Fault::malformed("a control character in a header field"));
         }
-        let value = rest.get(1..).unwrap_or_default();
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
         match name.len() {
             4 if is(b"host") => self.take_host(value, start + colon + 1),
@@ -281,6 +278,11 @@ const fn is_token_mark(byte: u8) -> bool {
         byte,
         b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
     )
+}
+
+/// A byte that no field value may hold (RFC 9110, 5.5); the tab may stand between words.
+const fn is_control(byte: u8) -> bool {
+    (byte < b' ' && byte != b'\t') || byte == 0x7f
 }
 
 const fn is_blank(byte: u8) -> bool {

@@ -1,7 +1,9 @@
 //! Floods of HTTP/2 frames.
 
+use super::SHORT;
 use crate::support::certificates::{Authority, client};
 use crate::support::serving::{Running, bounds, get, http2, listener, soon, start};
+use backstay::server::bounds::Bounds;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A frame of HTTP/2 (RFC 9113, 4.1).
@@ -57,4 +59,17 @@ async fn f_119_f_121_floods_of_http2_close_their_connection_alone() {
         let stream = server.connect_tls(client(&authority, None, &["h2"]), "localhost").await.unwrap();
         assert_eq!(soon("an answer", http2(stream).await.send_request(get("/"))).await.unwrap().status(), 200);
     }
+}
+
+#[tokio::test]
+async fn f_115_an_idle_http2_connection_is_told_to_go_and_then_closed() {
+    let authority = Authority::new();
+    let idle = Bounds { idle: SHORT, ..bounds() };
+    let server = start(listener(vec![authority.certificate(&["localhost"])]), idle);
+    let mut stream = server.connect_tls(client(&authority, None, &["h2"]), "localhost").await.unwrap();
+    // It never answers the ping that goes with the GOAWAY.
+    stream.write_all(&[&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &frame(4, 0, 0, &[])].concat()).await.unwrap();
+    let mut said = Vec::new();
+    let _ = soon("the connection's end", stream.read_to_end(&mut said)).await;
+    assert!(said.windows(9).any(|window| window[3] == 7 && window[5..9] == [0; 4]), "a GOAWAY came first");
 }

@@ -1,7 +1,7 @@
 //! Clients that leave, and answers that break.
 
 use crate::support::certificates::{Authority, client};
-use crate::support::serving::{bounds, get, http2, listener, soon, start};
+use crate::support::serving::{bounds, get, http2, listener, read_to_end, soon, start};
 use http_body_util::BodyExt;
 use tokio::io::AsyncWriteExt;
 
@@ -102,4 +102,22 @@ async fn an_answer_that_breaks_is_never_taken_for_a_whole_one() {
     assert_eq!(first, "first ");
     assert!(soon("the reset", body.frame()).await.unwrap().is_err());
     assert_eq!(soon("an answer", sender.send_request(get("/"))).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn f_155_a_panic_ends_one_exchange_and_nothing_else() {
+    let authority = Authority::new();
+    let server = start(listener(vec![authority.certificate(&["localhost"])]), bounds());
+    let mut first = server.connect_tls(client(&authority, None, &["http/1.1"]), "localhost").await.unwrap();
+    first.write_all(b"GET /panic HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    assert_eq!(read_to_end(&mut first).await, "");
+
+    let stream = server.connect_tls(client(&authority, None, &["h2"]), "localhost").await.unwrap();
+    let mut sender = http2(stream).await;
+    assert!(soon("a reset", sender.send_request(get("/panic"))).await.is_err());
+    let answer = soon("an answer", sender.send_request(get("/"))).await.unwrap();
+    assert_eq!(soon("the body", answer.into_body().collect()).await.unwrap().to_bytes(), "hello");
+    drop(sender);
+    server.drain.begin();
+    soon("the end, with every exchange counted out", server.served).await.unwrap().unwrap();
 }

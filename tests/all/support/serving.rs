@@ -109,6 +109,7 @@ impl Application for TestApplication {
                 Err(BodyError::Malformed) => text(guard, 400, "malformed"),
                 Err(BodyError::Gone) => std::future::pending().await,
             },
+            "/panic" => panic!("a fault of ours"),
             "/hang" => std::future::pending().await,
             "/wait" => {
                 self.go_on.acquire().await.unwrap().forget();
