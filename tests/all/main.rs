@@ -9,6 +9,7 @@ mod faults;
 mod floors;
 mod observe;
 mod papers;
+mod secrets;
 mod support;
 mod tidy;
 mod failover;
