@@ -3,8 +3,8 @@
 use crate::base::diagnostic::Diagnostic;
 use crate::base::hash::Digest;
 use crate::base::secret::Secret;
-use crate::config::tables::Config;
-use crate::config::values::SecretSource;
+use crate::config::secrets::SecretSource;
+use crate::config::tables::{Config, PriceBook};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -41,10 +41,10 @@ pub struct Sources {
     /// The policies.
     pub policies: PolicySource,
     /// Dated prices, where there is such a file.
-    pub prices: Option<TextFile>,
+    pub prices: Option<PriceBook>,
     /// What was found while reading: errors here make the compilation fail, together with its own.
     pub diagnostics: Vec<Diagnostic>,
-    /// Config files by path.
+    /// Config files and price book by path.
     pub(super) texts: Vec<TextFile>,
     /// Certificates by path.
     pub(super) files: BTreeMap<PathBuf, Vec<u8>>,
@@ -85,8 +85,7 @@ impl Sources {
         let mut parts: Vec<(&str, Vec<u8>, &[u8])> = Vec::new();
         let texts = self.texts.iter().map(|file| ("config", file));
         let policies = policies.iter().map(|file| ("policy", file));
-        let prices = self.prices.iter().map(|file| ("prices", file));
-        for (kind, file) in texts.chain(policies).chain(prices) {
+        for (kind, file) in texts.chain(policies) {
             parts.push((kind, path_bytes(&file.path), file.text.as_bytes()));
         }
         for (path, content) in &self.files {

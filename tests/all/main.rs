@@ -4,10 +4,15 @@
 #![cfg(test)]
 
 mod admin;
+mod corpus;
 mod dashboards;
+mod demo;
 mod faults;
 mod floors;
 mod observe;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
 mod papers;
 mod secrets;
 mod support;

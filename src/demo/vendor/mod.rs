@@ -21,6 +21,7 @@ mod fault;
 mod http1;
 mod http2;
 mod log;
+mod misconduct;
 mod openai_chat;
 mod plan;
 mod request;
@@ -32,6 +33,7 @@ pub use fault::{Fault, Phase, UnknownFault};
 pub use log::{CloseKind, Closed, Connection, End, Ended, Entries, Handshake, Log, Request};
 pub use script::{Cuts, Recording, Script, Setup, Tls};
 
+use crate::base::random::Random;
 use crate::dialect::Dialect;
 use asked::Asked;
 use door::Door;
@@ -66,14 +68,14 @@ struct Shared {
 }
 
 impl Vendor {
-    /// Starts a vendor on a free loopback port.
+    /// Starts a vendor on loopback.
     ///
     /// # Errors
-    /// When no port can be had.
+    /// When its port cannot be had.
     pub async fn start(setup: Setup) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             dialect: setup.dialect,
-            door: Door::open()?,
+            door: Door::open(setup.port)?,
             handshakes: connection::Handshakes::new(setup.tls, setup.http2),
             schedule: Mutex::new(Schedule::Steady(None)),
             script: Mutex::new(Arc::new(setup.script)),
@@ -115,7 +117,7 @@ impl Vendor {
 
     /// Each call meets one of the faults `among` with the probability `rate`; the same `seed` gives the same lots.
     pub fn misbehave_at_random(&self, seed: u64, rate: f64, among: impl IntoIterator<Item = Fault>) {
-        self.schedule(Schedule::Random { state: seed, rate, among: among.into_iter().collect() });
+        self.schedule(Schedule::Random { lots: Random::seeded(seed), rate, among: among.into_iter().collect() });
     }
 
     /// The steady fault, if there is one.

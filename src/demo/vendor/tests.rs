@@ -358,6 +358,7 @@ async fn http2_counts_cancelled_streams_and_keeps_the_connection() {
     let vendor = Vendor::start(Setup::new(Dialect::OpenaiChat).http2()).await.unwrap();
     let log = vendor.log();
     let stream = TcpStream::connect(vendor.address()).await.unwrap();
+    stream.set_nodelay(true).unwrap();
     let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_reset_streams(4_096)

@@ -73,14 +73,13 @@ pub(in crate::dialect) fn exact(part: Part, value: Value<'_>) -> Needs {
         }
         Part::System => needs = blocks(value),
         Part::Tools => {
-            for tool in value.elements() {
-                if let Some(need) =
-                    tool.get("type").and_then(|kind| tool_need(kind.text().unwrap_or_default().as_bytes()))
-                {
-                    needs.add(need);
-                }
-                if tool.get("cache_control").is_some() {
-                    needs.add(Need::CacheControl);
+            for (name, value) in value.elements().flat_map(Value::members).filter(|(_, value)| !value.is_null()) {
+                match &*name {
+                    "type" => tool_need(value.text().unwrap_or_default().as_bytes())
+                        .into_iter()
+                        .for_each(|need| needs.add(need)),
+                    "cache_control" => needs.add(Need::CacheControl),
+                    _ => {}
                 }
             }
         }

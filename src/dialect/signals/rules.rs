@@ -188,6 +188,12 @@ pub(super) const COMMON: &[Rule] = &[
         kind: FailureKind::BadRequest,
         reason: "unknown_id",
     },
+    // inside a stream the type must do for the status
+    Rule {
+        test: Test::StatusSays(0, &["server_error", "internal error"]),
+        kind: FailureKind::ServerError,
+        reason: "server_error",
+    },
 ];
 
 /// What a status means where no word was known. A status of 0 stands for none.
