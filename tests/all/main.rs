@@ -15,6 +15,7 @@ mod server;
 #[cfg(test)]
 mod papers;
 mod recorded;
+mod secrets;
 mod support;
 mod tidy;
 mod failover;
