@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
             self.expected(value, "a table");
             return None;
         };
-        let known: Vec<&str> = known.iter().map(|name| plain(name)).collect();
+        let known: Vec<&str> = known.iter().map(|name| field_name(name)).collect();
         for key in table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
             let name = key.get_ref().as_ref();
             let help = match nearest(name, known.iter().copied()) {
@@ -130,7 +130,7 @@ impl<'a> Reader<'a> {
 
     /// One field of a table.
     pub(super) fn field<T: Read>(&mut self, value: &Value<'_>, table: &DeTable<'_>, name: &str) -> Option<T> {
-        let name = plain(name);
+        let name = field_name(name);
         match table.get(name) {
             Some(field) => T::read(field, self),
             None => T::absent().or_else(|| {
@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The name in the document of a field whose name in Rust is a keyword.
-fn plain(name: &str) -> &str {
+pub(super) fn field_name(name: &str) -> &str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
@@ -162,73 +162,6 @@ fn article(type_name: &str) -> String {
     let vowel = type_name.starts_with(['a', 'e', 'i', 'o', 'u']);
     format!("{} {type_name}", if vowel { "an" } else { "a" })
 }
-
-/// Declares a section: its fields, how it is read, and its schema, from one list.
-macro_rules! section {
-    ($(#[doc = $doc:literal])* $name:ident { $($(#[doc = $field_doc:literal])* $field:ident: $type:ty,)* }) => {
-        $(#[doc = $doc])*
-        #[derive(Clone, Debug)]
-        pub struct $name {
-            $($(#[doc = $field_doc])* pub $field: $type,)*
-        }
-
-        impl $crate::config::reader::Section for $name {
-            const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
-        }
-
-        impl $crate::config::reader::Read for $name {
-            fn read(
-                value: &toml::Spanned<toml::de::DeValue<'_>>,
-                reader: &mut $crate::config::reader::Reader<'_>,
-            ) -> Option<Self> {
-                let table = reader.table(value, <Self as $crate::config::reader::Section>::FIELDS)?;
-                $(let $field = reader.field(value, table, stringify!($field));)*
-                Some(Self { $($field: $field?),* })
-            }
-
-            fn schema() -> serde_json::Value {
-                $crate::config::reader::object_schema(
-                    concat!($($doc),*),
-                    [$((
-                        stringify!($field),
-                        concat!($($field_doc),*),
-                        <$type as $crate::config::reader::Read>::schema(),
-                        <$type as $crate::config::reader::Read>::absent().is_none(),
-                    )),*],
-                )
-            }
-        }
-    };
-}
-
-/// Declares a word out of a few.
-macro_rules! choice {
-    ($(#[doc = $doc:literal])* $name:ident { $($(#[doc = $word_doc:literal])* $variant:ident = $word:literal,)* }) => {
-        $(#[doc = $doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name {
-            $($(#[doc = $word_doc])* $variant,)*
-        }
-
-        impl $crate::config::reader::Read for $name {
-            fn read(
-                value: &toml::Spanned<toml::de::DeValue<'_>>,
-                reader: &mut $crate::config::reader::Reader<'_>,
-            ) -> Option<Self> {
-                match reader.word(value, &[$($word),*])? {
-                    $($word => Some(Self::$variant),)*
-                    _ => None,
-                }
-            }
-
-            fn schema() -> serde_json::Value {
-                serde_json::json!({ "enum": [$($word),*] })
-            }
-        }
-    };
-}
-
-pub(super) use {choice, section};
 
 impl Reader<'_> {
     /// A string out of a few.
@@ -249,28 +182,6 @@ impl Reader<'_> {
     }
 }
 
-/// The schema of a table: name, description, schema and obligation of each field.
-pub(super) fn object_schema<const N: usize>(doc: &str, fields: [(&str, &str, Json, bool); N]) -> Json {
-    let mut properties = serde_json::Map::new();
-    let mut required = Vec::new();
-    for (name, description, mut schema, obligatory) in fields {
-        if let Some(object) = schema.as_object_mut() {
-            object.insert("description".to_owned(), json!(description.trim()));
-        }
-        properties.insert(plain(name).to_owned(), schema);
-        if obligatory {
-            required.push(plain(name));
-        }
-    }
-    json!({
-        "type": "object",
-        "description": doc.trim(),
-        "properties": properties,
-        "required": required,
-        "additionalProperties": false,
-    })
-}
-
 impl<T: Read> Read for At<T> {
     fn read(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
         let place = reader.place(value.span().start);
@@ -282,10 +193,10 @@ impl<T: Read> Read for At<T> {
     }
 }
 
-/// A field that may be left out, and that counts as left out when it cannot be read.
+/// A field that may be left out; one that cannot be read spoils its table, so that nothing is made of a half-read one.
 impl<T: Read> Read for Option<T> {
     fn read(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
-        Some(T::read(value, reader))
+        T::read(value, reader).map(Some)
     }
 
     fn absent() -> Option<Self> {
@@ -297,14 +208,16 @@ impl<T: Read> Read for Option<T> {
     }
 }
 
-/// A list; its unreadable members are reported and left out.
+/// A list, of which every member can be read.
 impl<T: Read> Read for Vec<T> {
     fn read(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
         let Some(array) = value.get_ref().as_array() else {
             reader.expected(value, "a list");
             return None;
         };
-        Some(array.iter().filter_map(|item| T::read(item, reader)).collect())
+        // every member is read before the first failure counts, so that all are reported
+        let members: Vec<Option<T>> = array.iter().map(|item| T::read(item, reader)).collect();
+        members.into_iter().collect()
     }
 
     fn absent() -> Option<Self> {
@@ -313,6 +226,32 @@ impl<T: Read> Read for Vec<T> {
 
     fn schema() -> Json {
         json!({ "type": "array", "items": T::schema() })
+    }
+}
+
+/// A table that there is once; one that cannot be read does not spoil the document.
+#[derive(Clone, Debug)]
+pub struct Single<T>(pub Option<At<T>>);
+
+impl<T> std::ops::Deref for Single<T> {
+    type Target = Option<At<T>>;
+
+    fn deref(&self) -> &Option<At<T>> {
+        &self.0
+    }
+}
+
+impl<T: Section> Read for Single<T> {
+    fn read(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self(At::read(value, reader)))
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self(None))
+    }
+
+    fn schema() -> Json {
+        T::schema()
     }
 }
 

@@ -14,7 +14,13 @@ pub mod splice;
 pub mod sse;
 pub mod translate;
 
+mod emit;
+mod honour;
 mod members;
+mod object;
+mod schema;
+#[cfg(test)]
+mod recorded;
 
 /// A wire format that clients or vendors speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

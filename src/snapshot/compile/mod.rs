@@ -2,17 +2,19 @@
 
 mod base_url;
 mod certificates;
+mod deployments;
 mod keys;
 mod listeners;
 mod policy;
 mod pools;
+mod prices;
 #[cfg(test)]
 mod tests;
 mod vendors;
 
 use crate::base::diagnostic::{Diagnostic, Place, Severity, nearest};
 use crate::base::secret::Secret;
-use crate::config::values::SecretSource;
+use crate::config::secrets::SecretSource;
 use crate::config::{At, Sources, Tables, defaults, names};
 use crate::policy::vocabulary::Vocabulary;
 use crate::snapshot::Snapshot;
@@ -59,13 +61,14 @@ impl Compiler<'_> {
     fn snapshot(&mut self, generation: u64) -> Option<Snapshot> {
         self.extend_vocabulary();
         self.check_names();
+        self.check_price_book();
         let places = self.places();
         let pools = self.pools(&places);
         let keys = self.keys(&pools);
         let listeners = self.listeners();
         let admin = self.admin();
         let bounds = self.bounds();
-        let engine = self.engine(&places, &pools, &keys);
+        let engine = self.engine(&pools, &keys);
         self.warn_of_unused(&places);
         Some(Snapshot {
             generation,
@@ -97,7 +100,8 @@ impl Compiler<'_> {
     fn check_names_of<T>(&mut self, kind: &str, tables: &Tables<T>) {
         for name in tables.iter().map(|named| &named.name) {
             if let Some(message) = names::wrong(name) {
-                self.error(&name.place, format!("[{kind}]: {message}"), names::NAME_HELP);
+                let aliases = if kind == "pool" { "; other names that clients ask for are `aliases`" } else { "" };
+                self.error(&name.place, format!("[{kind}]: {message}"), format!("{}{aliases}", names::NAME_HELP));
             }
         }
         self.check_twice(kind, tables);
