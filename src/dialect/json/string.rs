@@ -40,11 +40,12 @@ fn code_unit(bytes: &[u8], start: usize) -> (usize, Result<u32, Failed>) {
 /// Where the next byte stands that does not stand for itself in a string: a quote, a backslash or a control character.
 #[inline]
 pub(super) fn special_from(bytes: &[u8], mut at: usize) -> usize {
-    // most names and words end within the first step; prose is worth the wider one
-    if let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        match special_in(chunk) {
-            Some(found) => return at + found,
-            None => at += 16,
+    // names and words end within the first step, lines with escapes within the next; longer prose is worth wider ones
+    for _ in 0..4 {
+        match bytes.get(at..).and_then(<[u8]>::first_chunk).map(special_in) {
+            Some(Some(found)) => return at + found,
+            Some(None) => at += 16,
+            None => break,
         }
     }
     while let Some(wide) = bytes.get(at..).and_then(<[u8]>::first_chunk::<32>) {
