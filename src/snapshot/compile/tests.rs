@@ -517,6 +517,19 @@ fn what_is_not_used_is_warned_of() {
 }
 
 #[test]
+fn vendors_and_their_endpoints_fit() {
+    check("[vendor.x]\ndialect = \"openai\"\n", &["backstay.toml:15: answers nowhere ~ base_url"]);
+    let listed = "[vendor.x]\ndialect = \"openai\"\n[pool.y]\ndeployments = [\"x/m\"]\n";
+    check(listed, &["backstay.toml:15: answers nowhere", "backstay.toml:18: no endpoint of its own ~ [vendor.x]"]);
+    check_instead("/v1\"", "/v1/chat/completions\"", &["backstay.toml:6: ends with \"/chat/completions\" ~ prefix"]);
+    check_instead("https://api", "http://api", &["backstay.toml:6: plain HTTP is for loopback"]);
+    let both = "{ env = \"A_KEY\" }\ncredentials = [{ name = \"b\", env = \"B_KEY\" }]";
+    check_instead("{ env = \"OPENAI_API_KEY\" }", both, &["backstay.toml:8: both `credential` and `credentials`"]);
+    check_instead("region = \"us\"", "region = \"us\"\nauth = \"sigv4\"", &["backstay.toml:8: not supported yet"]);
+    check_instead("region = \"us\"", "ca_file = \"ca.pem\"", &["backstay.toml:7: cannot read ca.pem"]);
+}
+
+#[test]
 fn one_deployment_under_two_names_shares_its_health() {
     let twin = "[endpoint.twin]\nvendor = \"openai\"\nbase_url = \"https://api.openai.com/v1/\"\nregion = \"REGION\"\n\
                 credential = { env = \"OPENAI_API_KEY\" }\n[pool.two]\ndeployments = [\"twin/gpt-5.5\"]\n";
