@@ -1,19 +1,179 @@
-//! stub
+//! From one dialect to another, through the canonical form: the doors that each dialect's folder stands behind.
+
+use super::Dialect;
+use super::profile::Profile;
+use super::sse::Event;
+use super::{anthropic, openai_chat};
 use crate::base::failure::Failure;
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::Call;
-use crate::dialect::Dialect;
-use crate::dialect::profile::Profile;
-use crate::dialect::sse::Event;
+use crate::call::delta::Delta;
+use crate::call::reply::Reply;
 use bytes::{Bytes, BytesMut};
-pub fn read_call(_: Dialect, _: &[u8]) -> Result<Call, Rejection> { unimplemented!() }
-pub fn write_call(_: &Profile, _: &Call, _: &str, _: u64, _: bool) -> Result<Bytes, Refusal> { unimplemented!() }
-pub struct Reply;
-pub fn read_reply(_: &Profile, _: &[u8]) -> Result<Reply, Failure> { unimplemented!() }
-pub fn write_reply(_: Dialect, _: &Reply) -> Bytes { unimplemented!() }
-pub struct StreamTranslator;
+
+/// Reads a client's request.
+///
+/// # Errors
+/// A rejection that names the member, where the body is not what the dialect allows.
+pub fn read_call(dialect: Dialect, body: &[u8]) -> Result<Call, Rejection> {
+    match dialect {
+        Dialect::OpenaiChat => openai_chat::request::read::read_call(body),
+        Dialect::Anthropic => anthropic::request::read::read_call(body),
+    }
+}
+
+/// Writes the request to a vendor's `model`. Where the vendor demands a cap on the answer's tokens and the client gave
+/// none, it is `default_max_tokens`; `include_usage` asks for the usage of a stream, where that has to be asked for.
+///
+/// # Errors
+/// [`Refusal::Capability`] that names what the vendor's dialect cannot honour: nothing is left out unsaid.
+pub fn write_call(
+    profile: &Profile,
+    call: &Call,
+    model: &str,
+    default_max_tokens: u64,
+    include_usage: bool,
+) -> Result<Bytes, Refusal> {
+    if let Some(need) = call.needs().unmet(profile.capabilities) {
+        return Err(Refusal::Capability(need.name()));
+    }
+    match profile.dialect {
+        Dialect::OpenaiChat => openai_chat::request::write::write_call(profile, call, model, include_usage),
+        Dialect::Anthropic => anthropic::request::write::write_call(call, model, default_max_tokens),
+    }
+    .map(Bytes::from)
+}
+
+/// Reads a vendor's whole answer.
+///
+/// # Errors
+/// [`Malformed`](crate::base::failure::FailureKind::Malformed) where the body is no answer of the vendor's dialect.
+pub fn read_reply(profile: &Profile, body: &[u8]) -> Result<Reply, Failure> {
+    match profile.dialect {
+        Dialect::OpenaiChat => openai_chat::response::read_reply(body),
+        Dialect::Anthropic => anthropic::response::read_reply(body),
+    }
+}
+
+/// Writes a whole answer for a client.
+#[must_use]
+pub fn write_reply(dialect: Dialect, reply: &Reply) -> Bytes {
+    match dialect {
+        Dialect::OpenaiChat => openai_chat::response::write_reply(reply),
+        Dialect::Anthropic => anthropic::response::write_reply(reply),
+    }
+    .into()
+}
+
+/// Reads a vendor's stream, event by event.
+#[derive(Debug)]
+pub struct StreamReader(Reader);
+
+#[derive(Debug)]
+enum Reader {
+    OpenaiChat(openai_chat::stream::Reader),
+    Anthropic(anthropic::stream::Reader),
+}
+
+impl StreamReader {
+    /// A reader of `profile`'s streams.
+    #[must_use]
+    pub fn new(profile: &Profile) -> Self {
+        Self(match profile.dialect {
+            Dialect::OpenaiChat => Reader::OpenaiChat(openai_chat::stream::Reader::default()),
+            Dialect::Anthropic => Reader::Anthropic(anthropic::stream::Reader::default()),
+        })
+    }
+
+    /// Reads one event and hands on the deltas that it adds.
+    ///
+    /// # Errors
+    /// [`Malformed`](crate::base::failure::FailureKind::Malformed) for what is no event of the dialect,
+    /// [`SseError`](crate::base::failure::FailureKind::SseError) for the vendor's error.
+    pub fn event(&mut self, event: &Event<'_>, mut sink: impl FnMut(Delta<'_>)) -> Result<(), Failure> {
+        let data = event.data.trim_ascii();
+        if data.is_empty() {
+            return Ok(());
+        }
+        match &mut self.0 {
+            Reader::OpenaiChat(reader) => reader.event(data, &mut sink),
+            Reader::Anthropic(reader) => reader.event(data, &mut sink),
+        }
+    }
+}
+
+/// Retells a vendor's stream in the client's dialect.
+#[derive(Debug)]
+pub struct StreamTranslator {
+    reader: StreamReader,
+    writer: Writer,
+    created_s: u64,
+}
+
+#[derive(Debug)]
+enum Writer {
+    OpenaiChat(openai_chat::stream::Writer),
+    Anthropic(anthropic::stream::Writer),
+}
+
 impl StreamTranslator {
-    pub fn new(_: &'static Profile, _: Dialect, _: bool) -> Self { Self }
-    pub fn event(&mut self, _: &Event<'_>, _: &mut BytesMut) -> Result<(), Failure> { unimplemented!() }
-    pub fn end(&mut self, _: &mut BytesMut) {}
+    /// A translator of a stream of `profile` for a client of `client`, which is told the usage with `include_usage`.
+    #[must_use]
+    pub fn new(profile: &Profile, client: Dialect, include_usage: bool) -> Self {
+        let writer = match client {
+            Dialect::OpenaiChat => Writer::OpenaiChat(openai_chat::stream::Writer::new(include_usage)),
+            Dialect::Anthropic => Writer::Anthropic(anthropic::stream::Writer::default()),
+        };
+        Self { reader: StreamReader::new(profile), writer, created_s: 0 }
+    }
+
+    /// The same, which tells a client that wants to know when the answer was made, in seconds since 1970, where the
+    /// vendor does not.
+    #[must_use]
+    pub const fn created_s(mut self, created_s: u64) -> Self {
+        self.created_s = created_s;
+        self
+    }
+
+    /// Retells one event; what it adds for the client is appended to `out`.
+    ///
+    /// # Errors
+    /// As of [`StreamReader::event`], and where what the vendor sends has no order in the client's dialect.
+    pub fn event(&mut self, event: &Event<'_>, out: &mut BytesMut) -> Result<(), Failure> {
+        let (writer, created_s) = (&mut self.writer, self.created_s);
+        let mut written = Ok(());
+        self.reader.event(event, |delta| {
+            if written.is_ok() {
+                written = writer.delta(dated(delta, created_s), out);
+            }
+        })?;
+        written
+    }
+
+    /// Writes the end of the client's stream, after the vendor's was complete. An answer that broke off is not ended.
+    pub fn end(&mut self, out: &mut BytesMut) {
+        match &mut self.writer {
+            Writer::OpenaiChat(writer) => writer.end(out),
+            Writer::Anthropic(writer) => writer.end(out),
+        }
+    }
+}
+
+impl Writer {
+    fn delta(&mut self, delta: Delta<'_>, out: &mut BytesMut) -> Result<(), Failure> {
+        match self {
+            Self::OpenaiChat(writer) => {
+                writer.delta(delta, out);
+                Ok(())
+            }
+            Self::Anthropic(writer) => writer.delta(delta, out),
+        }
+    }
+}
+
+fn dated(delta: Delta<'_>, now_s: u64) -> Delta<'_> {
+    match delta {
+        Delta::Start { id, model, created_s: 0 } => Delta::Start { id, model, created_s: now_s },
+        delta => delta,
+    }
 }

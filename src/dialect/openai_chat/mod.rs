@@ -1,5 +1,12 @@
-//! OpenAI Chat Completions, and the many vendors that speak it.
+//! OpenAI Chat Completions, `POST /v1/chat/completions`, and the many vendors that speak it.
 
 pub(super) mod needs;
+pub(super) mod request;
+pub(super) mod response;
 pub(super) mod seen;
 pub(super) mod signals;
+pub(super) mod stream;
+pub(super) mod types;
+
+/// The name that canonical forms carry for what only this dialect knows.
+const NAME: &str = super::Dialect::OpenaiChat.name();

@@ -1,0 +1,79 @@
+//! What translation costs: a long conversation in each direction, and one piece of a stream in each.
+
+use backstay::dialect::Dialect;
+use backstay::dialect::profile::{ANTHROPIC, OPENAI, Profile};
+use backstay::dialect::sse::Event;
+use backstay::dialect::translate::{self, StreamTranslator};
+use bytes::BytesMut;
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use serde_json::{Value, json};
+use std::hint::black_box;
+
+/// Some 30 KB in a hundred turns, every fifth of which calls a tool.
+fn conversation(dialect: Dialect) -> Vec<u8> {
+    let text = "A sentence with \"quotes\" and a line\nbreak, of the length that people write. ".repeat(3);
+    let turns = (0..50).flat_map(|turn| match (turn % 5, dialect) {
+        (0, Dialect::OpenaiChat) => vec![
+            json!({"role": "assistant", "content": null, "tool_calls": [{"id": format!("call_{turn}"), "type": "function",
+                "function": {"name": "look_up", "arguments": "{\"place\": \"Oslo\", \"days\": 3}"}}]}),
+            json!({"role": "tool", "tool_call_id": format!("call_{turn}"), "content": text}),
+        ],
+        (0, Dialect::Anthropic) => vec![
+            json!({"role": "assistant", "content": [{"type": "tool_use", "id": format!("call_{turn}"), "name": "look_up",
+                "input": {"place": "Oslo", "days": 3}}]}),
+            json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": format!("call_{turn}"), "content": text}]}),
+        ],
+        _ => vec![json!({"role": "assistant", "content": text}), json!({"role": "user", "content": text})],
+    });
+    let mut messages = vec![json!({"role": "user", "content": text})];
+    messages.extend(turns);
+    json!({"model": "smart", "max_tokens": 1000, "messages": messages}).to_string().into_bytes()
+}
+
+fn calls(c: &mut Criterion) {
+    for (client, vendor) in [(Dialect::OpenaiChat, &ANTHROPIC), (Dialect::Anthropic, &OPENAI)] {
+        let body = conversation(client);
+        c.bench_function(&format!("call of {} bytes, {} to {}", body.len(), client.name(), vendor.name), |b| {
+            b.iter(|| {
+                let call = translate::read_call(client, black_box(&body)).expect("a valid request");
+                translate::write_call(vendor, &call, "model", 4096, false).expect("no refusal")
+            });
+        });
+    }
+}
+
+fn stream_delta(c: &mut Criterion, vendor: &'static Profile, client: Dialect, first: &[Value], delta: &Value) {
+    let event = |value: &Value| format!("data: {value}\n\n").into_bytes();
+    let (delta, mut out) = (event(delta), BytesMut::with_capacity(1 << 16));
+    let mut translator = StreamTranslator::new(vendor, client, true);
+    for value in first {
+        translator.event(&Event::parse(&event(value)), &mut out).expect("an event");
+    }
+    c.bench_function(&format!("delta, {} to {}", vendor.name, client.name()), |b| {
+        b.iter_batched_ref(
+            || BytesMut::with_capacity(1 << 10),
+            |out| translator.event(&Event::parse(black_box(&delta)), out).expect("an event"),
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+fn streams(c: &mut Criterion) {
+    let chunk = |delta: Value| {
+        json!({"id": "chatcmpl-CRkRtjAjjXEkkf4Gk4SFfTf01OzDZ", "object": "chat.completion.chunk", "created": 1760729441,
+            "model": "gpt-4o-2024-08-06", "service_tier": "default", "system_fingerprint": "fp_eb3c3cb84d",
+            "choices": [{"index": 0, "delta": delta, "logprobs": null, "finish_reason": null}],
+            "usage": null, "obfuscation": "a8Kd0"})
+    };
+    let (first, word) = (chunk(json!({"role": "assistant", "content": "I"})), chunk(json!({"content": " word"})));
+    stream_delta(c, &OPENAI, Dialect::Anthropic, &[first], &word);
+    let first = [
+        json!({"type": "message_start", "message": {"id": "msg_01", "model": "claude-opus-5-5", "usage": {"input_tokens": 9}}}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+    ];
+    let word = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": " word"}});
+    stream_delta(c, &ANTHROPIC, Dialect::OpenaiChat, &first, &word);
+}
+
+criterion_group!(benches, calls, streams);
+criterion_main!(benches);

@@ -1,0 +1,89 @@
+//! What every writer shares: honour a demand or refuse it by name, never drop it.
+
+use crate::base::rejection::{Refusal, Rejection, RejectionCode};
+use crate::call::Extra;
+use crate::call::json::Json;
+use crate::call::needs::Need;
+use crate::call::turn::Foreign;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::fmt;
+
+/// The refusal of a deployment that cannot meet `need`.
+pub(crate) const fn unmet(need: Need) -> Refusal {
+    Refusal::Capability(need.name())
+}
+
+/// What only one dialect knows, for a writer of dialect `name`: as it came, or refused by its need.
+pub(crate) fn own<'a>(foreign: &'a Foreign, name: &str) -> Result<&'a Json, Refusal> {
+    if foreign.dialect == name { Ok(&foreign.json) } else { Err(unmet(foreign.need)) }
+}
+
+/// Refuses members that another dialect than `name` alone knows.
+pub(crate) fn own_extras(extras: &[Extra], name: &str) -> Result<(), Refusal> {
+    extras.iter().find(|extra| extra.value.dialect != name).map_or(Ok(()), |extra| Err(unmet(extra.value.need)))
+}
+
+/// Members that only one dialect knows, to be written beside others with `#[serde(flatten)]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extras<'a> {
+    extras: &'a [Extra],
+    within: &'static str,
+}
+
+impl<'a> Extras<'a> {
+    /// Those of `extras` that lie in the member `within`, or at the top where it is empty.
+    pub(crate) const fn within(within: &'static str, extras: &'a [Extra]) -> Self {
+        Self { extras, within }
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    fn iter(self) -> impl Iterator<Item = &'a Extra> {
+        self.extras.iter().filter(move |extra| extra.within == self.within)
+    }
+}
+
+impl Serialize for Extras<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for extra in self.iter() {
+            map.serialize_entry(&extra.member, &extra.value.json)?;
+        }
+        map.end()
+    }
+}
+
+/// The rejection of a body that the client's dialect does not allow; `what` names the member.
+pub(crate) fn invalid(what: impl fmt::Display) -> Rejection {
+    Rejection::new(RejectionCode::InvalidRequest, what.to_string())
+}
+
+/// A number that the client's dialect allows from 0 to `most`.
+pub(crate) fn within(member: &'static str, value: Option<f64>, most: f64) -> Result<Option<f64>, Rejection> {
+    match value {
+        Some(number) if !(0.0..=most).contains(&number) => {
+            Err(invalid(format_args!("{member}: {number} is not between 0 and {most}")).param(member))
+        }
+        _ => Ok(value),
+    }
+}
+
+/// Arguments of a tool call as a JSON object. A model may write none at all, which means none are needed, or something
+/// that is no JSON object; that is kept whole under one member, so that whoever reads it sees what the model wrote.
+pub(crate) fn arguments_object(arguments: &str) -> Json {
+    let text = arguments.trim();
+    if text.starts_with('{')
+        && let Some(json) = Json::parse(text)
+    {
+        return json;
+    }
+    let wrapped = if text.is_empty() {
+        "{}".to_owned()
+    } else {
+        serde_json::json!({ "_unparsed_arguments": arguments }).to_string()
+    };
+    Json::parse(&wrapped).unwrap_or_default()
+}

@@ -1,0 +1,179 @@
+//! Reading JSON objects of which we know some members: each is parsed once, and what we do not know is kept as it came.
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// Text that is borrowed from the JSON around it, unless it holds escapes.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(transparent)]
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
+
+/// The members that a type knows; written by [`object!`].
+pub(crate) trait Members<'de>: Default {
+    /// Reads the value of member `name`, or says that it does not know it.
+    fn read<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error>;
+}
+
+/// An object: the members that `T` knows, and the others by name.
+#[derive(Debug, Default)]
+pub(crate) struct Object<'a, T> {
+    /// What `T` knows.
+    pub(crate) known: T,
+    /// The others, but for those that are null.
+    pub(crate) unknown: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+impl<'de, T: Members<'de>> Deserialize<'de> for Object<'de, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Members<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<'de, T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut object = Object { known: T::default(), unknown: Vec::new() };
+        while let Some(Text(name)) = map.next_key()? {
+            let known = object
+                .known
+                .read(&name, &mut map)
+                .map_err(|error| A::Error::custom(format_args!("{name}: {error}")))?;
+            if !known {
+                let value: &RawValue = map.next_value()?;
+                if value.get() != "null" {
+                    object.unknown.push((name, value));
+                }
+            }
+        }
+        Ok(object)
+    }
+}
+
+/// An object of which only the known members matter: answers, where the rest is skipped unread.
+#[derive(Debug, Default)]
+pub(crate) struct Known<T>(pub(crate) T);
+
+impl<'de, T: Members<'de>> Deserialize<'de> for Known<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(KnownVisitor(PhantomData))
+    }
+}
+
+struct KnownVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Members<'de>> Visitor<'de> for KnownVisitor<T> {
+    type Value = Known<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut known = T::default();
+        while let Some(Text(name)) = map.next_key()? {
+            if !known.read(&name, &mut map)? {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Known(known))
+    }
+}
+
+/// Defines a struct of members as a table of field, wire name and type; a missing member keeps its default.
+macro_rules! object {
+    ($(#[$doc:meta])* $object:ident { $($field:ident = $wire:literal: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        pub(crate) struct $object { $(pub(crate) $field: $type,)* }
+
+        $crate::dialect::object::object! { @members 'de, $object, $($field = $wire,)* }
+    };
+    ($(#[$doc:meta])* $object:ident<$life:lifetime> { $($field:ident = $wire:literal: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        pub(crate) struct $object<$life> { $(pub(crate) $field: $type,)* }
+
+        $crate::dialect::object::object! { @members $life, $object<$life>, $($field = $wire,)* }
+    };
+    (@members $life:lifetime, $object:ty, $($field:ident = $wire:literal,)*) => {
+        impl<$life> $crate::dialect::object::Members<$life> for $object {
+            fn read<A: serde::de::MapAccess<$life>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+                match name {
+                    $($wire => self.$field = map.next_value()?,)*
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            }
+        }
+    };
+}
+pub(crate) use object;
+
+/// What many members allow: nothing, a text, or a list.
+#[derive(Debug, Default)]
+pub(crate) enum TextOr<L> {
+    /// Null or missing.
+    #[default]
+    Nothing,
+    /// A text.
+    Text(String),
+    /// A list.
+    List(Vec<L>),
+}
+
+impl<'de, L: Deserialize<'de>> Deserialize<'de> for TextOr<L> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextOrVisitor(PhantomData))
+    }
+}
+
+struct TextOrVisitor<L>(PhantomData<L>);
+
+impl<'de, L: Deserialize<'de>> Visitor<'de> for TextOrVisitor<L> {
+    type Value = TextOr<L>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or an array")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(TextOr::Nothing)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(TextOr::Text(text.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<Self::Value, E> {
+        Ok(TextOr::Text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut list = Vec::with_capacity(seq.size_hint().unwrap_or(1));
+        while let Some(element) = seq.next_element()? {
+            list.push(element);
+        }
+        Ok(TextOr::List(list))
+    }
+}
+
+/// Reads a raw value as a type.
+pub(crate) fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, serde_json::Error> {
+    serde_json::from_str(raw.get())
+}
+
+/// A text that says something.
+pub(crate) fn said<'a>(text: &'a Option<Text<'_>>) -> Option<&'a str> {
+    text.as_ref().map(|Text(text)| &**text).filter(|text| !text.is_empty())
+}

@@ -1,0 +1,4 @@
+//! Requests: read from a client, written for a vendor.
+
+pub(crate) mod read;
+pub(crate) mod write;

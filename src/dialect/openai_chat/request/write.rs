@@ -1,0 +1,542 @@
+//! A [`Call`], written for a vendor.
+
+use crate::base::rejection::Refusal;
+use crate::call::json::Json;
+use crate::call::needs::Need;
+use crate::call::tool::{Function, Tool, ToolChoice};
+use crate::call::turn::{Content, Part, Role, Source, Turn};
+use crate::call::{Call, Format, Reasoning, ReasoningMode};
+use crate::dialect::honour::{Extras, own, own_extras, unmet};
+use crate::dialect::openai_chat::NAME;
+use crate::dialect::openai_chat::types::{AnyToolCallOut, ToolCallOut};
+use crate::dialect::{profile::Profile, schema};
+use serde::Serialize;
+use std::borrow::Cow;
+
+/// Writes the body for a vendor.
+///
+/// # Errors
+/// A refusal that names what this dialect cannot say.
+pub(crate) fn write_call(profile: &Profile, call: &Call, model: &str, include_usage: bool) -> Result<Vec<u8>, Refusal> {
+    let caps_newer = profile.max_tokens_member == "max_completion_tokens";
+    if call.dialect != NAME && call.stop.len() > MOST_STOPS {
+        return Err(Refusal::Capability("stop"));
+    }
+    own_extras(&call.extras, NAME)?;
+    let request = RequestOut {
+        model,
+        messages: write_messages(call)?,
+        tools: call.tools.iter().map(|tool| write_tool(tool, call)).collect::<Result<_, _>>()?,
+        tool_choice: write_tool_choice(&call.tool_choice)?,
+        parallel_tool_calls: call.parallel_tools.filter(|_| !call.tools.is_empty()),
+        max_tokens: call.max_tokens.filter(|_| !caps_newer),
+        max_completion_tokens: call.max_tokens.filter(|_| caps_newer),
+        temperature: call.temperature,
+        top_p: call.top_p,
+        stop: &call.stop,
+        response_format: write_format(&call.format, call)?,
+        reasoning_effort: call.reasoning.as_ref().and_then(write_effort),
+        user: call.user.as_deref(),
+        stream: call.stream.then_some(true),
+        stream_options: (call.stream && include_usage).then_some(StreamOptionsOut { include_usage: true }),
+        extras: Extras::within("", &call.extras),
+    };
+    Ok(serde_json::to_vec(&request).unwrap_or_default())
+}
+
+/// As the API's description says of `stop`.
+const MOST_STOPS: usize = 4;
+
+#[derive(Serialize)]
+struct RequestOut<'a> {
+    model: &'a str,
+    messages: Vec<MessageOut<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<ToolOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<ToolChoiceOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallel_tool_calls: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    stop: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<FormatOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptionsOut>,
+    #[serde(flatten)]
+    extras: Extras<'a>,
+}
+
+#[derive(Serialize)]
+struct StreamOptionsOut {
+    include_usage: bool,
+}
+
+#[derive(Serialize)]
+struct MessageOut<'a> {
+    role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    content: Option<ContentOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<AnyToolCallOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<&'a str>,
+    #[serde(flatten)]
+    extras: Extras<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ContentOut<'a> {
+    Text(Cow<'a, str>),
+    Parts(Vec<PartOut<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum PartOut<'a> {
+    Own(OwnPartOut<'a>),
+    Foreign(&'a Json),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum OwnPartOut<'a> {
+    Text { text: &'a str },
+    ImageUrl { image_url: ImageUrlOut<'a> },
+    File { file: FileOut<'a> },
+}
+
+#[derive(Serialize)]
+struct ImageUrlOut<'a> {
+    url: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct FileOut<'a> {
+    file_data: String,
+    filename: &'a str,
+}
+
+fn write_messages(call: &Call) -> Result<Vec<MessageOut<'_>>, Refusal> {
+    let mut messages = Vec::with_capacity(call.turns.len());
+    for turn in &call.turns {
+        own_extras(&turn.extras, NAME)?;
+        write_results(turn, &mut messages)?;
+        let mut said = Said::default();
+        turn.parts.iter().try_for_each(|part| said.add(part, turn.role))?;
+        let only_results = said.parts.is_empty() && turn.parts.iter().any(is_result);
+        if !only_results {
+            messages.push(MessageOut {
+                role: role(turn.role),
+                name: turn.name.as_deref(),
+                content: said.content(turn.role),
+                refusal: said.refusal,
+                tool_calls: said.tool_calls,
+                tool_call_id: None,
+                extras: Extras::within("", &turn.extras),
+            });
+        }
+    }
+    Ok(messages)
+}
+
+const fn role(role: Role) -> &'static str {
+    match role {
+        Role::System => "system",
+        Role::Developer => "developer",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+    }
+}
+
+const fn is_result(part: &Part) -> bool {
+    matches!(part.content, Content::ToolResult { .. })
+}
+
+/// Every tool result is a message of its own, before what the user says.
+fn write_results<'a>(turn: &'a Turn, messages: &mut Vec<MessageOut<'a>>) -> Result<(), Refusal> {
+    for part in &turn.parts {
+        let Content::ToolResult { id, parts, error } = &part.content else { continue };
+        let mut said = Said::default();
+        for part in parts {
+            // The vendor takes images from the user alone (recording `db9c528d55ae3660`).
+            if matches!(part.content, Content::Image { .. } | Content::Document { .. }) {
+                return Err(Refusal::Capability("tool_result_images"));
+            }
+            said.add(part, Role::User)?;
+        }
+        let content = match said.content(Role::User) {
+            // There is no flag for a tool that failed, so the text says it.
+            Some(ContentOut::Text(text)) if *error == Some(true) => ContentOut::Text(format!("Error: {text}").into()),
+            Some(content) => content,
+            None => ContentOut::Text("".into()),
+        };
+        messages.push(MessageOut {
+            role: "tool",
+            name: None,
+            content: Some(content),
+            refusal: None,
+            tool_calls: Vec::new(),
+            tool_call_id: Some(id),
+            extras: Extras::within("", &[]),
+        });
+    }
+    Ok(())
+}
+
+/// What one turn says, sorted into a message's members.
+#[derive(Default)]
+struct Said<'a> {
+    parts: Vec<PartOut<'a>>,
+    refusal: Option<&'a str>,
+    tool_calls: Vec<AnyToolCallOut<'a>>,
+}
+
+impl<'a> Said<'a> {
+    fn add(&mut self, part: &'a Part, role: Role) -> Result<(), Refusal> {
+        match &part.content {
+            // Citations in the history are notes on an earlier answer: no vendor of this dialect reads them.
+            Content::Text { text, .. } => self.parts.push(PartOut::Own(OwnPartOut::Text { text })),
+            Content::Refusal(text) => self.refusal = Some(text),
+            Content::Image { source, detail } if role == Role::User => {
+                let url = match source {
+                    Source::Url(url) => Cow::Borrowed(url.as_str()),
+                    Source::Base64 { media_type, data } => data_url(media_type, data).into(),
+                    Source::Text(_) => return Err(unmet(Need::Images)),
+                };
+                let image_url = ImageUrlOut { url, detail: detail.as_deref() };
+                self.parts.push(PartOut::Own(OwnPartOut::ImageUrl { image_url }));
+            }
+            Content::Document { source: Source::Base64 { media_type, data }, title } if role == Role::User => {
+                let filename = title.as_deref().unwrap_or("document.pdf");
+                let file = FileOut { file_data: data_url(media_type, data), filename };
+                self.parts.push(PartOut::Own(OwnPartOut::File { file }));
+            }
+            Content::Image { .. } => return Err(unmet(Need::Images)),
+            Content::Document { .. } => return Err(unmet(Need::Documents)),
+            Content::ToolCall(call) => self.tool_calls.push(AnyToolCallOut::Function(ToolCallOut::whole(call))),
+            Content::ToolResult { .. } => {}
+            // Thoughts without a seal are an echo of an answer, which no vendor takes back.
+            Content::Thinking { signature: None, .. } => {}
+            Content::Thinking { .. } | Content::RedactedThinking(_) => return Err(unmet(Need::SignedReasoning)),
+            Content::Foreign(foreign) => {
+                let json = own(foreign, NAME)?;
+                if foreign.need == Need::Tools {
+                    self.tool_calls.push(AnyToolCallOut::Foreign(json));
+                } else {
+                    self.parts.push(PartOut::Foreign(json));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One text is written as a string, which every vendor takes; nothing at all as null beside tool calls.
+    fn content(&mut self, role: Role) -> Option<ContentOut<'a>> {
+        let mut parts = std::mem::take(&mut self.parts);
+        match parts.as_slice() {
+            [] if role == Role::Assistant => None,
+            [] => Some(ContentOut::Text("".into())),
+            [PartOut::Own(OwnPartOut::Text { text })] => Some(ContentOut::Text((*text).into())),
+            _ => Some(ContentOut::Parts(std::mem::take(&mut parts))),
+        }
+    }
+}
+
+fn data_url(media_type: &str, data: &str) -> String {
+    ["data:", media_type, ";base64,", data].concat()
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ToolOut<'a> {
+    Function {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        function: FunctionOut<'a>,
+    },
+    Foreign(&'a Json),
+}
+
+#[derive(Serialize)]
+struct FunctionOut<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
+}
+
+fn write_tool<'a>(tool: &'a Tool, call: &Call) -> Result<ToolOut<'a>, Refusal> {
+    match tool {
+        Tool::Function(Function { name, description, parameters, strict, cache: _ }) => {
+            if call.dialect != NAME && *strict == Some(true) && !parameters.as_ref().is_none_or(schema::requires_all) {
+                return Err(Refusal::Capability("strict_tools"));
+            }
+            let (description, parameters) = (description.as_deref(), parameters.as_ref());
+            let function = FunctionOut { name, description, parameters, strict: *strict };
+            Ok(ToolOut::Function { kind: "function", function })
+        }
+        Tool::Foreign(foreign) => own(foreign, NAME).map(ToolOut::Foreign),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ToolChoiceOut<'a> {
+    Word(&'static str),
+    Named {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        function: NamedOut<'a>,
+    },
+    Foreign(&'a Json),
+}
+
+#[derive(Serialize)]
+struct NamedOut<'a> {
+    name: &'a str,
+}
+
+fn write_tool_choice(choice: &ToolChoice) -> Result<Option<ToolChoiceOut<'_>>, Refusal> {
+    Ok(match choice {
+        ToolChoice::Unsaid => None,
+        ToolChoice::Auto => Some(ToolChoiceOut::Word("auto")),
+        ToolChoice::None => Some(ToolChoiceOut::Word("none")),
+        ToolChoice::Required => Some(ToolChoiceOut::Word("required")),
+        ToolChoice::Named(name) => Some(ToolChoiceOut::Named { kind: "function", function: NamedOut { name } }),
+        ToolChoice::Foreign(foreign) => Some(ToolChoiceOut::Foreign(own(foreign, NAME)?)),
+    })
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum FormatOut<'a> {
+    JsonObject,
+    JsonSchema { json_schema: JsonSchemaOut<'a> },
+}
+
+#[derive(Serialize)]
+struct JsonSchemaOut<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    schema: &'a Json,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
+}
+
+fn write_format<'a>(format: &'a Format, call: &Call) -> Result<Option<FormatOut<'a>>, Refusal> {
+    Ok(match format {
+        Format::Text => None,
+        Format::JsonObject => Some(FormatOut::JsonObject),
+        Format::JsonSchema { name, description, schema, strict } => {
+            // Strict schemas here must require every property (recording `f1693f7096750a84`); elsewhere they need not.
+            if call.dialect != NAME && !schema::requires_all(schema) {
+                return Err(unmet(Need::JsonSchema));
+            }
+            let name = name.as_deref().unwrap_or("answer");
+            let json_schema = JsonSchemaOut { name, description: description.as_deref(), schema, strict: *strict };
+            Some(FormatOut::JsonSchema { json_schema })
+        }
+    })
+}
+
+/// The effort in this dialect's words. A budget of tokens becomes the effort that comes nearest; a vendor that leaves
+/// the amount to the model thinks as with `high`.
+fn write_effort(reasoning: &Reasoning) -> Option<&str> {
+    match (reasoning.mode, reasoning.effort.as_deref()) {
+        (ReasoningMode::Off, _) => Some("none"),
+        (_, Some(effort)) => Some(effort),
+        (ReasoningMode::Budget(..4096), None) => Some("low"),
+        (ReasoningMode::Budget(..16_384), None) => Some("medium"),
+        (ReasoningMode::Budget(_) | ReasoningMode::Adaptive, None) => Some("high"),
+        (ReasoningMode::Unsaid, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::rejection::Refusal;
+    use crate::dialect::profile::OPENAI;
+    use crate::dialect::{Dialect, translate};
+    use serde_json::{Value, json};
+
+    fn cross(anthropic: &Value) -> Result<Value, Refusal> {
+        let call = translate::read_call(Dialect::Anthropic, anthropic.to_string().as_bytes()).expect("a valid request");
+        let body = translate::write_call(&OPENAI, &call, "gpt", 1000, true)?;
+        Ok(serde_json::from_slice(&body).expect("JSON"))
+    }
+
+    /// What an Anthropic request with these members becomes, beyond what every request has.
+    fn check(members: Value, expected: Value) {
+        let mut request = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
+        let mut wanted =
+            json!({"model": "gpt", "max_completion_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
+        for (object, members) in [(&mut request, members), (&mut wanted, expected)] {
+            for (name, value) in members.as_object().expect("an object") {
+                object[name] = value.clone();
+            }
+        }
+        assert_eq!(cross(&request).expect("no refusal"), wanted, "{request}");
+    }
+
+    #[test]
+    fn members_find_their_place() {
+        check(json!({"temperature": 0.5, "top_p": 0.9}), json!({"temperature": 0.5, "top_p": 0.9}));
+        check(json!({"stop_sequences": ["a", "b"]}), json!({"stop": ["a", "b"]}));
+        check(json!({"metadata": {"user_id": "u"}}), json!({"user": "u"}));
+        check(json!({"stream": true}), json!({"stream": true, "stream_options": {"include_usage": true}}));
+        check(json!({"service_tier": "auto"}), json!({}));
+        check(json!({"thinking": {"type": "disabled"}}), json!({"reasoning_effort": "none"}));
+        check(json!({"thinking": {"type": "adaptive"}}), json!({"reasoning_effort": "high"}));
+        check(json!({"thinking": {"type": "enabled", "budget_tokens": 2000}}), json!({"reasoning_effort": "low"}));
+        check(json!({"output_config": {"effort": "max"}}), json!({"reasoning_effort": "max"}));
+    }
+
+    #[test]
+    fn system_texts_come_first_and_stay_apart() {
+        check(
+            json!({"system": "be brief"}),
+            json!({"messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}]}),
+        );
+        check(
+            json!({"system": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}),
+            json!({"messages": [
+                {"role": "system", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+                {"role": "user", "content": "hi"},
+            ]}),
+        );
+    }
+
+    #[test]
+    fn tool_turns_become_messages_of_their_own() {
+        let turns = json!([
+            {"role": "assistant", "content": [
+                {"type": "text", "text": "both"},
+                {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": 1}},
+                {"type": "tool_use", "id": "t2", "name": "g", "input": {}},
+            ]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "t1", "content": "one"},
+                {"type": "tool_result", "tool_use_id": "t2", "is_error": true,
+                 "content": [{"type": "text", "text": "two"}]},
+                {"type": "text", "text": "and now?"},
+            ]},
+        ]);
+        let call = |id: &str, name: &str, arguments: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
+        check(
+            json!({"messages": turns}),
+            json!({"messages": [
+                {"role": "assistant", "content": "both", "tool_calls": [call("t1", "f", r#"{"a":1}"#), call("t2", "g", "{}")]},
+                {"role": "tool", "content": "one", "tool_call_id": "t1"},
+                {"role": "tool", "content": "Error: two", "tool_call_id": "t2"},
+                {"role": "user", "content": "and now?"},
+            ]}),
+        );
+    }
+
+    #[test]
+    fn tools_and_choices_find_their_words() {
+        let tool = json!([{"name": "f", "description": "d", "input_schema": {"type": "object"}}]);
+        let function = json!([{"type": "function",
+            "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}]);
+        for (choice, expected) in [
+            (json!({"type": "any"}), json!({"tool_choice": "required"})),
+            (json!({"type": "none"}), json!({"tool_choice": "none"})),
+            (
+                json!({"type": "tool", "name": "f"}),
+                json!({"tool_choice": {"type": "function", "function": {"name": "f"}}}),
+            ),
+            (
+                json!({"type": "auto", "disable_parallel_tool_use": true}),
+                json!({"tool_choice": "auto", "parallel_tool_calls": false}),
+            ),
+        ] {
+            let mut expected = expected;
+            expected["tools"] = function.clone();
+            check(json!({"tools": tool, "tool_choice": choice}), expected);
+        }
+    }
+
+    #[test]
+    fn images_and_documents_become_parts() {
+        let source = json!({"type": "base64", "media_type": "image/png", "data": "AAAA"});
+        let pdf = json!({"type": "base64", "media_type": "application/pdf", "data": "BBBB"});
+        check(
+            json!({"messages": [{"role": "user", "content": [
+                {"type": "image", "source": source},
+                {"type": "image", "source": {"type": "url", "url": "https://a/b.png"}},
+                {"type": "document", "source": pdf, "title": "b.pdf"},
+            ]}]}),
+            json!({"messages": [{"role": "user", "content": [
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+                {"type": "image_url", "image_url": {"url": "https://a/b.png"}},
+                {"type": "file", "file": {"file_data": "data:application/pdf;base64,BBBB", "filename": "b.pdf"}},
+            ]}]}),
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_honoured_is_refused_by_name() {
+        let closed = json!({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": false});
+        let said = |block: Value| json!([{"role": "user", "content": "hi"}, {"role": "assistant", "content": [block]}]);
+        let asked = |block: Value| json!([{"role": "user", "content": [block]}]);
+        for (members, reason) in [
+            (json!({"top_k": 5}), "top_k"),
+            (json!({"container": "c"}), "server_ids"),
+            (json!({"service_tier": "standard_only"}), "service_tier"),
+            (json!({"inference_geo": "us"}), "unknown_members"),
+            (json!({"metadata": {"user_id": "u", "more": 1}}), "unknown_members"),
+            (json!({"cache_control": {"type": "ephemeral"}}), "cache_control"),
+            (json!({"stop_sequences": ["a", "b", "c", "d", "e"]}), "stop"),
+            (json!({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}), "hosted_tools"),
+            (json!({"tools": [{"name": "f", "input_schema": {}, "defer_loading": true}]}), "unknown_members"),
+            (json!({"tools": [{"name": "f", "input_schema": closed, "strict": true}]}), "strict_tools"),
+            (json!({"output_config": {"format": {"type": "json_schema", "schema": closed}}}), "json_schema"),
+            (json!({"messages": said(json!({"type": "text", "text": "I"}))}), "prefill"),
+            (
+                json!({"messages": asked(json!({"type": "thinking", "thinking": "", "signature": "s"}))}),
+                "signed_reasoning",
+            ),
+            (json!({"messages": asked(json!({"type": "container_upload", "file_id": "f"}))}), "server_ids"),
+            (
+                json!({"messages": asked(json!({"type": "document", "source": {"type": "url", "url": "https://a"}}))}),
+                "documents",
+            ),
+            (
+                json!({"messages": asked(json!({"type": "tool_result", "tool_use_id": "t", "content": [
+                    {"type": "image", "source": {"type": "url", "url": "https://a"}}]}))}),
+                "tool_result_images",
+            ),
+        ] {
+            let mut request = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
+            for (name, value) in members.as_object().expect("an object") {
+                request[name] = value.clone();
+            }
+            assert_eq!(cross(&request), Err(Refusal::Capability(reason)), "{members}");
+        }
+    }
+}

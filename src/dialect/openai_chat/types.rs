@@ -1,0 +1,339 @@
+//! The wire's shapes, as read and as written. Members after openai/openai-openapi of 2026-08-21.
+
+use crate::call::json::Json;
+use crate::call::usage::Usage;
+use crate::dialect::object::{Known, Object, Text, TextOr, object};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+object! {
+    /// What a client asks.
+    Request<'a> {
+        model = "model": Option<String>,
+        messages = "messages": Option<Vec<Object<'a, Message<'a>>>>,
+        tools = "tools": Option<Vec<&'a RawValue>>,
+        tool_choice = "tool_choice": Option<&'a RawValue>,
+        parallel_tool_calls = "parallel_tool_calls": Option<bool>,
+        max_tokens = "max_tokens": Option<u64>,
+        max_completion_tokens = "max_completion_tokens": Option<u64>,
+        temperature = "temperature": Option<f64>,
+        top_p = "top_p": Option<f64>,
+        stop = "stop": TextOr<String>,
+        response_format = "response_format": Option<Object<'a, ResponseFormat<'a>>>,
+        reasoning_effort = "reasoning_effort": Option<String>,
+        user = "user": Option<String>,
+        safety_identifier = "safety_identifier": Option<String>,
+        stream = "stream": Option<bool>,
+        stream_options = "stream_options": Option<Known<StreamOptions>>,
+    }
+}
+
+object! {
+    /// How to stream. `include_obfuscation` pads against traffic analysis and asks nothing of the answer.
+    StreamOptions { include_usage = "include_usage": Option<bool>, }
+}
+
+object! {
+    /// One message of the conversation.
+    Message<'a> {
+        role = "role": Option<Text<'a>>,
+        content = "content": TextOr<&'a RawValue>,
+        name = "name": Option<String>,
+        refusal = "refusal": Option<String>,
+        tool_calls = "tool_calls": Option<Vec<&'a RawValue>>,
+        tool_call_id = "tool_call_id": Option<String>,
+    }
+}
+
+object! {
+    /// One part of a message's content.
+    Part<'a> {
+        kind = "type": Option<Text<'a>>,
+        text = "text": Option<String>,
+        refusal = "refusal": Option<String>,
+        image_url = "image_url": Option<Object<'a, ImageUrl<'a>>>,
+        file = "file": Option<Object<'a, File<'a>>>,
+    }
+}
+
+object! {
+    /// An image by URL or data URL.
+    ImageUrl<'a> { url = "url": Option<Text<'a>>, detail = "detail": Option<String>, }
+}
+
+object! {
+    /// A file in the call; `file_id` would be one kept at the vendor.
+    File<'a> { file_data = "file_data": Option<Text<'a>>, filename = "filename": Option<String>, }
+}
+
+object! {
+    /// A call of a function, whole.
+    ToolCall<'a> {
+        kind = "type": Option<Text<'a>>,
+        id = "id": Option<String>,
+        function = "function": Option<Known<FunctionCall>>,
+    }
+}
+
+object! {
+    /// Its name and arguments, whole.
+    FunctionCall { name = "name": Option<String>, arguments = "arguments": Option<String>, }
+}
+
+object! {
+    /// A tool that is offered.
+    Tool<'a> { kind = "type": Option<Text<'a>>, function = "function": Option<Object<'a, Function<'a>>>, }
+}
+
+object! {
+    /// A function that is offered.
+    Function<'a> {
+        name = "name": Option<String>,
+        description = "description": Option<String>,
+        parameters = "parameters": Option<&'a RawValue>,
+        strict = "strict": Option<bool>,
+    }
+}
+
+object! {
+    /// The form of the answer.
+    ResponseFormat<'a> {
+        kind = "type": Option<Text<'a>>,
+        json_schema = "json_schema": Option<Object<'a, JsonSchema<'a>>>,
+    }
+}
+
+object! {
+    /// The schema that an answer follows.
+    JsonSchema<'a> {
+        name = "name": Option<String>,
+        description = "description": Option<String>,
+        schema = "schema": Option<&'a RawValue>,
+        strict = "strict": Option<bool>,
+    }
+}
+
+object! {
+    /// A whole answer.
+    Completion<'a> {
+        id = "id": Option<String>,
+        model = "model": Option<String>,
+        created = "created": Option<f64>,
+        choices = "choices": Option<Vec<Known<Choice<'a>>>>,
+        usage = "usage": Option<Known<WireUsage>>,
+        error = "error": Option<&'a RawValue>,
+    }
+}
+
+object! {
+    /// One choice of a whole answer.
+    Choice<'a> {
+        message = "message": Option<Known<Answer<'a>>>,
+        finish_reason = "finish_reason": Option<Text<'a>>,
+    }
+}
+
+object! {
+    /// What a choice says. Vendors show their thoughts as `reasoning_content` (DeepSeek, xAI) or `reasoning` (Groq).
+    Answer<'a> {
+        content = "content": Option<String>,
+        refusal = "refusal": Option<String>,
+        reasoning_content = "reasoning_content": Option<String>,
+        reasoning = "reasoning": Option<String>,
+        tool_calls = "tool_calls": Option<Vec<&'a RawValue>>,
+        annotations = "annotations": Option<Vec<&'a RawValue>>,
+    }
+}
+
+object! {
+    /// A note on the answer's text.
+    Annotation<'a> { kind = "type": Option<Text<'a>>, url_citation = "url_citation": Option<Known<UrlCitation>>, }
+}
+
+object! {
+    /// A page that the text rests on.
+    UrlCitation { url = "url": Option<String>, title = "title": Option<String>, }
+}
+
+object! {
+    /// A piece of a streamed answer.
+    Chunk<'a> {
+        id = "id": Option<Text<'a>>,
+        model = "model": Option<Text<'a>>,
+        created = "created": Option<f64>,
+        choices = "choices": Option<Vec<Known<ChunkChoice<'a>>>>,
+        usage = "usage": Option<Known<WireUsage>>,
+        error = "error": Option<&'a RawValue>,
+    }
+}
+
+object! {
+    /// A piece of one choice.
+    ChunkChoice<'a> {
+        index = "index": Option<u64>,
+        delta = "delta": Option<Known<ChunkDelta<'a>>>,
+        finish_reason = "finish_reason": Option<Text<'a>>,
+    }
+}
+
+object! {
+    /// What a piece adds.
+    ChunkDelta<'a> {
+        content = "content": Option<Text<'a>>,
+        refusal = "refusal": Option<Text<'a>>,
+        reasoning_content = "reasoning_content": Option<Text<'a>>,
+        reasoning = "reasoning": Option<Text<'a>>,
+        tool_calls = "tool_calls": Option<Vec<Known<ChunkToolCall<'a>>>>,
+        annotations = "annotations": Option<Vec<&'a RawValue>>,
+    }
+}
+
+object! {
+    /// A piece of a tool call; some vendors leave `index` out and send each call whole.
+    ChunkToolCall<'a> {
+        index = "index": Option<usize>,
+        id = "id": Option<Text<'a>>,
+        function = "function": Option<Known<ChunkFunction<'a>>>,
+    }
+}
+
+object! {
+    /// A piece of its function.
+    ChunkFunction<'a> { name = "name": Option<Text<'a>>, arguments = "arguments": Option<Text<'a>>, }
+}
+
+object! {
+    /// Token counts as this dialect tells them: the parts lie within the sums.
+    WireUsage {
+        prompt_tokens = "prompt_tokens": Option<u64>,
+        completion_tokens = "completion_tokens": Option<u64>,
+        total_tokens = "total_tokens": Option<u64>,
+        prompt_details = "prompt_tokens_details": Option<Known<PromptDetails>>,
+        completion_details = "completion_tokens_details": Option<Known<CompletionDetails>>,
+    }
+}
+
+object! {
+    /// Parts of the prompt.
+    PromptDetails { cached = "cached_tokens": Option<u64>, written = "cache_write_tokens": Option<u64>, }
+}
+
+object! {
+    /// Parts of the answer.
+    CompletionDetails { reasoning = "reasoning_tokens": Option<u64>, }
+}
+
+impl From<&WireUsage> for Usage {
+    /// Most vendors count thoughts within `completion_tokens`; xAI beside it, as only the total tells (recording
+    /// `609ee901abf98e02`: 401 + 44 + 257 = 702).
+    fn from(wire: &WireUsage) -> Self {
+        let (prompt, completion) = (wire.prompt_tokens.unwrap_or(0), wire.completion_tokens.unwrap_or(0));
+        let details = wire.prompt_details.as_ref().map(|Known(details)| details);
+        let cached = details.and_then(|details| details.cached).unwrap_or(0);
+        let written = details.and_then(|details| details.written).unwrap_or(0);
+        let reasoning = wire.completion_details.as_ref().and_then(|Known(details)| details.reasoning).unwrap_or(0);
+        let beside = reasoning > 0
+            && wire.total_tokens == prompt.checked_add(completion).and_then(|sum| sum.checked_add(reasoning));
+        Self {
+            fresh: prompt.saturating_sub(cached).saturating_sub(written),
+            cached,
+            written,
+            output: if beside { completion.saturating_add(reasoning) } else { completion },
+            reasoning,
+        }
+    }
+}
+
+/// Token counts as they are written.
+#[derive(Debug, Serialize)]
+pub(crate) struct UsageOut {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
+    prompt_tokens_details: PromptDetailsOut,
+    completion_tokens_details: CompletionDetailsOut,
+}
+
+#[derive(Debug, Serialize)]
+struct PromptDetailsOut {
+    cached_tokens: u64,
+    cache_write_tokens: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct CompletionDetailsOut {
+    reasoning_tokens: u64,
+}
+
+impl From<Usage> for UsageOut {
+    fn from(usage: Usage) -> Self {
+        Self {
+            prompt_tokens: usage.input(),
+            completion_tokens: usage.output,
+            total_tokens: usage.input().saturating_add(usage.output),
+            prompt_tokens_details: PromptDetailsOut { cached_tokens: usage.cached, cache_write_tokens: usage.written },
+            completion_tokens_details: CompletionDetailsOut { reasoning_tokens: usage.reasoning },
+        }
+    }
+}
+
+/// A tool call as it is written, whole or in pieces.
+#[derive(Debug, Serialize)]
+pub(crate) struct ToolCallOut<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) index: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<&'a str>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<&'static str>,
+    pub(crate) function: FunctionCallOut<'a>,
+}
+
+/// Its function.
+#[derive(Debug, Serialize)]
+pub(crate) struct FunctionCallOut<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<&'a str>,
+    pub(crate) arguments: &'a str,
+}
+
+impl<'a> ToolCallOut<'a> {
+    /// A whole call.
+    pub(crate) fn whole(call: &'a crate::call::tool::ToolCall) -> Self {
+        Self {
+            index: None,
+            id: Some(&call.id),
+            kind: Some("function"),
+            function: FunctionCallOut { name: Some(&call.name), arguments: &call.arguments },
+        }
+    }
+}
+
+/// A tool call, or one of a kind that only this dialect knows.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum AnyToolCallOut<'a> {
+    Function(ToolCallOut<'a>),
+    Foreign(&'a Json),
+}
+
+/// A note on the text, as it is written.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum AnnotationOut<'a> {
+    Own(&'a Json),
+    Page {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        url_citation: UrlCitationOut<'a>,
+    },
+}
+
+/// A page that the text from one character to another rests on.
+#[derive(Debug, Serialize)]
+pub(crate) struct UrlCitationOut<'a> {
+    pub(crate) start_index: usize,
+    pub(crate) end_index: usize,
+    pub(crate) url: &'a str,
+    pub(crate) title: &'a str,
+}

@@ -1,0 +1,90 @@
+//! The order of events that the strictest SDKs demand, checked on what we write.
+
+use backstay::dialect::Dialect;
+use serde_json::Value;
+
+/// Panics, naming `id`, where a retold stream is out of order.
+pub(super) fn check(dialect: Dialect, stream: &[u8], id: &str) {
+    let text = std::str::from_utf8(stream).expect("we write UTF-8");
+    let events: Vec<(&str, &str)> = text.split_terminator("\n\n").map(|event| parts(event, id)).collect();
+    match dialect {
+        Dialect::OpenaiChat => check_openai(&events, id),
+        Dialect::Anthropic => check_anthropic(&events, id),
+    }
+}
+
+fn parts<'a>(event: &'a str, id: &str) -> (&'a str, &'a str) {
+    let (name, data) = event.split_once("data: ").unwrap_or_else(|| panic!("{id}: no data in {event}"));
+    (name.trim().trim_start_matches("event: "), data)
+}
+
+/// One role first, one finish reason after all content, then the usage alone, then the terminator.
+fn check_openai(events: &[(&str, &str)], id: &str) {
+    let (last, chunks) = events.split_last().expect("some event");
+    assert_eq!(*last, ("", "[DONE]"), "{id}");
+    let (mut finished, mut told_usage, mut tool_calls) = (false, false, 0);
+    for (place, (name, data)) in chunks.iter().enumerate() {
+        assert_eq!(*name, "", "{id}");
+        let chunk: Value = serde_json::from_str(data).unwrap_or_else(|error| panic!("{id}: {error}: {data}"));
+        assert_eq!(chunk["object"], "chat.completion.chunk", "{id}");
+        assert!(chunk["id"].is_string() && chunk["created"].is_u64() && chunk["model"].is_string(), "{id}");
+        let Some(choice) = chunk["choices"].as_array().expect("choices").first() else {
+            assert!(finished && !told_usage && chunk["usage"]["total_tokens"].is_u64(), "{id}: {data}");
+            told_usage = true;
+            continue;
+        };
+        assert!(!finished && chunk["usage"].is_null() && choice["index"] == 0, "{id}: {data}");
+        assert_eq!(choice["delta"]["role"].is_string(), place == 0, "{id}: {data}");
+        finished = choice["finish_reason"].is_string();
+        for call in choice["delta"]["tool_calls"].as_array().unwrap_or(&Vec::new()) {
+            let begins = call["id"].is_string();
+            let index = call["index"].as_u64().expect("an index");
+            assert_eq!(index, if begins { tool_calls } else { tool_calls - 1 }, "{id}: {data}");
+            assert_eq!(call["function"]["name"].is_string(), begins, "{id}: {data}");
+            tool_calls += u64::from(begins);
+        }
+    }
+    assert!(finished, "{id}");
+}
+
+/// One message; blocks one after the other, each opened, filled by deltas of its kind, closed; the end once.
+fn check_anthropic(events: &[(&str, &str)], id: &str) {
+    let (mut open, mut blocks, mut ended, mut stopped) = (None::<String>, 0, false, false);
+    for (place, (name, data)) in events.iter().enumerate() {
+        let event: Value = serde_json::from_str(data).unwrap_or_else(|error| panic!("{id}: {error}: {data}"));
+        assert_eq!(event["type"], *name, "{id}");
+        assert_eq!(*name == "message_start", place == 0, "{id}");
+        assert!(!stopped && (!ended || *name == "message_stop"), "{id}: {data}");
+        if name.starts_with("content_block") {
+            assert_eq!(event["index"], blocks, "{id}: {data}");
+        }
+        match *name {
+            "message_start" => assert!(event["message"]["usage"]["input_tokens"].is_u64(), "{id}: {data}"),
+            "content_block_start" => {
+                let kind = event["content_block"]["type"].as_str().expect("a type").to_owned();
+                assert!(open.replace(kind).is_none(), "{id}: {data}");
+            }
+            "content_block_delta" => {
+                let fits = match event["delta"]["type"].as_str().expect("a type") {
+                    "text_delta" | "citations_delta" => "text",
+                    "thinking_delta" | "signature_delta" => "thinking",
+                    "input_json_delta" => "tool_use",
+                    other => panic!("{id}: {other}"),
+                };
+                assert_eq!(open.as_deref(), Some(fits), "{id}: {data}");
+            }
+            "content_block_stop" => {
+                assert!(open.take().is_some(), "{id}: {data}");
+                blocks += 1;
+            }
+            "message_delta" => {
+                assert!(open.is_none() && event["delta"]["stop_reason"].is_string(), "{id}: {data}");
+                assert!(event["usage"]["output_tokens"].is_u64(), "{id}: {data}");
+                ended = true;
+            }
+            "message_stop" => stopped = true,
+            other => panic!("{id}: {other}"),
+        }
+    }
+    assert!(stopped, "{id}");
+}

@@ -1,0 +1,48 @@
+//! Recorded exchanges, as translation needs them.
+
+use backstay::dialect::Dialect;
+use bytes::Bytes;
+use std::path::{Path, PathBuf};
+
+/// One recorded exchange.
+pub(super) struct Recording {
+    pub(super) id: String,
+    pub(super) dialect: Dialect,
+    pub(super) stream: bool,
+    pub(super) request: Bytes,
+    pub(super) response: Bytes,
+}
+
+/// Every exchange of our dialects that was answered with 200.
+pub(super) fn answered() -> impl Iterator<Item = Recording> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let beside =
+        std::env::var_os("BACKSTAY_TRAFFIC").map_or_else(|| here.join("../shared/vendor-traffic"), PathBuf::from);
+    [here.join("tests/recordings"), beside]
+        .into_iter()
+        .filter(|folder| folder.is_dir())
+        .flat_map(|folder| ["openai.jsonl", "anthropic.jsonl"].map(|file| folder.join(file)))
+        .flat_map(|file| {
+            let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            text.lines().filter_map(recording).collect::<Vec<_>>()
+        })
+}
+
+fn recording(line: &str) -> Option<Recording> {
+    let exchange: serde_json::Value = serde_json::from_str(line).expect("recordings are JSON");
+    let dialect = match exchange["dialect"].as_str()? {
+        "openai_chat" => Dialect::OpenaiChat,
+        "anthropic_messages" => Dialect::Anthropic,
+        _ => return None,
+    };
+    if exchange["response"]["status"] != 200 {
+        return None;
+    }
+    Some(Recording {
+        id: exchange["id"].as_str()?.to_owned(),
+        dialect,
+        stream: exchange["stream"].as_bool()?,
+        request: exchange["request"]["body"].to_string().into(),
+        response: exchange["response"]["body_text"].as_str()?.to_owned().into(),
+    })
+}

@@ -1,0 +1,173 @@
+//! What both dialects can hold of a call and of a reply: what must be the same on both sides of a crossing.
+
+use backstay::call::reply::{Finish, Reply};
+use backstay::call::tool::{Tool, ToolCall, ToolChoice};
+use backstay::call::turn::{Content, Part, Role, Source};
+use backstay::call::usage::Usage;
+use backstay::call::{Call, Format, ReasoningMode};
+use backstay::dialect::Dialect;
+use serde_json::Value;
+
+/// One thing that was said, and by whom.
+#[derive(Debug, PartialEq)]
+enum Said {
+    Text(Role, String),
+    Image(Source),
+    Document(Source),
+    ToolCall(String, String, Value),
+    ToolResult(String, String),
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) struct SharedCall {
+    system: Vec<String>,
+    said: Vec<Said>,
+    tools: Vec<(String, Option<String>, Option<Value>, Option<bool>)>,
+    tool_choice: ToolChoice,
+    one_tool_at_a_time: bool,
+    max_tokens: u64,
+    numbers: (Option<f64>, Option<f64>),
+    stop: Vec<String>,
+    user: Option<String>,
+    schema: Option<Value>,
+    thinks: bool,
+    stream: bool,
+    model: String,
+}
+
+pub(super) fn call(call: &Call) -> SharedCall {
+    let one_tool_at_a_time = call.parallel_tools == Some(false) && call.tool_choice != ToolChoice::None;
+    SharedCall {
+        system: call
+            .turns
+            .iter()
+            .filter(|turn| turn.is_system())
+            .flat_map(|turn| &turn.parts)
+            .map(|part| text(std::slice::from_ref(part)))
+            .filter(|text| !text.is_empty())
+            .collect(),
+        said: call
+            .turns
+            .iter()
+            .filter(|turn| !turn.is_system())
+            .flat_map(|turn| said(turn.role, &turn.parts))
+            .collect(),
+        tools: call.tools.iter().filter_map(tool).collect(),
+        tool_choice: match &call.tool_choice {
+            ToolChoice::Unsaid if one_tool_at_a_time => ToolChoice::Auto,
+            choice => choice.clone(),
+        },
+        one_tool_at_a_time,
+        max_tokens: call.max_tokens.unwrap_or(4096),
+        numbers: (call.temperature, call.top_p),
+        stop: call.stop.clone(),
+        user: call.user.clone(),
+        schema: match &call.format {
+            Format::JsonSchema { schema, .. } => Some(value(schema.text())),
+            Format::Text | Format::JsonObject => None,
+        },
+        thinks: call.reasoning.as_ref().is_some_and(|reasoning| reasoning.mode != ReasoningMode::Off),
+        stream: call.stream,
+        model: call.model.clone(),
+    }
+}
+
+/// Tool results first, then what is said, then tool calls: the order that every dialect can tell.
+fn said(role: Role, parts: &[Part]) -> Vec<Said> {
+    let mut said: Vec<Said> = parts.iter().filter_map(|part| one_said(role, &part.content)).collect();
+    said.sort_by_key(|said| match said {
+        Said::ToolResult(..) => 0,
+        Said::Text(..) | Said::Image(_) | Said::Document(_) => 1,
+        Said::ToolCall(..) => 2,
+    });
+    said
+}
+
+fn one_said(role: Role, content: &Content) -> Option<Said> {
+    match content {
+        Content::Text { text, .. } | Content::Refusal(text) => {
+            (!text.is_empty()).then(|| Said::Text(role, text.clone()))
+        }
+        Content::Image { source, .. } => Some(Said::Image(source.clone())),
+        Content::Document { source, .. } => Some(Said::Document(source.clone())),
+        Content::ToolCall(ToolCall { id, name, arguments }) => {
+            Some(Said::ToolCall(id.clone(), name.clone(), value(arguments)))
+        }
+        Content::ToolResult { id, parts, error } => {
+            let prefix = if *error == Some(true) { "Error: " } else { "" };
+            Some(Said::ToolResult(id.clone(), format!("{prefix}{}", text(parts))))
+        }
+        Content::Thinking { .. } | Content::RedactedThinking(_) | Content::Foreign(_) => None,
+    }
+}
+
+fn text(parts: &[Part]) -> String {
+    parts
+        .iter()
+        .map(|part| match &part.content {
+            Content::Text { text, .. } | Content::Refusal(text) => text.as_str(),
+            _ => "",
+        })
+        .collect()
+}
+
+type SharedTool = (String, Option<String>, Option<Value>, Option<bool>);
+
+fn tool(tool: &Tool) -> Option<SharedTool> {
+    let Tool::Function(function) = tool else { return None };
+    let nothing = value(r#"{"type":"object","properties":{}}"#);
+    let parameters = function.parameters.as_ref().map_or(nothing, |schema| value(schema.text()));
+    Some((function.name.clone(), function.description.clone(), Some(parameters), function.strict))
+}
+
+/// Arguments as they mean: nothing at all stands for no arguments.
+fn value(text: &str) -> Value {
+    if text.is_empty() { value("{}") } else { serde_json::from_str(text).unwrap_or_else(|_| text.into()) }
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) struct SharedReply {
+    id: String,
+    model: String,
+    thoughts: String,
+    text: String,
+    refused: bool,
+    tool_calls: Vec<(String, String, Value)>,
+    finish: String,
+    usage: Usage,
+}
+
+/// What a client of `dialect` can be told of a reply.
+pub(super) fn reply(reply: &Reply, dialect: Dialect) -> SharedReply {
+    let mut shared = SharedReply {
+        id: reply.id.clone(),
+        model: reply.model.clone(),
+        thoughts: String::new(),
+        text: String::new(),
+        refused: matches!(reply.finish, Finish::Refusal(_)),
+        tool_calls: Vec::new(),
+        finish: finish(&reply.finish, dialect),
+        usage: reply.usage.unwrap_or_default(),
+    };
+    for part in &reply.parts {
+        match &part.content {
+            Content::Text { text, .. } | Content::Refusal(text) => shared.text.push_str(text),
+            Content::Thinking { text, .. } => shared.thoughts.push_str(text),
+            Content::ToolCall(ToolCall { id, name, arguments }) => {
+                shared.tool_calls.push((id.clone(), name.clone(), value(arguments)));
+            }
+            _ => {}
+        }
+    }
+    shared
+}
+
+/// The reasons that `dialect` cannot tell apart are one.
+fn finish(finish: &Finish, dialect: Dialect) -> String {
+    match (finish, dialect) {
+        (Finish::StopSequence(_) | Finish::Pause, Dialect::OpenaiChat) => "Stop".to_owned(),
+        (Finish::ContextWindow, Dialect::OpenaiChat) => "Length".to_owned(),
+        (Finish::ContentFilter | Finish::Refusal(_), _) => "Refusal".to_owned(),
+        (finish, _) => format!("{finish:?}"),
+    }
+}
