@@ -1,12 +1,15 @@
 //! Floor 7: the command line.
 
 mod check;
+mod demo;
 mod print;
 mod serve;
 
+use crate::demo::Options;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// A TLS proxy that keeps LLM traffic flowing when a vendor fails, throttles, is restricted by law or becomes too expensive.
 #[derive(Debug, Parser)]
@@ -39,6 +42,24 @@ enum Command {
         /// Worker threads; as many as there are cores by default.
         #[arg(long)]
         workers: Option<usize>,
+    },
+    /// Run the proxy on this machine alone, in front of simulated vendors that can be broken.
+    #[command(
+        after_help = "It needs no account and no network. Everything that it writes is in one folder, which is yours to edit.\n\nExamples:\n  backstay demo\n  backstay demo --duration 30s --quiet"
+    )]
+    Demo {
+        /// The folder to write and to work in.
+        #[arg(long, default_value = "backstay-demo")]
+        folder: PathBuf,
+        /// The proxy's port; 8443, or a free one if that is taken, unless given. 0 takes free ports for everything.
+        #[arg(long)]
+        port: Option<u16>,
+        /// End by itself after this time, as in `30s`.
+        #[arg(long, value_parser = humantime::parse_duration)]
+        duration: Option<Duration>,
+        /// Break nothing by itself.
+        #[arg(long)]
+        quiet: bool,
     },
     /// Compile everything that `serve` would, and print every finding.
     #[command(after_help = "Exit code 0 when `serve` would start, 1 when it would not.\n\nExamples:\n  backstay check\n  backstay check --json\n  backstay check --schema > backstay.schema.json")]
@@ -76,6 +97,9 @@ enum Shell {
 pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Serve { config, no_access_log, log, workers } => serve::run(config, !no_access_log, &log, workers),
+        Command::Demo { folder, port, duration, quiet } => {
+            demo::run(Options { folder, port, duration, quiet, ..Options::default() })
+        }
         Command::Check { schema: true, .. } => check::schema(),
         Command::Check { config, json, .. } => check::run(&config, json),
         Command::Completions { shell } => completions(shell),

@@ -3,10 +3,11 @@
 use crate::base::diagnostic::{Diagnostic, Place, Severity};
 use crate::base::secret::Secret;
 use crate::config::defaults;
-use crate::config::reader::{At, Reader, TablesOf, resolve};
+use crate::config::reader::{At, Reader, Section, Single, TablesOf, resolve};
+use crate::config::secrets::{KeySecret, SecretSource};
 use crate::config::sources::{PolicySource, Sources, TextFile};
-use crate::config::tables::Config;
-use crate::config::values::{FilePath, KeySecret, SecretSource};
+use crate::config::tables::{Config, PriceBook};
+use crate::config::values::FilePath;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
@@ -53,7 +54,7 @@ struct Loader {
 impl Loader {
     /// The main file with its includes.
     fn config(&mut self, path: &Path) -> Option<Config> {
-        let mut config = self.document(path, &Place::file(path))?;
+        let mut config: Config = self.document(path, &Place::file(path))?;
         let mut readable = true;
         for include in std::mem::take(&mut config.include) {
             for file in self.included(&include) {
@@ -70,13 +71,13 @@ impl Loader {
         readable.then_some(config)
     }
 
-    fn document(&mut self, path: &Path, place: &Place) -> Option<Config> {
+    fn document<T: Section>(&mut self, path: &Path, place: &Place) -> Option<T> {
         let text = self.text(path, place)?;
         let mut reader = Reader::new(path, &text);
-        let config = reader.document();
+        let document = reader.document();
         self.diagnostics.append(&mut reader.diagnostics);
         self.texts.push(TextFile { path: path.to_owned(), text });
-        config
+        document
     }
 
     /// The files of one `include`: a file, or the TOML files of a folder in order of their names.
@@ -114,13 +115,13 @@ impl Loader {
         self.only_one("policy", &mut config.policy, part.policy);
     }
 
-    fn only_one<T>(&mut self, name: &str, slot: &mut Option<At<T>>, further: Option<At<T>>) {
-        match (&slot, further) {
+    fn only_one<T>(&mut self, name: &str, slot: &mut Single<T>, further: Single<T>) {
+        match (&slot.0, further.0) {
             (Some(first), Some(second)) => {
                 let help = format!("the first one is at {}", first.place);
                 self.error(second.place, format!("[{name}] is declared twice"), help);
             }
-            (None, further @ Some(_)) => *slot = further,
+            (None, further @ Some(_)) => slot.0 = further,
             (_, None) => {}
         }
     }
@@ -180,7 +181,9 @@ impl Loader {
             }
             SecretSource::File(path) => {
                 let text = self.text(path, place);
-                self.warn_of_readers(path, place);
+                if text.is_some() {
+                    self.warn_of_readers(path, place);
+                }
                 text
             }
         };
@@ -238,13 +241,12 @@ impl Loader {
         Some(TextFile { path: file, text })
     }
 
-    fn prices(&mut self, main: &Path) -> Option<TextFile> {
+    fn prices(&mut self, main: &Path) -> Option<PriceBook> {
         let path = resolve(main, Path::new(defaults::PRICE_FILE));
         if !path.exists() {
             return None;
         }
-        let text = self.text(&path, &Place::file(&path))?;
-        Some(TextFile { path, text })
+        self.document(&path, &Place::file(&path))
     }
 
     fn text(&mut self, path: &Path, place: &Place) -> Option<String> {
@@ -340,3 +342,6 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, String> {
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,9 +5,11 @@ pub mod load;
 pub mod names;
 mod reader;
 pub mod schema;
+pub mod secrets;
+mod section;
 pub mod sources;
 pub mod tables;
 pub mod values;
 
-pub use reader::{At, Named, Tables, TablesOf};
+pub use reader::{At, Named, Single, Tables, TablesOf};
 pub use sources::Sources;

@@ -36,6 +36,8 @@ pub struct Named<T> {
     pub name: At<String>,
     /// The content; `None` when it was too broken to read, which has been reported.
     pub body: Option<T>,
+    /// Whether something in it could not be read: then nothing can be said about what it leaves out.
+    pub spoilt: bool,
 }
 
 /// All tables of one kind, in order of appearance.
@@ -115,7 +117,7 @@ impl<'a> Reader<'a> {
             self.expected(value, "a table");
             return None;
         };
-        let known: Vec<&str> = known.iter().map(|name| plain(name)).collect();
+        let known: Vec<&str> = known.iter().map(|name| field_name(name)).collect();
         for key in table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
             let name = key.get_ref().as_ref();
             let help = match nearest(name, known.iter().copied()) {
@@ -130,7 +132,7 @@ impl<'a> Reader<'a> {
 
     /// One field of a table.
     pub(super) fn field<T: Read>(&mut self, value: &Value<'_>, table: &DeTable<'_>, name: &str) -> Option<T> {
-        let name = plain(name);
+        let name = field_name(name);
         match table.get(name) {
             Some(field) => T::read(field, self),
             None => T::absent().or_else(|| {
@@ -154,7 +156,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The name in the document of a field whose name in Rust is a keyword.
-fn plain(name: &str) -> &str {
+pub(super) fn field_name(name: &str) -> &str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
@@ -162,73 +164,6 @@ fn article(type_name: &str) -> String {
     let vowel = type_name.starts_with(['a', 'e', 'i', 'o', 'u']);
     format!("{} {type_name}", if vowel { "an" } else { "a" })
 }
-
-/// Declares a section: its fields, how it is read, and its schema, from one list.
-macro_rules! section {
-    ($(#[doc = $doc:literal])* $name:ident { $($(#[doc = $field_doc:literal])* $field:ident: $type:ty,)* }) => {
-        $(#[doc = $doc])*
-        #[derive(Clone, Debug)]
-        pub struct $name {
-            $($(#[doc = $field_doc])* pub $field: $type,)*
-        }
-
-        impl $crate::config::reader::Section for $name {
-            const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
-        }
-
-        impl $crate::config::reader::Read for $name {
-            fn read(
-                value: &toml::Spanned<toml::de::DeValue<'_>>,
-                reader: &mut $crate::config::reader::Reader<'_>,
-            ) -> Option<Self> {
-                let table = reader.table(value, <Self as $crate::config::reader::Section>::FIELDS)?;
-                $(let $field = reader.field(value, table, stringify!($field));)*
-                Some(Self { $($field: $field?),* })
-            }
-
-            fn schema() -> serde_json::Value {
-                $crate::config::reader::object_schema(
-                    concat!($($doc),*),
-                    [$((
-                        stringify!($field),
-                        concat!($($field_doc),*),
-                        <$type as $crate::config::reader::Read>::schema(),
-                        <$type as $crate::config::reader::Read>::absent().is_none(),
-                    )),*],
-                )
-            }
-        }
-    };
-}
-
-/// Declares a word out of a few.
-macro_rules! choice {
-    ($(#[doc = $doc:literal])* $name:ident { $($(#[doc = $word_doc:literal])* $variant:ident = $word:literal,)* }) => {
-        $(#[doc = $doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name {
-            $($(#[doc = $word_doc])* $variant,)*
-        }
-
-        impl $crate::config::reader::Read for $name {
-            fn read(
-                value: &toml::Spanned<toml::de::DeValue<'_>>,
-                reader: &mut $crate::config::reader::Reader<'_>,
-            ) -> Option<Self> {
-                match reader.word(value, &[$($word),*])? {
-                    $($word => Some(Self::$variant),)*
-                    _ => None,
-                }
-            }
-
-            fn schema() -> serde_json::Value {
-                serde_json::json!({ "enum": [$($word),*] })
-            }
-        }
-    };
-}
-
-pub(super) use {choice, section};
 
 impl Reader<'_> {
     /// A string out of a few.
@@ -247,28 +182,6 @@ impl Reader<'_> {
         }
         found
     }
-}
-
-/// The schema of a table: name, description, schema and obligation of each field.
-pub(super) fn object_schema<const N: usize>(doc: &str, fields: [(&str, &str, Json, bool); N]) -> Json {
-    let mut properties = serde_json::Map::new();
-    let mut required = Vec::new();
-    for (name, description, mut schema, obligatory) in fields {
-        if let Some(object) = schema.as_object_mut() {
-            object.insert("description".to_owned(), json!(description.trim()));
-        }
-        properties.insert(plain(name).to_owned(), schema);
-        if obligatory {
-            required.push(plain(name));
-        }
-    }
-    json!({
-        "type": "object",
-        "description": doc.trim(),
-        "properties": properties,
-        "required": required,
-        "additionalProperties": false,
-    })
 }
 
 impl<T: Read> Read for At<T> {
@@ -316,6 +229,32 @@ impl<T: Read> Read for Vec<T> {
     }
 }
 
+/// A table that there is once; one that cannot be read does not spoil the document.
+#[derive(Clone, Debug)]
+pub struct Single<T>(pub Option<At<T>>);
+
+impl<T> std::ops::Deref for Single<T> {
+    type Target = Option<At<T>>;
+
+    fn deref(&self) -> &Option<At<T>> {
+        &self.0
+    }
+}
+
+impl<T: Section> Read for Single<T> {
+    fn read(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self(At::read(value, reader)))
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self(None))
+    }
+
+    fn schema() -> Json {
+        T::schema()
+    }
+}
+
 impl<T: Section> Read for TablesOf<T> {
     fn read(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
         let Some(table) = value.get_ref().as_table() else {
@@ -355,9 +294,11 @@ fn named<T: Section>(reader: &mut Reader<'_>, offset: usize, name: &str, body: &
         let message = format!("the table's name \"{dotted}\" holds a dot, which TOML reads as a table inside a table");
         let help = format!("write the name in quotes: \"{dotted}\", as in [pool.\"gpt-5.5\"]");
         reader.diagnostics.push(Diagnostic::error(place.clone(), message).help(help));
-        return Named { name: At { value: dotted, place }, body: None };
+        return Named { name: At { value: dotted, place }, body: None, spoilt: true };
     }
-    Named { name: At { value: name.to_owned(), place }, body: T::read(body, reader) }
+    let found = reader.diagnostics.len();
+    let body = T::read(body, reader);
+    Named { name: At { value: name.to_owned(), place }, body, spoilt: reader.diagnostics.len() > found }
 }
 
 /// The name that was meant when a table holds nothing but one table of an unknown name, as `[pool.gpt-5.5]` makes it.

@@ -14,3 +14,22 @@ pub fn document() -> Value {
     }
     schema
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_editors_what_there_is() {
+        let schema = document();
+        let field = |path: &str| schema.pointer(path).cloned().unwrap_or_default();
+        let vendor = "/properties/vendor/additionalProperties";
+        assert_eq!(field(&format!("{vendor}/required")), json!(["dialect"]));
+        assert_eq!(field(&format!("{vendor}/additionalProperties")), json!(false));
+        let order = "/properties/pool/additionalProperties/properties/order";
+        assert_eq!(field(&format!("{order}/enum")), json!(["listed", "price", "latency"]));
+        assert_eq!(field(&format!("{order}/description")), json!("The order within a tier."));
+        let surge = "/properties/pool/additionalProperties/properties/surge/properties/return/type";
+        assert_eq!(field(surge), json!("number"));
+    }
+}

@@ -1,10 +1,10 @@
 //! Everything that compiling needs, read: plain data, the same bytes whoever looks.
 
-use crate::base::diagnostic::Diagnostic;
+use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::hash::Digest;
 use crate::base::secret::Secret;
-use crate::config::tables::Config;
-use crate::config::values::SecretSource;
+use crate::config::secrets::SecretSource;
+use crate::config::tables::{Config, PriceBook};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -41,10 +41,10 @@ pub struct Sources {
     /// The policies.
     pub policies: PolicySource,
     /// Dated prices, where there is such a file.
-    pub prices: Option<TextFile>,
+    pub prices: Option<PriceBook>,
     /// What was found while reading: errors here make the compilation fail, together with its own.
     pub diagnostics: Vec<Diagnostic>,
-    /// Config files by path.
+    /// Config files and price book by path.
     pub(super) texts: Vec<TextFile>,
     /// Certificates by path.
     pub(super) files: BTreeMap<PathBuf, Vec<u8>>,
@@ -85,8 +85,7 @@ impl Sources {
         let mut parts: Vec<(&str, Vec<u8>, &[u8])> = Vec::new();
         let texts = self.texts.iter().map(|file| ("config", file));
         let policies = policies.iter().map(|file| ("policy", file));
-        let prices = self.prices.iter().map(|file| ("prices", file));
-        for (kind, file) in texts.chain(policies).chain(prices) {
+        for (kind, file) in texts.chain(policies) {
             parts.push((kind, path_bytes(&file.path), file.text.as_bytes()));
         }
         for (path, content) in &self.files {
@@ -98,6 +97,12 @@ impl Sources {
                 SecretSource::File(path) => ("secret", path_bytes(path)),
             };
             parts.push((kind, name, secret.expose().as_bytes()));
+        }
+        // a file that cannot be read leaves no bytes, but it is news all the same
+        let errors = self.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+        let errors: Vec<String> = errors.map(ToString::to_string).collect();
+        for error in &errors {
+            parts.push(("error", Vec::new(), error.as_bytes()));
         }
         Digest::of_parts(parts.iter().flat_map(|(kind, name, content)| [kind.as_bytes(), name, content]))
     }

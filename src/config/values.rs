@@ -1,7 +1,7 @@
 //! The kinds of values that fields hold.
 
 use crate::base::money::TokenPrice;
-use crate::config::reader::{At, Read, Reader, resolve, section};
+use crate::config::reader::{At, Read, Reader, resolve};
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -194,6 +194,30 @@ impl Read for Until {
     }
 }
 
+/// The beginning of a day in UTC, in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Day(pub i64);
+
+impl Read for Day {
+    fn read(value: &Value<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = match value.get_ref() {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Datetime(datetime) => datetime.to_string(),
+            _ => String::new(),
+        };
+        let date = jiff::civil::Date::from_str(&text).ok().filter(|_| text.len() == 10);
+        let midnight = date.and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok());
+        if midnight.is_none() {
+            reader.error(value, "expected a day", "a day is written as \"2027-06-30\"");
+        }
+        midnight.map(|midnight| Self(midnight.timestamp().as_second()))
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string", "examples": ["2027-06-30"] })
+    }
+}
+
 fn end_of(text: &str) -> Option<i64> {
     if let Ok(moment) = jiff::Timestamp::from_str(text) {
         return Some(moment.as_second());
@@ -239,153 +263,6 @@ fn path_trick(text: &str) -> Option<(&'static str, &'static str)> {
         return Some(("the path climbs out of the config's folder", "write an absolute path if that is meant"));
     }
     None
-}
-
-/// A secret that is written elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SecretSource {
-    /// An environment variable.
-    Env(String),
-    /// A file, whose surrounding white space does not count.
-    File(PathBuf),
-}
-
-section! {
-    /// Where a secret is.
-    SecretTable {
-        /// Environment variable that holds it.
-        env: Option<String>,
-        /// File that holds it; read again when it changes.
-        file: Option<FilePath>,
-    }
-}
-
-const SECRET_HELP: &str = "write { env = \"NAME_OF_A_VARIABLE\" } or { file = \"path/of/a/file\" }";
-
-impl Read for SecretSource {
-    fn read(value: &Value<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        if value.get_ref().is_str() {
-            reader.error(value, "a secret is never written into the config itself", SECRET_HELP);
-            return None;
-        }
-        let table = SecretTable::read(value, reader)?;
-        Self::of(table.env, table.file, value, reader)
-    }
-
-    fn schema() -> Json {
-        SecretTable::schema()
-    }
-}
-
-impl SecretSource {
-    fn of(env: Option<String>, file: Option<FilePath>, value: &Value<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        match (env, file) {
-            (Some(name), None) if is_variable_name(&name) => Some(Self::Env(name)),
-            (Some(_), None) => {
-                let message = "`env` takes the name of an environment variable: letters, digits and underscores";
-                reader.error(value, message, "the secret itself belongs into that variable");
-                None
-            }
-            (None, Some(FilePath(file))) => Some(Self::File(file)),
-            (Some(_), Some(_)) => {
-                reader.error(value, "a secret has one source, not both `env` and `file`", "remove one of the two");
-                None
-            }
-            (None, None) => {
-                reader.error(value, "a secret needs a source", SECRET_HELP);
-                None
-            }
-        }
-    }
-}
-
-fn is_variable_name(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-/// How a key's secret is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeySecret {
-    /// The secret itself is somewhere.
-    Source(SecretSource),
-    /// Its SHA-256 in hexadecimal digits is written here: it tells nothing.
-    Sha256(crate::base::hash::Digest),
-}
-
-section! {
-    /// Where a key's secret is, or its digest.
-    KeySecretTable {
-        /// Environment variable that holds it.
-        env: Option<String>,
-        /// File that holds it; read again when it changes.
-        file: Option<FilePath>,
-        /// SHA-256 of the secret, 64 hexadecimal digits.
-        sha256: Option<String>,
-    }
-}
-
-impl Read for KeySecret {
-    fn read(value: &Value<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        if value.get_ref().is_str() {
-            let help = format!("{SECRET_HELP} or {{ sha256 = \"64 hexadecimal digits\" }}");
-            reader.error(value, "a secret is never written into the config itself", help);
-            return None;
-        }
-        let table = KeySecretTable::read(value, reader)?;
-        let Some(hex) = table.sha256 else {
-            return SecretSource::of(table.env, table.file, value, reader).map(Self::Source);
-        };
-        let digest = crate::base::hash::Digest::from_hex(&hex);
-        if digest.is_none() {
-            reader.error(
-                value,
-                "`sha256` takes 64 hexadecimal digits",
-                "printf %s \"$SECRET\" | sha256sum prints them",
-            );
-        }
-        if table.env.is_some() || table.file.is_some() {
-            reader.error(value, "a secret has one source, `sha256` or another", "remove one of the two");
-        }
-        digest.map(Self::Sha256)
-    }
-
-    fn schema() -> Json {
-        KeySecretTable::schema()
-    }
-}
-
-section! {
-    /// One of several credentials.
-    CredentialTable {
-        /// What metrics and logs call it.
-        name: At<String>,
-        /// Environment variable that holds it.
-        env: Option<String>,
-        /// File that holds it; read again when it changes.
-        file: Option<FilePath>,
-    }
-}
-
-/// A credential with a name.
-#[derive(Clone, Debug)]
-pub struct NamedCredential {
-    /// What metrics and logs call it.
-    pub name: At<String>,
-    /// Where it is.
-    pub secret: At<SecretSource>,
-}
-
-impl Read for NamedCredential {
-    fn read(value: &Value<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        let table = CredentialTable::read(value, reader)?;
-        let secret = SecretSource::of(table.env, table.file, value, reader)?;
-        let place = reader.place(value.span().start);
-        Some(Self { name: table.name, secret: At { value: secret, place } })
-    }
-
-    fn schema() -> Json {
-        CredentialTable::schema()
-    }
 }
 
 /// Deployments that a pool prefers equally: one name, or a list of them.

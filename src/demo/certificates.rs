@@ -1,6 +1,7 @@
 //! Development certificates: an authority of our own and what it signs. Never for production.
 
 use crate::demo::vendor::Tls;
+use jiff::civil::Date;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
@@ -67,6 +68,20 @@ impl Authority {
         Ok(Issued { chain_pem: certificate.pem(), key_pem: key.serialize_pem() })
     }
 
+    /// A server certificate for `names` that holds until `until`, and has held for some time.
+    ///
+    /// # Errors
+    /// When a name or the date is none.
+    pub fn issue_until(&self, names: &[&str], until: Date) -> io::Result<Issued> {
+        let key = key()?;
+        let mut params = leaf(names, Validity::Now)?;
+        params.not_after =
+            rcgen::date_time_ymd(until.year().into(), month_or_day(until.month())?, month_or_day(until.day())?);
+        params.not_before = rcgen::date_time_ymd(i32::from(until.year()) - 2, 1, 1);
+        let certificate = params.signed_by(&key, &self.0).map_err(io::Error::other)?;
+        Ok(Issued { chain_pem: certificate.pem(), key_pem: key.serialize_pem() })
+    }
+
     /// A client certificate with these subject alternative names (a URI is recognised by `://`).
     ///
     /// # Errors
@@ -111,6 +126,10 @@ impl Authority {
         let certificate = leaf(names, when)?.signed_by(&key, &self.0).map_err(io::Error::other)?;
         server_config(certificate.der().clone(), &key)
     }
+}
+
+fn month_or_day(number: i8) -> io::Result<u8> {
+    u8::try_from(number).map_err(io::Error::other)
 }
 
 fn key() -> io::Result<KeyPair> {

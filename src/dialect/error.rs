@@ -107,3 +107,101 @@ fn kind(dialect: Dialect, rejection: &Rejection) -> &'static str {
         (Dialect::OpenaiChat, _) => "server_error",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::failure::VendorError;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn tree(bytes: &[u8]) -> Value {
+        serde_json::from_slice(bytes).unwrap()
+    }
+
+    fn refused() -> Rejection {
+        let mut rejection = Rejection::new(RejectionCode::PolicyDenied, "No deployment may serve this.");
+        rejection.refusals = vec![
+            Refusal::Policy(Arc::from([Arc::from("eu-only")])),
+            Refusal::Capability("logprobs"),
+            Refusal::Resting { class: "rate_limited", retry_after: Duration::from_secs(3) },
+        ];
+        rejection
+    }
+
+    #[test]
+    fn a_rejection_is_told_in_either_dialect() {
+        let refusals = json!([
+            { "reason": "policy", "rules": ["eu-only"] }, { "reason": "capability", "need": "logprobs" }, { "reason": "rate_limited" }
+        ]);
+        let openai = json!({ "error": {
+            "message": "No deployment may serve this.", "type": "permission_error", "param": null, "code": "policy_denied",
+            "refusals": refusals,
+        } });
+        assert_eq!(tree(&body(Dialect::OpenaiChat, &refused(), "req-1")), openai);
+        let anthropic = json!({ "type": "error", "request_id": "req-1", "error": {
+            "type": "permission_error", "message": "No deployment may serve this.", "code": "policy_denied", "refusals": refusals,
+        } });
+        assert_eq!(tree(&body(Dialect::Anthropic, &refused(), "req-1")), anthropic);
+    }
+
+    #[test]
+    fn types_lead_sdks_to_the_right_class() {
+        let kind = |dialect, code| tree(&body(dialect, &Rejection::new(code, "m"), "r"))["error"]["type"].clone();
+        for (code, openai, anthropic) in [
+            (RejectionCode::InvalidApiKey, "authentication_error", "authentication_error"),
+            (RejectionCode::PolicyDenied, "permission_error", "permission_error"),
+            (RejectionCode::ModelNotFound, "invalid_request_error", "not_found_error"),
+            (RejectionCode::InvalidRequest, "invalid_request_error", "invalid_request_error"),
+            (RejectionCode::RequestTooLarge, "invalid_request_error", "request_too_large"),
+            (RejectionCode::RateLimited, "rate_limit_error", "rate_limit_error"),
+            (RejectionCode::Overloaded, "server_error", "overloaded_error"),
+            (RejectionCode::NoHealthyDeployment, "server_error", "api_error"),
+            (RejectionCode::DeadlineExceeded, "server_error", "timeout_error"),
+        ] {
+            assert_eq!(kind(Dialect::OpenaiChat, code), openai, "{code:?}");
+            assert_eq!(kind(Dialect::Anthropic, code), anthropic, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_vendors_refusal_keeps_its_bytes_or_at_least_its_words() {
+        let raw = Bytes::from_static(
+            br#"{ "error" : {"message":"bad tools","type":"invalid_request_error","param":"tools","code":null} }"#,
+        );
+        let mut rejection = Rejection::new(RejectionCode::VendorRefused, "The vendor refused.").param("model");
+        let said = |body: &Bytes| VendorError {
+            status: 422,
+            kind: "invalid_request_error".into(),
+            code: String::new(),
+            message: "bad tools".into(),
+            param: "tools".into(),
+            body: body.clone(),
+        };
+        rejection.said = Some(Box::new(said(&raw)));
+        assert_eq!(body(Dialect::OpenaiChat, &rejection, "r"), raw);
+        let expected = json!({ "type": "error", "request_id": "r", "error": {
+            "type": "invalid_request_error", "message": "bad tools", "param": "tools", "code": "vendor_refused",
+        } });
+        assert_eq!(tree(&body(Dialect::Anthropic, &rejection, "r")), expected);
+
+        // a page or another shape is never passed on as it is
+        rejection.said = Some(Box::new(said(&Bytes::from_static(b"<html>"))));
+        assert_eq!(tree(&body(Dialect::OpenaiChat, &rejection, "r"))["error"]["message"], "bad tools");
+    }
+
+    #[test]
+    fn an_error_event_is_one_event() {
+        let rejection = Rejection::new(RejectionCode::UpstreamBroken, "line\nbreak");
+        for (dialect, name) in [(Dialect::OpenaiChat, ""), (Dialect::Anthropic, "error")] {
+            let bytes = event(dialect, &rejection, "r");
+            let event = crate::dialect::sse::Event::parse(&bytes);
+            assert_eq!((event.name, bytes.ends_with(b"\n\n")), (name.as_bytes(), true));
+            let told = tree(&event.data);
+            assert_eq!(
+                (&told["error"]["code"], &told["error"]["message"]),
+                (&json!("upstream_broken"), &json!("line\nbreak"))
+            );
+        }
+    }
+}

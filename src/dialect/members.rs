@@ -83,7 +83,8 @@ pub(super) fn needs_of(rule: Option<Rule>, value: Value<'_>) -> Needs {
         Rule::Form => form(value),
         Rule::FormWithin => value.get("format").and_then(form),
         Rule::Thinking => {
-            (!value.get("type").and_then(Value::text).is_some_and(|kind| kind == "disabled")).then_some(Need::Reasoning)
+            let kind = value.get("type").and_then(Value::text);
+            kind.is_none_or(|kind| kind != "disabled").then_some(Need::Reasoning)
         }
     };
     needed.map_or(Needs::NONE, |need| Needs::NONE.with(need))

@@ -1,4 +1,5 @@
-//! Floor 2: wire formats. Every dialect's folder has the same anatomy: `types request response stream signals`.
+//! Floor 2: wire formats. Every dialect's folder has the same anatomy: `types request response stream signals`,
+//! and for traffic that passes as bytes `needs` (of a request) and `seen` (in an answer).
 
 pub mod anthropic;
 pub mod error;
@@ -18,6 +19,8 @@ mod honour;
 mod members;
 mod object;
 mod schema;
+#[cfg(test)]
+mod recorded;
 
 /// A wire format that clients or vendors speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -27,3 +27,24 @@ pub fn listing(dialect: Dialect, names: &[&str]) -> Bytes {
     };
     listing.to_string().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_names_are_listed_in_either_shape() {
+        let tree = |dialect, names| serde_json::from_slice::<Value>(&listing(dialect, names)).unwrap();
+        let openai = tree(Dialect::OpenaiChat, &["fast", "smart"]);
+        assert_eq!(
+            (&openai["object"], &openai["data"][1]["id"], &openai["data"][1]["created"]),
+            (&json!("list"), &json!("smart"), &json!(0))
+        );
+        let anthropic = tree(Dialect::Anthropic, &["fast", "smart"]);
+        assert_eq!(
+            (&anthropic["first_id"], &anthropic["last_id"], &anthropic["has_more"], &anthropic["data"][0]["id"]),
+            (&json!("fast"), &json!("smart"), &json!(false), &json!("fast"))
+        );
+        assert_eq!(tree(Dialect::Anthropic, &[])["first_id"], Value::Null);
+    }
+}

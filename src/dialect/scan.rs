@@ -1,6 +1,5 @@
 //! Reads a request's body once: checks it, and notes what deciding and forwarding need. The bytes stay as they are.
 
-use crate::base::rejection::{Rejection, RejectionCode};
 use crate::call::needs::Needs;
 use crate::dialect::json::syntax::{Fault, Scanner, SyntaxError};
 use crate::dialect::json::value::{Value, unescape};
@@ -10,6 +9,9 @@ use std::ops::Range;
 
 /// The longest model name that is looked at, in bytes.
 pub const MODEL_BYTES_MAX: usize = 256;
+
+/// The most top-level members that are taken: vendors know about forty.
+pub const MEMBERS_MAX: usize = 1024;
 
 /// What a request's body says, as far as it is not the vendor's business alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,17 +59,9 @@ pub struct ScanError {
 
 impl From<SyntaxError> for ScanError {
     fn from(error: SyntaxError) -> Self {
+        let message = format!("the body is not acceptable JSON: {}", error.fault.words());
         let limit = (error.fault == Fault::TooDeep).then_some("json_depth");
-        let named = limit.map_or_else(String::new, |limit| format!(" (limit {limit})"));
-        let message =
-            format!("the body is not acceptable JSON: {} at byte {}{named}", error.fault.words(), error.offset);
         Self { message, offset: error.offset, limit, param: None }
-    }
-}
-
-impl From<ScanError> for Rejection {
-    fn from(error: ScanError) -> Self {
-        Self { param: error.param, ..Self::new(RejectionCode::InvalidRequest, error.message) }
     }
 }
 
@@ -84,7 +78,11 @@ pub fn scan(dialect: Dialect, body: &[u8]) -> Result<Scan, ScanError> {
     let mut reading = Reading::new(dialect, body, scanner.at());
     scanner.space();
     if !scanner.take(b'}') {
-        loop {
+        for taken in 1.. {
+            if taken > MEMBERS_MAX {
+                let message = format!("the body has more than {MEMBERS_MAX} members");
+                return Err(ScanError { message, offset: scanner.at(), limit: Some("json_members"), param: None });
+            }
             let name_at = scanner.at();
             let name = scanner.name()?;
             let rule = reading.rule(name, name_at)?;
@@ -144,7 +142,7 @@ impl<'a> Reading<'a> {
         let Some((known, rule)) = self.members.get(index) else { return Ok(None) };
         let bit = 1 << index;
         if self.seen & bit != 0 {
-            let message = format!("`{known}` is given twice (again at byte {offset}): give it once");
+            let message = format!("`{known}` is given twice: give it once");
             return Err(ScanError { message, offset, limit: None, param: Some(known) });
         }
         self.seen |= bit;
@@ -217,7 +215,7 @@ fn model_name(value: Value<'_>, offset: usize) -> Result<String, ScanError> {
         return Err(mistyped("model", "a name, not an empty string", offset));
     }
     if name.len() > MODEL_BYTES_MAX {
-        let message = format!("`model` is longer than {MODEL_BYTES_MAX} bytes (limit model_bytes)");
+        let message = format!("`model` is longer than {MODEL_BYTES_MAX} bytes");
         return Err(ScanError { message, offset, limit: Some("model_bytes"), param: Some("model") });
     }
     Ok(name.into_owned())
@@ -240,6 +238,195 @@ fn include_usage(value: Value<'_>, offset: usize) -> Result<bool, ScanError> {
 }
 
 fn mistyped(name: &'static str, wanted: &str, offset: usize) -> ScanError {
-    let message = format!("`{name}` must be {wanted} (byte {offset})");
+    let message = format!("`{name}` must be {wanted}");
     ScanError { message, offset, limit: None, param: Some(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::needs::Need;
+    use proptest::prelude::*;
+
+    fn needs(dialect: Dialect, members: &str) -> Needs {
+        let body = format!(r#"{{"model":"m",{members}}}"#);
+        scan(dialect, body.as_bytes()).unwrap_or_else(|error| panic!("{body}: {error:?}")).needs
+    }
+
+    fn check(dialect: Dialect, cases: &[(&str, &[Need])]) {
+        for (members, expected) in cases {
+            let expected = expected.iter().fold(Needs::NONE, |needs, need| needs.with(*need));
+            assert_eq!(needs(dialect, members), expected, "{members}");
+            // names in disguise mean the same
+            let disguised = members.replace("_", "\\u005f").replace("\"t", "\"\\u0074");
+            assert_eq!(needs(dialect, &disguised), expected, "{disguised}");
+        }
+    }
+
+    #[test]
+    fn what_routing_needs_is_noted() {
+        let body = br#" { "messages":[], "mod\u0065l" : "gpt\u002d5" ,"stream":true,
+            "stream_options":{"include_usage":true}, "max_tokens":100, "max_completion_tokens":50 } "#;
+        let scan = scan(Dialect::OpenaiChat, body).unwrap();
+        assert_eq!(
+            (scan.model.as_str(), scan.stream, scan.include_usage, scan.max_tokens, scan.input_tokens),
+            ("gpt-5", true, true, Some(50), body.len() as u64 / 4)
+        );
+    }
+
+    #[test]
+    fn null_stands_for_absence() {
+        let body = br#"{"model":"m","stream":null,"stream_options":null,"store":null,"max_tokens":null,"tools":null,"n":null,
+            "seed":null,"response_format":null,"logit_bias":null,"logprobs":null,"audio":null,"service_tier":null,"extra":null}"#;
+        let scan = scan(Dialect::OpenaiChat, body).unwrap();
+        assert_eq!((scan.stream, scan.include_usage, scan.max_tokens, scan.needs), (false, false, None, Needs::NONE));
+    }
+
+    #[test]
+    fn needs_of_openai_chat() {
+        let tool = r#""tools":[{"type":"function","function":{"name":"f","parameters":{"type":"image_url","cache_control":1}}}]"#;
+        check(
+            Dialect::OpenaiChat,
+            &[
+                (r#""messages":[{"role":"user","content":"\"type\":\"image_url\""}],"temperature":0.5"#, &[]),
+                (tool, &[Need::Tools]),
+                (r#""tools":[],"logit_bias":{},"presence_penalty":0,"frequency_penalty":0.0,"n":1"#, &[]),
+                (r#""messages":[{"role":"tool","content":"x","tool_call_id":"c"}]"#, &[Need::Tools]),
+                (r#""messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"c"}]}]"#, &[Need::Tools]),
+                (r#""messages":[{"role":"assistant","content":"x","tool_calls":null,"audio":null}]"#, &[]),
+                (
+                    r#""messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"u"}}]}]"#,
+                    &[Need::Images],
+                ),
+                (
+                    r#""messages":[{"role":"user","content":[{"type":"input_audio"}]}],"modalities":["text","audio"]"#,
+                    &[Need::Audio],
+                ),
+                (
+                    r#""messages":[{"role":"user","content":[{"type":"file","file":{"file_data":"d"}}]}]"#,
+                    &[Need::Documents],
+                ),
+                (
+                    r#""messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]"#,
+                    &[Need::Documents, Need::ServerIds],
+                ),
+                (r#""response_format":{"type":"text"}"#, &[]),
+                (r#""response_format":{"type":"json_object"}"#, &[Need::JsonObject]),
+                (r#""response_format":{"type":"json_schema","json_schema":{}}"#, &[Need::JsonSchema]),
+                (r#""logprobs":true,"top_logprobs":3"#, &[Need::Logprobs]),
+                (r#""logprobs":false"#, &[]),
+                (r#""n":2,"seed":0"#, &[Need::Choices, Need::Seed]),
+                (
+                    r#""logit_bias":{"1":1},"presence_penalty":-0.5,"top_k":5"#,
+                    &[Need::LogitBias, Need::Penalties, Need::TopK],
+                ),
+                (r#""reasoning_effort":"low""#, &[Need::Reasoning]),
+                (r#""reasoning_effort":"none""#, &[]),
+                (r#""store":true"#, &[Need::Stores]),
+                (r#""store":false"#, &[]),
+                (r#""web_search_options":{}"#, &[Need::HostedTools]),
+                (r#""tools":[{"type":"mcp","server_url":"u"}]"#, &[Need::Tools, Need::HostedTools]),
+                (r#""prediction":{"type":"content"},"service_tier":"flex""#, &[Need::Prediction, Need::ServiceTier]),
+                (r#""service_tier":"auto""#, &[]),
+                (
+                    r#""messages":[{"role":"user","content":[{"type":"text","cache_control":{}}]}]"#,
+                    &[Need::CacheControl],
+                ),
+                (r#""provider":{"order":[]}"#, &[Need::UnknownMembers]),
+            ],
+        );
+    }
+
+    #[test]
+    fn needs_of_anthropic() {
+        let lookalike = r#""messages":[{"role":"user","content":[{"type":"tool_use","input":
+            {"file_id":"x","cache_control":1,"source":{"file_id":"y"},"list":[{"type":"image","cache_control":{}}]}}]}]"#;
+        check(
+            Dialect::Anthropic,
+            &[
+                (r#""messages":[{"role":"user","content":"x"}],"max_tokens":5,"system":"s""#, &[]),
+                (lookalike, &[Need::Tools]),
+                (r#""messages":[{"role":"user","content":[{"type":"image","source":{}}]}]"#, &[Need::Images]),
+                (
+                    r#""messages":[{"role":"user","content":[{"type":"tool_result","content":[{"type":"image"}]}]}]"#,
+                    &[Need::Tools, Need::Images],
+                ),
+                (
+                    r#""messages":[{"role":"user","content":[{"type":"document","source":{"type":"file","file_id":"f"}}]}]"#,
+                    &[Need::Documents, Need::ServerIds],
+                ),
+                (
+                    r#""messages":[{"role":"assistant","content":[{"type":"thinking","signature":"s"}]},{"role":"user","content":"x"}]"#,
+                    &[Need::SignedReasoning],
+                ),
+                (r#""messages":[{"role":"user","content":"x"},{"role":"assistant","content":"{"}]"#, &[Need::Prefill]),
+                (r#""thinking":{"type":"enabled","budget_tokens":1024}"#, &[Need::Reasoning]),
+                (r#""thinking":{"type":"adaptive"}"#, &[Need::Reasoning]),
+                (r#""thinking":{"type":"disabled"}"#, &[]),
+                (r#""output_config":{"format":{"type":"json_schema"}}"#, &[Need::JsonSchema]),
+                (r#""output_config":{"effort":"low"}"#, &[]),
+                (r#""output_format":{"type":"json_schema"},"top_k":4"#, &[Need::JsonSchema, Need::TopK]),
+                (r#""tools":[{"name":"f","input_schema":{"type":"object"}}]"#, &[Need::Tools]),
+                (r#""tools":[{"type":"custom","name":"f","cache_control":{}}]"#, &[Need::Tools, Need::CacheControl]),
+                (r#""tools":[{"type":"web_search_20250305"}]"#, &[Need::Tools, Need::HostedTools]),
+                (r#""tools":[{"type":"custom","type":"web_search_20250305"}]"#, &[Need::Tools, Need::HostedTools]),
+                (r#""mcp_servers":[{"url":"u"}]"#, &[Need::HostedTools]),
+                (
+                    r#""system":[{"type":"text","text":"x","cache_control":{"type":"ephemeral"}}]"#,
+                    &[Need::CacheControl],
+                ),
+                (r#""container":"c","inference_geo":"us""#, &[Need::ServerIds, Need::UnknownMembers]),
+                (r#""service_tier":"standard_only""#, &[Need::ServiceTier]),
+            ],
+        );
+    }
+
+    #[test]
+    fn f_039_bodies_that_two_readers_could_read_differently_are_refused() {
+        let refused = |body: &str| {
+            let error = scan(Dialect::OpenaiChat, body.as_bytes()).expect_err(body);
+            (error.param, error.limit)
+        };
+        let deep = format!(r#"{{"model":"m","x":{}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        let wide = format!(r#"{{"model":"m"{}}}"#, r#","x":1"#.repeat(MEMBERS_MAX));
+        let long = format!(r#"{{"model":"{}"}}"#, "m".repeat(MODEL_BYTES_MAX + 1));
+        for (body, expected) in [
+            (r#"{"model":"a","model":"b"}"#, (Some("model"), None)),
+            (r#"{"model":"a","mod\u0065l":"b"}"#, (Some("model"), None)),
+            (r#"{"model":"a","stream":true,"stream":false}"#, (Some("stream"), None)),
+            (r#"{"model":"a","store":false,"\u0073tore":true}"#, (Some("store"), None)),
+            (
+                r#"{"model":"a","stream_options":{"include_usage":true,"include_usage":false}}"#,
+                (Some("stream_options"), None),
+            ),
+            (r#"{"model":"a\ud800"}"#, (None, None)),
+            (r#"{"model":"a","n":NaN}"#, (None, None)),
+            (r#"{"model":"a"} x"#, (None, None)),
+            (r#"{"model":"a""#, (None, None)),
+            (r#"["model"]"#, (None, None)),
+            (r#"{"model":"a","stream":1}"#, (Some("stream"), None)),
+            (r#"{"model":"a","stream":"true"}"#, (Some("stream"), None)),
+            (r#"{"model":["a"]}"#, (Some("model"), None)),
+            (r#"{"model":null}"#, (Some("model"), None)),
+            (r#"{"model":""}"#, (Some("model"), None)),
+            ("{}", (Some("model"), None)),
+            (&deep, (None, Some("json_depth"))),
+            (&wide, (None, Some("json_members"))),
+            (&long, (Some("model"), Some("model_bytes"))),
+        ] {
+            assert_eq!(refused(body), expected, "{body:.80}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_never_panics_and_accepts_only_json(tail in r#"[ -~]{0,60}|"(messages|tools)":[\[{"a-z:,}\]]{0,80}"#) {
+            for dialect in Dialect::ALL {
+                let body = format!(r#"{{"model":"m",{tail}}}"#);
+                if scan(dialect, body.as_bytes()).is_ok() {
+                    prop_assert!(serde_json::from_str::<serde_json::Value>(&body).is_ok());
+                }
+            }
+        }
+    }
 }

@@ -86,3 +86,116 @@ fn apply(body: &[u8], changes: &[Change]) -> Bytes {
     out.extend_from_slice(body.get(copied..).unwrap_or_default());
     out.freeze()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::scan::scan;
+    use proptest::prelude::*;
+    use serde_json::{Map, Value as Tree, json};
+
+    fn check(dialect: Dialect, body: &str, edits: Edits<'_>, expected: &str) {
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        let scan = scan(dialect, &body).unwrap();
+        assert_eq!(splice(&body, &scan, &edits), expected);
+    }
+
+    const MODEL: Edits<'_> = Edits { model: Some("new"), include_usage: false, store_false: false };
+    const USAGE: Edits<'_> = Edits { model: None, include_usage: true, store_false: false };
+    const STORE: Edits<'_> = Edits { model: None, include_usage: false, store_false: true };
+
+    #[test]
+    fn only_the_members_asked_for_change() {
+        for (body, edits, expected) in [
+            (r#"{ "a" : 1.0, "model" : "old" , "b":[ ] }"#, MODEL, r#"{ "a" : 1.0, "model" : "new" , "b":[ ] }"#),
+            (r#"{"mod\u0065l":"old"}"#, MODEL, r#"{"mod\u0065l":"new"}"#),
+            (
+                r#"{"model":"m","stream":true}"#,
+                USAGE,
+                r#"{"stream_options":{"include_usage":true},"model":"m","stream":true}"#,
+            ),
+            (r#"{"model":"m","stream":false}"#, USAGE, r#"{"model":"m","stream":false}"#),
+            (
+                r#"{"model":"m","stream":true,"stream_options":{ }}"#,
+                USAGE,
+                r#"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#,
+            ),
+            (
+                r#"{"stream_options":null,"model":"m","stream":true}"#,
+                USAGE,
+                r#"{"stream_options":{"include_usage":true},"model":"m","stream":true}"#,
+            ),
+            (
+                r#"{"stream_options":{"include_obfuscation":false,"include_usage":false},"model":"m","stream":true}"#,
+                USAGE,
+                r#"{"stream_options":{"include_usage":true,"include_obfuscation":false},"model":"m","stream":true}"#,
+            ),
+            (r#"{"model":"m"}"#, STORE, r#"{"store":false,"model":"m"}"#),
+            (r#"{"model":"m","store":true}"#, STORE, r#"{"model":"m","store":false}"#),
+        ] {
+            check(Dialect::OpenaiChat, body, edits, expected);
+        }
+        let all = Edits { model: Some("quo\"te\\\n"), include_usage: true, store_false: true };
+        check(Dialect::Anthropic, r#"{"model":"m","stream":true}"#, all, r#"{"model":"quo\"te\\\n","stream":true}"#);
+    }
+
+    #[test]
+    fn nothing_to_change_costs_no_copy() {
+        let body =
+            Bytes::from_static(br#"{"model":"m","store":false,"stream":true,"stream_options":{"include_usage":true}}"#);
+        let scan = scan(Dialect::OpenaiChat, &body).unwrap();
+        let edits = Edits { model: Some("m"), include_usage: true, store_false: true };
+        assert_eq!(splice(&body, &scan, &edits).as_ptr(), body.as_ptr());
+    }
+
+    fn request() -> impl Strategy<Value = Map<String, Tree>> {
+        let extra = prop_oneof![
+            any::<i64>().prop_map(Tree::from),
+            any::<String>().prop_map(Tree::from),
+            Just(json!({"model": "inner", "stream_options": {"include_usage": false}, "list": [1, {"store": true}]})),
+        ];
+        let options = prop_oneof![
+            Just(None),
+            Just(Some(Tree::Null)),
+            Just(Some(json!({}))),
+            Just(Some(json!({"include_obfuscation": true}))),
+            any::<bool>().prop_map(|usage| Some(json!({"x": "é", "include_usage": usage})))
+        ];
+        let store = prop_oneof![Just(None), Just(Some(Tree::Null)), any::<bool>().prop_map(|store| Some(store.into()))];
+        let extras = prop::collection::vec(("x[a-z \"é]{0,6}", extra), 0..5);
+        (any::<bool>(), options, store, extras, any::<prop::sample::Index>()).prop_map(
+            |(stream, options, store, extras, turn)| {
+                let mut members: Vec<(String, Tree)> = extras;
+                members.push(("model".into(), "old".into()));
+                members.push(("stream".into(), stream.into()));
+                members.extend(options.map(|options| ("stream_options".into(), options)));
+                members.extend(store.map(|store| ("store".into(), store)));
+                let by = turn.index(members.len());
+                members.rotate_left(by);
+                members.into_iter().collect()
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_what_an_edit_of_the_tree_would(tree in request(), model in "\\PC{1,8}", usage: bool, store: bool, pretty: bool) {
+            let text = if pretty { serde_json::to_string_pretty(&tree) } else { serde_json::to_string(&tree) };
+            let body = Bytes::from(text.unwrap());
+            let scan = scan(Dialect::OpenaiChat, &body).unwrap();
+            let spliced = splice(&body, &scan, &Edits { model: Some(&model), include_usage: usage, store_false: store });
+
+            let mut edited = tree;
+            edited.insert("model".into(), model.into());
+            if store {
+                edited.insert("store".into(), false.into());
+            }
+            if usage && edited["stream"] == true {
+                let mut options = edited.get("stream_options").and_then(Tree::as_object).cloned().unwrap_or_default();
+                options.insert("include_usage".into(), true.into());
+                edited.insert("stream_options".into(), options.into());
+            }
+            prop_assert_eq!(serde_json::from_slice::<Map<String, Tree>>(&spliced).unwrap(), edited);
+        }
+    }
+}

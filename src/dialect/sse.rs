@@ -121,7 +121,11 @@ impl Splitter {
 
     /// Ends the stream: an event that lacks only its blank line is then complete. A caller must not trust a cut one: its data is not valid.
     pub fn end(&mut self) {
-        if self.begun.iter().any(|byte| !matches!(byte, b'\n' | b'\r')) {
+        if self.begun.iter().all(|byte| matches!(byte, b'\n' | b'\r')) {
+            self.close_run();
+            let breaks = self.begun.split().freeze();
+            self.ready.extend((!breaks.is_empty()).then_some(breaks));
+        } else {
             self.push(Bytes::from_static(b"\n\n"));
         }
     }
@@ -226,5 +230,143 @@ impl Lines {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// One event: its name and its data.
+    type Told = (String, String);
+
+    /// Runs a stream through a splitter in these chunks; `keep` says which events go on.
+    fn run(chunks: &[&[u8]], keep: impl Fn(&Event<'_>) -> bool) -> (Vec<Told>, Vec<Bytes>) {
+        let mut splitter = Splitter::new();
+        let (mut told, mut forwarded) = (Vec::new(), Vec::new());
+        for index in 0..=chunks.len() {
+            match chunks.get(index) {
+                Some(chunk) => splitter.push(Bytes::copy_from_slice(chunk)),
+                None => splitter.end(),
+            }
+            while let Some(event) = splitter.take().unwrap() {
+                let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+                let kept = keep(&event);
+                if !event.is_blank() {
+                    told.push((text(event.name), text(&event.data)));
+                }
+                if kept {
+                    splitter.forward();
+                }
+            }
+            forwarded.extend(std::iter::from_fn(|| splitter.forwarded()));
+        }
+        (told, forwarded)
+    }
+
+    const OPENAI: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n: keep-alive\n\ndata: {\"b\":\"é🦀\"}\n\ndata: [DONE]\n\n";
+    const ANTHROPIC: &str =
+        "event: message_start\ndata: {\"type\":\"message_start\"}   \n\nevent: ping\ndata: {\"type\": \"ping\"}\n\n";
+    const CRLF: &str = "data: {\"a\":1}\r\n\r\nevent: x\r\ndata: 2\r\n\r\n";
+    const CR: &str = "data: 1\r\revent: x\rdata: 2\r\r";
+    const ODD: &str =
+        "\u{feff}data:1\n\ndata: 2\nevent: late\nid: 7\nretry: 5\nother\n\n\n\ndata\n\ndata: a\ndata:\ndata:  b\n\n";
+
+    #[test]
+    fn events_are_told_by_name_and_data() {
+        for (stream, expected) in [
+            (
+                OPENAI,
+                &[("", r#"{"choices":[{"delta":{"content":"a"}}]}"#), ("", "{\"b\":\"é🦀\"}"), ("", "[DONE]")][..],
+            ),
+            (ANTHROPIC, &[("message_start", "{\"type\":\"message_start\"}   "), ("ping", "{\"type\": \"ping\"}")]),
+            (CRLF, &[("", "{\"a\":1}"), ("x", "2")]),
+            (CR, &[("", "1"), ("x", "2")]),
+            (ODD, &[("", "1"), ("late", "2"), ("", "a\n\n b")]),
+            ("data: whole\n\ndata: no blank line", &[("", "whole"), ("", "no blank line")]),
+            ("data: whole\n\ndata: one line end\n", &[("", "whole"), ("", "one line end")]),
+        ] {
+            let expected: Vec<Told> = expected.iter().map(|(name, data)| ((*name).into(), (*data).into())).collect();
+            assert_eq!(run(&[stream.as_bytes()], |_| true).0, expected, "{stream:?}");
+        }
+    }
+
+    #[test]
+    fn f_045_where_chunks_are_cut_makes_no_difference() {
+        for stream in [OPENAI, ANTHROPIC, CRLF, CR, ODD] {
+            let bytes = stream.as_bytes();
+            let (expected, _) = run(&[bytes], |_| true);
+            let same = |chunks: &[&[u8]]| {
+                let (told, forwarded) = run(chunks, |_| true);
+                assert_eq!(told, expected, "{chunks:?}");
+                assert_eq!(forwarded.concat(), bytes, "{chunks:?}");
+            };
+            for first in 0..=bytes.len() {
+                for second in first..=bytes.len() {
+                    same(&[&bytes[..first], &bytes[first..second], &bytes[second..]]);
+                }
+            }
+            same(&bytes.chunks(1).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn consecutive_events_leave_as_one_slice_of_their_chunk() {
+        let chunk = Bytes::from_static(b"data: 1\n\ndata: 2\n\ndata: 3\n\ndata: 4\n\n");
+        let mut splitter = Splitter::new();
+        splitter.push(chunk.clone());
+        while let Some(event) = splitter.take().unwrap() {
+            if &*event.data != b"3" {
+                splitter.forward();
+            }
+        }
+        let forwarded: Vec<Bytes> = std::iter::from_fn(|| splitter.forwarded()).collect();
+        assert_eq!(forwarded, [&b"data: 1\n\ndata: 2\n\n"[..], b"data: 4\n\n"]);
+        assert_eq!(forwarded[0].as_ptr(), chunk.as_ptr());
+    }
+
+    #[test]
+    fn a_suppressed_event_is_cut_out_wherever_chunks_end() {
+        for at in 0..OPENAI.len() {
+            let (first, second) = OPENAI.as_bytes().split_at(at);
+            let (_, forwarded) = run(&[first, second], |event| !event.data.starts_with(b"{\"b\""));
+            assert_eq!(forwarded.concat(), OPENAI.replace("data: {\"b\":\"é🦀\"}\n\n", "").as_bytes(), "{at}");
+        }
+    }
+
+    #[test]
+    fn f_056_an_event_is_bounded() {
+        let mut splitter = Splitter::new();
+        let piece = Bytes::from(vec![b'x'; EVENT_BYTES_MAX / 4]);
+        for _ in 0..4 {
+            splitter.push(piece.clone());
+            assert_eq!(splitter.take(), Ok(None));
+        }
+        splitter.push(Bytes::from_static(b"x"));
+        assert_eq!(splitter.take(), Err(EventTooLong));
+
+        let mut splitter = Splitter::new();
+        splitter.push([vec![b'x'; EVENT_BYTES_MAX], b"\n\n".to_vec()].concat().into());
+        assert_eq!(splitter.take(), Err(EventTooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn any_stream_is_told_alike_however_it_is_cut(
+            stream in "(data|event|:| |x|\n|\r|\r\n|\u{feff}){0,40}",
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        ) {
+            let bytes = stream.as_bytes();
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let chunks: Vec<&[u8]> = cuts.windows(2).map(|ends| &bytes[ends[0]..ends[1]]).collect();
+            let (told, forwarded) = run(&chunks, |_| true);
+            prop_assert_eq!(told, run(&[bytes], |_| true).0);
+            let forwarded = forwarded.concat();
+            prop_assert!(forwarded.starts_with(bytes));
+            prop_assert!(forwarded[bytes.len()..].iter().all(|byte| *byte == b'\n'));
+        }
     }
 }

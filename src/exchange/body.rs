@@ -138,3 +138,79 @@ impl Collected {
         if self.all.is_empty() { self.first } else { self.all.freeze() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body::{Frame, SizeHint};
+    use std::collections::VecDeque;
+    use std::pin::Pin;
+    use std::task::{Context, Poll, ready};
+
+    /// Frames, each after a wait in milliseconds; then the end, or nothing for ever.
+    struct Script {
+        frames: VecDeque<(u64, Result<&'static [u8], io::ErrorKind>)>,
+        declared: u64,
+        ends: bool,
+        waiting: Option<Pin<Box<tokio::time::Sleep>>>,
+    }
+
+    impl Body for Script {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+            let Some((wait_ms, frame)) = self.frames.front().copied() else {
+                return if self.ends { Poll::Ready(None) } else { Poll::Pending };
+            };
+            let wait = Duration::from_millis(wait_ms);
+            ready!(self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(wait))).as_mut().poll(cx));
+            self.waiting = None;
+            self.frames.pop_front();
+            Poll::Ready(Some(frame.map(|data| Frame::data(Bytes::from_static(data))).map_err(io::Error::from)))
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            let mut hint = SizeHint::new();
+            hint.set_lower(self.declared);
+            hint
+        }
+    }
+
+    type Frames<'a> = &'a [(u64, Result<&'static [u8], io::ErrorKind>)];
+
+    async fn check(frames: Frames<'_>, declared: u64, ends: bool, expected: Result<&'static [u8], BodyError>) {
+        let bounds =
+            BodyBounds { bytes: 10, stall: Duration::from_secs(3), grace: Duration::from_secs(5), bytes_per_second: 1 };
+        let script = Script { frames: frames.iter().copied().collect(), declared, ends, waiting: None };
+        let collected = collect_bounded(script, &bounds).await;
+        assert_eq!(collected, expected.map(Bytes::from_static), "{frames:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whole_bodies_come_as_they_were_sent() {
+        check(&[], 0, true, Ok(b"")).await;
+        check(&[(0, Ok(b"one"))], 3, true, Ok(b"one")).await;
+        check(&[(0, Ok(b"one")), (2_000, Ok(b"")), (2_000, Ok(b"two"))], 0, true, Ok(b"onetwo")).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn f_115_bounds_hold_for_size_stalls_and_rate() {
+        check(&[], 11, false, Err(BodyError::TooLarge)).await;
+        check(&[(0, Ok(b"123456")), (0, Ok(b"78901"))], 0, false, Err(BodyError::TooLarge)).await;
+        check(&[(0, Ok(b"1"))], 10, false, Err(BodyError::TooSlow)).await;
+        // One byte in two seconds never stalls, and is half of the lowest rate.
+        check(&[(2_000, Ok(&b"x"[..])); 10], 10, true, Err(BodyError::TooSlow)).await;
+        check(&[(1_000, Ok(&b"x"[..])); 10], 10, true, Ok(b"xxxxxxxxxx")).await;
+        // Empty frames are no bytes.
+        check(&[(1_000, Ok(&b""[..])); 10], 0, true, Err(BodyError::TooSlow)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mistake_is_told_from_a_departure() {
+        check(&[(0, Err(io::ErrorKind::InvalidData))], 0, false, Err(BodyError::Malformed)).await;
+        check(&[(0, Err(io::ErrorKind::InvalidInput))], 0, false, Err(BodyError::Malformed)).await;
+        check(&[(0, Ok(b"1")), (0, Err(io::ErrorKind::UnexpectedEof))], 5, false, Err(BodyError::Gone)).await;
+        check(&[(0, Err(io::ErrorKind::ConnectionReset))], 0, false, Err(BodyError::Gone)).await;
+    }
+}

@@ -2,11 +2,13 @@
 
 use crate::base::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::inventory::Inventory;
-use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, Validator};
 use miette::Diagnostic as Report;
-use std::collections::HashMap;
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// One policy file.
 #[derive(Clone, Copy, Debug)]
@@ -17,29 +19,45 @@ pub struct PolicyFile<'a> {
     pub text: &'a str,
 }
 
+/// A policy under its name.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its `@id`, which decisions are recorded with.
+    pub id: Arc<str>,
+    /// Its `@reason`, for people.
+    pub reason: Arc<str>,
+    /// Its `@regulation`, where there is one.
+    pub regulation: Option<Arc<str>>,
+    /// Whether streams that it newly forbids are stopped (`@inflight("stop")`) rather than allowed to finish.
+    pub stops_streams: bool,
+    /// Where it is written.
+    pub place: Place,
+    pub(super) policy: Policy,
+}
+
 /// Reads, names and checks the policies of all files.
 pub(super) fn read(
     files: &[PolicyFile<'_>],
     schema: &Schema,
     inventory: &Inventory,
-) -> Result<Vec<Policy>, Vec<Diagnostic>> {
-    let mut rules = Rules { inventory, ids: HashMap::new(), diagnostics: Vec::new() };
+) -> Result<Vec<Rule>, Vec<Diagnostic>> {
+    let mut reader = RuleReader { inventory, ids: HashMap::new(), diagnostics: Vec::new() };
     let validator = Validator::new(schema.clone());
-    let mut policies = Vec::new();
+    let mut rules = Vec::new();
     for file in files {
-        policies.extend(rules.file(file, &validator));
+        rules.extend(reader.file(file, &validator));
     }
-    if rules.diagnostics.is_empty() { Ok(policies) } else { Err(rules.diagnostics) }
+    if reader.diagnostics.is_empty() { Ok(rules) } else { Err(reader.diagnostics) }
 }
 
-struct Rules<'a> {
+struct RuleReader<'a> {
     inventory: &'a Inventory,
-    ids: HashMap<String, Place>,
+    ids: HashMap<Arc<str>, Place>,
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Rules<'_> {
-    fn file(&mut self, file: &PolicyFile<'_>, validator: &Validator) -> Vec<Policy> {
+impl RuleReader<'_> {
+    fn file(&mut self, file: &PolicyFile<'_>, validator: &Validator) -> Vec<Rule> {
         let parsed = match PolicySet::from_str(file.text) {
             Ok(parsed) => parsed,
             Err(errors) => {
@@ -48,42 +66,90 @@ impl Rules<'_> {
             }
         };
         for template in parsed.templates() {
-            let place = place_of(file, &template.to_string());
+            let (place, _) = place_from(file, 0, &template.to_string());
             let help = "write the principal or resource out instead of ?principal or ?resource";
-            self.diagnostics.push(Diagnostic::error(place, "a policy cannot be a template here").help(help));
+            self.error(place, "a policy cannot be a template here", help);
         }
+        let mut policies: Vec<&Policy> = parsed.policies().collect();
+        // Cedar numbers the policies of a text: policy0, policy1, ...
+        policies
+            .sort_by_key(|policy| policy.id().to_string().trim_start_matches("policy").parse().unwrap_or(usize::MAX));
+        let mut end = 0;
         let mut named = PolicySet::new();
-        let mut policies = Vec::new();
-        for policy in parsed.policies() {
-            let place = place_of(file, &policy.to_string());
+        let mut rules = Vec::new();
+        for policy in policies {
+            let (place, after) = place_from(file, end, &policy.to_string());
+            end = after;
             self.literals(file, policy, &place);
-            if let Some(policy) = self.named(policy, place).filter(|policy| named.add(policy.clone()).is_ok()) {
-                policies.push(policy);
+            self.presence(policy, &place);
+            if let Some(rule) = self.rule(policy, place).filter(|rule| named.add(rule.policy.clone()).is_ok()) {
+                rules.push(rule);
             }
         }
-        let result = validator.validate(&named, ValidationMode::Strict);
-        self.diagnostics.extend(result.validation_errors().map(|error| diagnostic(file, error)));
-        self.diagnostics.extend(result.validation_warnings().map(|warning| diagnostic(file, warning)));
-        policies
+        self.validate(file, &named, validator);
+        rules
     }
 
-    /// The policy under the name that its `@id` gives it, which decisions are recorded with.
-    fn named(&mut self, policy: &Policy, place: Place) -> Option<Policy> {
-        let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()).map(str::to_owned) else {
+    fn validate(&mut self, file: &PolicyFile<'_>, policies: &PolicySet, validator: &Validator) {
+        let result = validator.validate(policies, ValidationMode::Strict);
+        let mut blamed = HashSet::new();
+        for error in result.validation_errors() {
+            match error {
+                // names are checked against the inventory, with a nearer suggestion than the list of all
+                ValidationError::InvalidEnumEntity(_) => _ = blamed.insert(error.policy_id()),
+                // it follows from whatever else is wrong with the action
+                ValidationError::InvalidActionApplication(_) if blamed.contains(error.policy_id()) => {}
+                _ => {
+                    blamed.insert(error.policy_id());
+                    self.diagnostics.push(diagnostic(file, error));
+                }
+            }
+        }
+        // a policy that is broken is also found to be impossible: one finding is enough
+        let warnings = result.validation_warnings().filter(|warning| !blamed.contains(warning.policy_id()));
+        self.diagnostics.extend(warnings.map(|warning| diagnostic(file, warning)));
+    }
+
+    /// The policy under the name that its `@id` gives it.
+    fn rule(&mut self, policy: &Policy, place: Place) -> Option<Rule> {
+        let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()).map(Arc::<str>::from) else {
             let help = "write @id(\"what-it-does\") above it: decisions are recorded with this name";
-            self.diagnostics.push(Diagnostic::error(place, "the policy has no @id").help(help));
+            self.error(place, "the policy has no @id", help);
             return None;
         };
         if let Some(first) = self.ids.get(&id) {
-            let message = format!("the @id \"{id}\" is used twice");
-            self.diagnostics.push(Diagnostic::error(place, message).help(format!("the first one is at {first}")));
+            let help = format!("the first one is at {first}");
+            self.error(place, format!("the @id \"{id}\" is used twice"), help);
             return None;
         }
-        self.ids.insert(id.clone(), place);
-        Some(policy.new_id(PolicyId::new(id)))
+        self.ids.insert(Arc::clone(&id), place.clone());
+        let stops_streams = match policy.annotation("inflight") {
+            Some("stop") => true,
+            None => false,
+            Some(_) => {
+                self.error(place.clone(), "@inflight takes \"stop\" alone", "without it open streams may finish");
+                false
+            }
+        };
+        Some(Rule {
+            reason: policy.annotation("reason").unwrap_or_default().into(),
+            regulation: policy.annotation("regulation").map(Arc::from),
+            stops_streams,
+            place,
+            policy: policy.new_id(PolicyId::new(&id)),
+            id,
+        })
     }
 
-    /// Checks the names that Cedar's schema leaves open against the inventory.
+    /// Refuses `has`: every attribute is always there, and a misspelt one after `has` would pass Cedar's validator.
+    fn presence(&mut self, policy: &Policy, place: &Place) {
+        if policy.to_json().is_ok_and(|json| asks_for_presence(&json)) {
+            let help = "every attribute is always there: compare it with Zone::\"any\" or Zone::\"unknown\" instead";
+            self.error(place.clone(), "the policy uses `has`", help);
+        }
+    }
+
+    /// Checks names against the inventory: Cedar's schema leaves some open, and lists all where it does not.
     fn literals(&mut self, file: &PolicyFile<'_>, policy: &Policy, place: &Place) {
         for literal in policy.entity_literals() {
             let kind = literal.type_name().to_string();
@@ -91,29 +157,56 @@ impl Rules<'_> {
             let known = self.known(&kind);
             let Some(known) = known.filter(|known| !known.contains(&name)) else { continue };
             let message = format!("there is no {} \"{name}\"", kind.to_lowercase());
-            let help = match nearest(name, known.iter().copied()) {
+            let near = match kind.as_str() {
+                "Zone" => self.inventory.vocabulary.nearest_zone(name),
+                _ => nearest(name, known.iter().copied()),
+            };
+            let help = match near {
                 Some(near) => format!("did you mean {kind}::\"{near}\"?"),
+                None if known.len() <= 12 => format!("there are: {}", known.join(", ")),
                 None => "names in policies must be in the config, or be words of the vocabulary".to_owned(),
             };
             let place = literal_place(file, &literal, place);
-            self.diagnostics.push(Diagnostic::error(place, message).help(help));
+            self.error(place, message, help);
         }
     }
 
     fn known(&self, kind: &str) -> Option<Vec<&str>> {
         let inventory = self.inventory;
+        let words = &inventory.vocabulary;
         match kind {
             "Vendor" => Some(inventory.vendors.iter().map(|vendor| vendor.name.as_ref()).collect()),
             "Team" => Some(inventory.teams.iter().map(AsRef::as_ref).collect()),
             "Key" => Some(inventory.keys.iter().map(|key| key.name.as_ref()).collect()),
             "Deployment" => Some(inventory.deployments.iter().map(|deployment| deployment.id.as_ref()).collect()),
+            "Pool" => Some(inventory.pools.iter().map(AsRef::as_ref).collect()),
+            "Zone" => Some(words.zones().collect()),
+            "Agreement" => Some(words.agreements.iter().map(AsRef::as_ref).collect()),
+            "Certification" => Some(words.certifications.iter().map(AsRef::as_ref).collect()),
+            "Data" => Some(words.data.iter().map(AsRef::as_ref).collect()),
             "Region" => {
                 let used = inventory.deployments.iter().map(|deployment| deployment.region.as_ref());
-                Some(inventory.vocabulary.regions().chain(used).collect())
+                Some(words.regions().chain(used).collect())
             }
-            // the other types are closed in the schema, where Cedar itself checks them
+            // actions and unknown types are Cedar's to report
             _ => None,
         }
+    }
+
+    fn error(&mut self, place: Place, message: impl Into<String>, help: impl Into<String>) {
+        self.diagnostics.push(Diagnostic::error(place, message).help(help));
+    }
+}
+
+/// Whether Cedar's JSON form of a policy holds the operator `has`.
+fn asks_for_presence(json: &Value) -> bool {
+    match json {
+        Value::Object(members) => members.iter().any(|(name, member)| {
+            let operator = name == "has" && member.get("left").is_some() && member.get("attr").is_some();
+            operator || asks_for_presence(member)
+        }),
+        Value::Array(items) => items.iter().any(asks_for_presence),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 
@@ -125,9 +218,10 @@ fn diagnostic(file: &PolicyFile<'_>, report: &dyn Report) -> Diagnostic {
     Diagnostic::error(place, report.to_string().replace('\n', " ")).help(help)
 }
 
-fn place_of(file: &PolicyFile<'_>, policy: &str) -> Place {
-    let offset = file.text.find(policy).unwrap_or_default();
-    Place::at(file.path, file.text, offset)
+/// The place of a policy's text, looked for from byte `start`, and the byte after it.
+fn place_from(file: &PolicyFile<'_>, start: usize, policy: &str) -> (Place, usize) {
+    let found = file.text.get(start..).and_then(|rest| rest.find(policy)).map_or(start, |offset| start + offset);
+    (Place::at(file.path, file.text, found), found + policy.len())
 }
 
 fn literal_place(file: &PolicyFile<'_>, literal: &EntityUid, policy: &Place) -> Place {

@@ -3,13 +3,17 @@
 use crate::base::event::Event;
 use crate::server::Setting;
 use crate::server::drain::{ConnectionCount, Phase};
+use crate::server::workers::Shared;
 use crate::snapshot::listener::Listener;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 /// Connections that the kernel holds for us while we are busy.
 const BACKLOG: i32 = 4096;
@@ -53,24 +57,20 @@ pub fn bind(listener: &Listener) -> Result<Door, BindError> {
     Ok(Door { name: Arc::clone(&listener.name), address, socket })
 }
 
-/// Takes connections until the drain has gone on for its accept time, and gives each to `hand_over`.
+/// Takes connections until the drain has gone on for its accept time, and gives each to a worker.
 ///
 /// # Errors
 /// When the socket cannot be registered with the runtime.
-pub(crate) async fn run<F>(door: Door, setting: &Setting, hand_over: F) -> io::Result<()>
-where
-    F: AsyncFn(Accepted),
-{
+pub(crate) async fn run(door: Door, shared: Arc<Shared>, workers: Arc<Queues>) -> io::Result<()> {
     let listener = TcpListener::from_std(door.socket)?;
-    let bounds = &setting.bounds;
-    let over = async {
-        setting.drain.reached(Phase::Draining).await;
+    let Setting { bounds, drain, sink, .. } = &shared.setting;
+    let mut over = pin!(async {
+        drain.reached(Phase::Draining).await;
         tokio::select! {
             () = tokio::time::sleep(bounds.drain_accept) => {}
-            () = setting.drain.reached(Phase::Cut) => {}
+            () = drain.reached(Phase::Cut) => {}
         }
-    };
-    tokio::pin!(over);
+    });
     loop {
         let accepted = tokio::select! {
             biased;
@@ -78,22 +78,62 @@ where
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((_, _)) if setting.drain.connections() >= bounds.connections => {
-                setting.sink.emit(Event::LimitRejected { limit: "connections" });
+            Ok(_) if drain.connections() >= bounds.connections => {
+                sink.emit(Event::LimitRejected { limit: "connections" });
             }
             Ok((stream, address)) => {
                 // A socket that fails here is already dead, and so is nobody's loss.
                 let Ok(socket) = tuned(stream, bounds.tcp_keepalive, bounds.write_stall) else { continue };
-                let count = setting.drain.connection();
-                hand_over(Accepted { socket, address, listener: Arc::clone(&door.name), count }).await;
+                let count = drain.connection();
+                workers.hand_over(Accepted { socket, address, listener: Arc::clone(&door.name), count }).await;
             }
+            // One client's misfortune; a pause would let such clients hold up the others.
+            Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                setting.sink.emit(Event::LimitRejected { limit: "accept" });
+                sink.emit(Event::LimitRejected { limit: "accept" });
                 tracing::warn!(listener = %door.name, %error, "accepting failed; pausing");
                 tokio::time::sleep(bounds.accept_pause).await;
             }
         }
     }
+}
+
+/// The ways to the workers.
+#[derive(Debug)]
+pub(crate) struct Queues {
+    queues: Vec<mpsc::Sender<Accepted>>,
+    next: AtomicUsize,
+}
+
+impl Queues {
+    pub(crate) const fn new(queues: Vec<mpsc::Sender<Accepted>>) -> Self {
+        Self { queues, next: AtomicUsize::new(0) }
+    }
+
+    /// Gives a connection to the next worker that has room; when none has, the acceptor waits and the kernel queues.
+    async fn hand_over(&self, mut accepted: Accepted) {
+        let count = self.queues.len().max(1);
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        let turn = |step: usize| self.queues.get(first.wrapping_add(step) % count);
+        for queue in (0..count).filter_map(turn) {
+            match queue.try_send(accepted) {
+                Ok(()) => return,
+                Err(mpsc::error::TrySendError::Full(back) | mpsc::error::TrySendError::Closed(back)) => accepted = back,
+            }
+        }
+        if let Some(queue) = turn(0) {
+            // A worker that is gone drops the connection: its client tries again.
+            let _ = queue.send(accepted).await;
+        }
+    }
+}
+
+/// Whether accepting failed because of the connection, and not because descriptors or memory ran out.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
 }
 
 fn listening(address: SocketAddr) -> io::Result<std::net::TcpListener> {
@@ -121,7 +161,9 @@ fn tuned(stream: tokio::net::TcpStream, keepalive: Duration, user_timeout: Durat
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => "another process listens there: stop it, or choose another port",
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address: use 0.0.0.0 or [::] for all of its addresses",
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address: use 0.0.0.0 or [::] for all of its addresses"
+        }
         io::ErrorKind::PermissionDenied => {
             "ports below 1024 need CAP_NET_BIND_SERVICE: grant it, or choose a port such as 8443"
         }

@@ -6,16 +6,18 @@ use crate::server::bounds::Bounds;
 use crate::server::certificates::Beginning;
 use crate::server::drain::Phase;
 use crate::server::flight::Flight;
+use crate::server::flush::Flushes;
 use crate::server::handshake;
 use crate::server::read_ahead::Guarded;
-use crate::server::respond::{self, Streams};
+use crate::server::respond::{self, Served};
+use crate::server::streams::Streams;
 use crate::server::workers::Shared;
 use crate::server::write_stall::WriteStall;
 use crate::server::{Application, Peer};
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
@@ -69,13 +71,13 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let setting = &shared.setting;
-    let (peer, flight) = (Arc::new(peer), Flight::default());
-    let stalling = WriteStall::new(stream, setting.bounds.write_stall);
+    let (flight, flushes) = (Flight::default(), Flushes::default());
+    let stalling = WriteStall::new(stream, setting.bounds.write_stall, flushes.clone(), Arc::clone(&setting.sink));
     let guarded = Guarded::new(stalling, flight.clone(), Arc::clone(&shared.bounds));
+    let served = Arc::new(Served { application, shared: Arc::clone(shared), peer: Arc::new(peer), flushes });
     let service = service_fn(|request: Request<Incoming>| {
-        let (application, shared) = (Arc::clone(&application), Arc::clone(shared));
-        let (peer, flight) = (Arc::clone(&peer), flight.clone());
-        async move { Ok::<_, Infallible>(respond::http1(application, shared, peer, flight, request).await) }
+        let answer = respond::http1(Arc::clone(&served), flight.clone(), request);
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut connection = pin!(http1_settings(&setting.bounds).serve_connection(TokioIo::new(guarded), service));
     let mut draining = pin!(setting.drain.reached(Phase::Draining));
@@ -115,14 +117,15 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let setting = &shared.setting;
-    let (peer, streams) = (Arc::new(peer), Streams::default());
-    let stalling = WriteStall::new(stream, setting.bounds.write_stall);
+    let (streams, flushes) = (Streams::new(setting.bounds.write_stall, Arc::clone(&setting.sink)), Flushes::default());
+    let stalling = WriteStall::new(stream, setting.bounds.write_stall, flushes.clone(), Arc::clone(&setting.sink));
+    let served = Arc::new(Served { application, shared: Arc::clone(shared), peer: Arc::new(peer), flushes });
     let service = service_fn(|request: Request<Incoming>| {
-        let (application, shared) = (Arc::clone(&application), Arc::clone(shared));
-        let (peer, streams) = (Arc::clone(&peer), streams.clone());
-        async move { Ok::<_, Infallible>(respond::http2(application, shared, peer, streams, request).await) }
+        let answer = respond::http2(Arc::clone(&served), streams.begin(), request);
+        async move { Ok::<_, Infallible>(answer.await) }
     });
-    let mut connection = pin!(http2_settings(&setting.bounds).serve_connection(TokioIo::new(stalling), service));
+    let mut connection =
+        pin!(http2_settings(&setting.bounds, streams.clone()).serve_connection(TokioIo::new(stalling), service));
     let mut draining = pin!(setting.drain.reached(Phase::Draining));
     let mut leaving = false;
     let mut idle = pin!(tokio::time::sleep(setting.bounds.idle));
@@ -151,8 +154,8 @@ where
     }
 }
 
-fn http2_settings(bounds: &Bounds) -> hyper::server::conn::http2::Builder<TokioExecutor> {
-    let mut settings = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+fn http2_settings(bounds: &Bounds, streams: Streams) -> hyper::server::conn::http2::Builder<Streams> {
+    let mut settings = hyper::server::conn::http2::Builder::new(streams);
     settings
         .timer(TokioTimer::new())
         .max_concurrent_streams(bounds.http2_streams)

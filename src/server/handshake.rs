@@ -66,7 +66,9 @@ fn tls_reason(error: &TlsError) -> &'static str {
             PeerIncompatible::Tls12NotOffered
             | PeerIncompatible::Tls12NotOfferedOrEnabled
             | PeerIncompatible::SupportedVersionsExtensionRequired
-            | PeerIncompatible::ServerDoesNotSupportTls12Or13,
+            | PeerIncompatible::ServerDoesNotSupportTls12Or13
+            // Every client of TLS 1.2 sends it (RFC 5246, 7.4.1.4.1), so who does not is older.
+            | PeerIncompatible::SignatureAlgorithmsExtensionRequired,
         ) => "version",
         TlsError::PeerIncompatible(_) => "nothing_in_common",
         TlsError::NoApplicationProtocol => "alpn",

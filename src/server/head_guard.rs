@@ -134,9 +134,6 @@ impl HeadCheck {
     }
 
     fn check_line(&mut self, line: &[u8], start: usize, bounds: &Bounds) -> Result<(), Fault> {
-        if line.iter().fold(false, |bad, byte| bad | (*byte < b' ' && *byte != b'\t') | (*byte == 0x7f)) {
-            return Err(Fault::malformed("a control character in the head"));
-        }
         if self.request.is_some() {
             return self.check_field(line, start, bounds);
         }
@@ -156,13 +153,13 @@ impl HeadCheck {
         if self.headers > bounds.headers {
             return Err(Fault::HEAD_TOO_LARGE);
         }
-        let Some(colon) = memchr(b':', line) else { return Err(Fault::malformed("a header field without a colon")) };
-        let (name, rest) = line.split_at(colon);
-        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
-            // A folded line begins with a space, and a space before the colon ends the name: both are caught here.
-            return Err(Fault::malformed("an invalid header field name"));
+        // A folded line begins with a space, and a space before the colon ends the name: both are caught here.
+        let colon = line.iter().position(|byte| !is_token(*byte)).filter(|end| *end > 0 && line[*end] == b':');
+        let Some(colon) = colon else { return Err(Fault::malformed("an invalid header field name")) };
+        let (name, value) = (&line[..colon], &line[colon + 1..]);
+        if value.iter().fold(false, |bad, byte| bad | is_control(*byte)) {
+            return Err(Fault::malformed("a control character in a header field"));
         }
-        let value = rest.get(1..).unwrap_or_default();
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
         match name.len() {
             4 if is(b"host") => self.take_host(value, start + colon + 1),
@@ -283,6 +280,11 @@ const fn is_token_mark(byte: u8) -> bool {
     )
 }
 
+/// A byte that no field value may hold (RFC 9110, 5.5); the tab may stand between words.
+const fn is_control(byte: u8) -> bool {
+    (byte < b' ' && byte != b'\t') || byte == 0x7f
+}
+
 const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
@@ -291,4 +293,115 @@ fn trimmed(value: &[u8]) -> &[u8] {
     let start = value.iter().position(|byte| !is_blank(*byte)).unwrap_or(value.len());
     let end = value.iter().rposition(|byte| !is_blank(*byte)).map_or(start, |last| last + 1);
     &value[start..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The verdict on `bytes`, which is the same however they are cut.
+    fn check(bytes: &[u8]) -> Verdict {
+        let bounds = Bounds { head_bytes: 400, target_bytes: 100, headers: 10, ..Bounds::default() };
+        let at_once = HeadCheck::default().advance(bytes, &bounds);
+        for cut in 0..bytes.len() {
+            let mut check = HeadCheck::default();
+            let first = check.advance(&bytes[..cut], &bounds);
+            let verdict = if first == Verdict::More { check.advance(bytes, &bounds) } else { first };
+            assert_eq!(verdict, at_once, "cut at {cut} of {:?}", String::from_utf8_lossy(bytes));
+        }
+        let mut check = HeadCheck::default();
+        let drip =
+            (0..=bytes.len()).map(|end| check.advance(&bytes[..end], &bounds)).find(|found| *found != Verdict::More);
+        assert_eq!(drip.unwrap_or(Verdict::More), at_once, "{:?} byte by byte", String::from_utf8_lossy(bytes));
+        at_once
+    }
+
+    #[test]
+    fn whole_heads_tell_their_length_and_framing() {
+        let long_target = format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "x".repeat(99));
+        let cases: [(&str, Framing); 9] = [
+            ("GET / HTTP/1.1\r\nhost: a\r\n\r\n", Framing::Length(0)),
+            ("\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n", Framing::Length(0)),
+            ("POST /v1/x?y HTTP/1.1\r\nContent-Length: 0012\r\nHOST:\ta:1 \r\n\r\n", Framing::Length(12)),
+            ("POST / HTTP/1.1\r\nhost: a\r\nTransfer-Encoding: CHUNKED\r\n\r\n", Framing::Chunked),
+            ("GET / HTTP/1.0\r\n\r\n", Framing::Length(0)),
+            ("OPTIONS * HTTP/1.1\r\nhost: [::1]:80\r\n\r\n", Framing::Length(0)),
+            ("GET http://A:80?q HTTP/1.1\r\nhost: a:80\r\n\r\n", Framing::Length(0)),
+            ("GET / HTTP/1.1\r\nhost: a\r\nempty:\r\nx: \u{e9}\t \r\n\r\n", Framing::Length(0)),
+            (&long_target, Framing::Length(0)),
+        ];
+        for (head, framing) in cases {
+            let expected = Verdict::Whole { length: head.len(), framing };
+            assert_eq!(check(head.as_bytes()), expected, "{head:?}");
+            let with_body = [head.as_bytes(), b"body\nGET / HTTP/1.1\r\n\r\n"].concat();
+            let bounds = Bounds { target_bytes: 100, ..Bounds::default() };
+            assert_eq!(HeadCheck::default().advance(&with_body, &bounds), expected, "what follows is not looked at");
+        }
+        assert_eq!(check(b"GET / HTTP/1.1\r\nhost: a\r\n"), Verdict::More);
+    }
+
+    #[test]
+    fn f_117_f_118_ambiguous_heads_are_refused() {
+        let cases = [
+            "\r\n\r\n",
+            "\n",
+            "GET / HTTP/1.1\n",
+            "GET / HTTP/1.1\r\nhost: a\n",
+            "GET / HTTP/1.1\r\nhost: a\r\n\n",
+            "GET / HTTP/1.1\r\nhost: a\r\nx: a\rb\r\n",
+            "GET / HTTP/1.1\r\nhost: a\r\nx: \u{0}\r\n",
+            "GET / HTTP/1.1\r\nhost: a\r\n x: y\r\n",
+            "GET / HTTP/1.1\r\nhost: a\r\n\tx\r\n",
+            "GET / HTTP/1.1\r\nhost: a\r\nx : y\r\n",
+            "GET / HTTP/1.1\r\nhost: a\r\n: y\r\n",
+            "GET / HTTP/1.1\r\nhost: a\r\nxy\r\n",
+            "GET / HTTP/1.1\r\nhost: a\r\nx(y): z\r\n",
+            "GET / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nhost:\r\n",
+            "GET / HTTP/1.1\r\nhost: a\r\nHost: a\r\n",
+            "GET / HTTP/1.1\r\nhost: a/b\r\n",
+            "GET http://b/ HTTP/1.1\r\nhost: a\r\n\r\n",
+            "GET http:/// HTTP/1.1\r\n",
+            "GET ftp://a/ HTTP/1.1\r\n",
+            "GET a HTTP/1.1\r\n",
+            "GET * HTTP/1.1\r\n",
+            "GET /a b HTTP/1.1\r\n",
+            "GET /\u{e9} HTTP/1.1\r\n",
+            "GET / HTTP/1.1 \r\n",
+            "GET / http/1.1\r\n",
+            "GET / HTTP/2.0\r\n",
+            "PRI * HTTP/2.0\r\n",
+            " GET / HTTP/1.1\r\n",
+            "G@T / HTTP/1.1\r\n",
+            "GET\t/ HTTP/1.1\r\n",
+            "/ HTTP/1.1\r\n",
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 1\r\n",
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1,1\r\n",
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n",
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0x1\r\n",
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 18446744073709551616\r\n",
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+            "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n",
+            "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding:\r\n",
+            "POST / HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n",
+        ];
+        for case in cases {
+            let verdict = check(case.as_bytes());
+            assert!(matches!(verdict, Verdict::Refused(Fault { status: 400, .. })), "{case:?}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn f_116_oversize_is_refused_before_it_is_whole() {
+        let cases = [
+            (format!("GET /{} HTTP/1.1\r\n", "x".repeat(100)), Fault::TARGET_TOO_LONG),
+            (format!("GET /{}", "x".repeat(200)), Fault::TARGET_TOO_LONG),
+            (format!("{} / HTTP/1.1\r\n", "M".repeat(140)), Fault::TARGET_TOO_LONG),
+            (format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}", "y".repeat(400)), Fault::HEAD_TOO_LARGE),
+            (format!("GET / HTTP/1.1\r\nhost: a\r\n{}", "x: y\r\n".repeat(10)), Fault::HEAD_TOO_LARGE),
+        ];
+        for (case, fault) in cases {
+            assert_eq!(check(case.as_bytes()), Verdict::Refused(fault), "{case:?}");
+        }
+    }
 }

@@ -25,14 +25,17 @@ pub(crate) fn same_authority(left: &[u8], right: &[u8]) -> bool {
     left.eq_ignore_ascii_case(right)
 }
 
-/// Checks the authority of an HTTP/2 request, which may come as `:authority`, as `host`, or as both if they agree
+/// Checks the target of an HTTP/2 request: no tunnels, and an authority, which may come as `:authority`, as `host`, or as both if they agree
 /// (RFC 9113, 8.3.1).
-pub(crate) fn check_http2<B>(request: &http::Request<B>) -> Result<(), Fault> {
+pub(crate) fn check_target<B>(request: &http::Request<B>) -> Result<(), Fault> {
     let pseudo = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let mut hosts = request.headers().get_all(HOST).iter().map(http::HeaderValue::as_bytes);
     let header = hosts.next();
     if hosts.next().is_some() {
         return Err(Fault::malformed("more than one Host"));
+    }
+    if request.method() == http::Method::CONNECT {
+        return Err(Fault::malformed("CONNECT, which is not served"));
     }
     match (pseudo, header) {
         (None, None) => Err(Fault::malformed("neither :authority nor Host")),

@@ -12,11 +12,13 @@ mod chunk_guard;
 mod connection;
 pub mod drain;
 mod flight;
+mod flush;
 mod handshake;
 pub mod head_guard;
 mod host;
 mod read_ahead;
 mod respond;
+mod streams;
 pub mod workers;
 mod write_stall;
 

@@ -45,6 +45,7 @@ pub(crate) struct Guarded<S> {
     timer: Option<Pin<Box<Sleep>>>,
     waiting: Waiting,
     refused: bool,
+    overfull: bool,
     write_ended: bool,
     lingered_bytes: usize,
 }
@@ -86,6 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
             timer: None,
             waiting: Waiting::Nothing,
             refused: false,
+            overfull: false,
             write_ended: false,
             lingered_bytes: 0,
         }
@@ -200,17 +202,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
     /// Reads behind the request in flight; ready when the connection has ended, or when too much came.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut scratch = [0; 512];
-        loop {
+        while self.buffer.len() < self.bounds.read_ahead_bytes {
             let mut part = ReadBuf::new(&mut scratch);
             ready!(Pin::new(&mut self.io).poll_read(cx, &mut part))?;
             if part.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            if self.buffer.len() + part.filled().len() > self.bounds.read_ahead_bytes {
-                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-            }
             self.buffer.extend_from_slice(part.filled());
         }
+        if std::mem::replace(&mut self.overfull, true) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        // hyper reads before it calls the service: a request that is answered at once has this chance to be.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Reads on for a moment after our side has ended, so that the client gets the answer to what it is still sending.
@@ -248,8 +253,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guarded<S> {
                 }
                 Stage::HandHead { left, framing } => {
                     let left = left - hand_over(&mut this.buffer, out, left.min(HAND_OVER_BYTES));
-                    this.stage =
-                        if left == 0 { this.after_head(framing) } else { Stage::HandHead { left, framing } };
+                    this.stage = if left == 0 { this.after_head(framing) } else { Stage::HandHead { left, framing } };
                     return Poll::Ready(Ok(()));
                 }
                 Stage::Length { left } => return this.poll_length(cx, out, left),
@@ -257,6 +261,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guarded<S> {
                 Stage::Answer if !this.flight.in_flight() && !this.flight.last() => {
                     this.stage = Stage::Head;
                     this.check = HeadCheck::default();
+                    this.overfull = false;
                 }
                 Stage::Answer => return this.poll_gone(cx),
                 Stage::Refused => return Poll::Pending,

@@ -3,7 +3,9 @@
 use crate::base::event::Event;
 use crate::server::drain::StreamCount;
 use crate::server::flight::Flight;
+use crate::server::flush::Flushes;
 use crate::server::head_guard::Fault;
+use crate::server::streams::Stream;
 use crate::server::workers::Shared;
 use crate::server::{Application, Peer, host};
 use bytes::Bytes;
@@ -15,13 +17,15 @@ use hyper::body::Incoming;
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// An answer's body, and what ends with it.
 pub(crate) struct Answer<B> {
     said: Said<B>,
-    _ends: Ends,
+    flushes: Flushes,
+    /// The connection's flushes when the last frame went out.
+    flushes_before: u64,
+    ends: Ends,
 }
 
 enum Said<B> {
@@ -29,12 +33,16 @@ enum Said<B> {
     Application(B),
     /// A refusal of ours.
     Refusal(Full<Bytes>),
+    /// It broke, and what it said before is still on its way.
+    Breaking { error: Option<BoxError>, flushed: Pin<Box<dyn Future<Output = ()> + Send>> },
 }
 
-/// Ends when the answer is whole, or given up: the exchange is over.
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// What is over when the answer is whole, or given up.
 struct Ends {
     flight: Option<Flight>,
-    streams: Option<Streams>,
+    stream: Option<Stream>,
     _count: StreamCount,
 }
 
@@ -43,51 +51,27 @@ impl Drop for Ends {
         if let Some(flight) = &self.flight {
             flight.land();
         }
-        if let Some(streams) = &self.streams {
-            streams.0.open.fetch_sub(1, Ordering::Relaxed);
-        }
     }
 }
 
-/// The streams of one HTTP/2 connection.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Streams(Arc<StreamCounts>);
-
-#[derive(Debug, Default)]
-struct StreamCounts {
-    open: AtomicUsize,
-    begun: AtomicUsize,
-}
-
-impl Streams {
-    /// How many are open.
-    pub(crate) fn open(&self) -> usize {
-        self.0.open.load(Ordering::Relaxed)
-    }
-
-    /// How many have ever begun.
-    pub(crate) fn begun(&self) -> usize {
-        self.0.begun.load(Ordering::Relaxed)
-    }
-
-    fn begin(&self) {
-        self.0.open.fetch_add(1, Ordering::Relaxed);
-        self.0.begun.fetch_add(1, Ordering::Relaxed);
-    }
+/// What the answers of one connection need.
+pub(crate) struct Served<A> {
+    pub(crate) application: Arc<A>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) flushes: Flushes,
 }
 
 /// Answers an HTTP/1 request.
 pub(crate) async fn http1<A: Application>(
-    application: Arc<A>,
-    shared: Arc<Shared>,
-    peer: Arc<Peer>,
+    served: Arc<Served<A>>,
     flight: Flight,
     request: Request<Incoming>,
 ) -> Response<Answer<A::Body>> {
-    let ends = Ends { flight: Some(flight.clone()), streams: None, _count: shared.setting.drain.stream() };
+    let ends = Ends { flight: Some(flight.clone()), stream: None, _count: served.shared.setting.drain.stream() };
     let mut response = match flight.fault() {
-        Some(fault) => refusal(&shared, fault, ends),
-        None => application.call(request, peer).await.map(|body| Answer { said: Said::Application(body), _ends: ends }),
+        Some(fault) => served.refusal(fault, ends),
+        None => served.answer(request, ends).await,
     };
     if flight.last() || flight.leaving() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -97,17 +81,40 @@ pub(crate) async fn http1<A: Application>(
 
 /// Answers an HTTP/2 request.
 pub(crate) async fn http2<A: Application>(
-    application: Arc<A>,
-    shared: Arc<Shared>,
-    peer: Arc<Peer>,
-    streams: Streams,
+    served: Arc<Served<A>>,
+    stream: Stream,
     request: Request<Incoming>,
 ) -> Response<Answer<A::Body>> {
-    streams.begin();
-    let ends = Ends { flight: None, streams: Some(streams), _count: shared.setting.drain.stream() };
-    match check_http2(&request, &shared) {
-        Err(fault) => refusal(&shared, fault, ends),
-        Ok(()) => application.call(request, peer).await.map(|body| Answer { said: Said::Application(body), _ends: ends }),
+    let ends = Ends { flight: None, stream: Some(stream), _count: served.shared.setting.drain.stream() };
+    match check_http2(&request, &served.shared) {
+        Err(fault) => served.refusal(fault, ends),
+        Ok(()) => served.answer(request, ends).await,
+    }
+}
+
+impl<A: Application> Served<A> {
+    async fn answer(&self, request: Request<Incoming>, ends: Ends) -> Response<Answer<A::Body>> {
+        let response = self.application.call(request, Arc::clone(&self.peer)).await;
+        let flushes_before = self.flushes.count();
+        response.map(|body| Answer {
+            said: Said::Application(body),
+            flushes: self.flushes.clone(),
+            flushes_before,
+            ends,
+        })
+    }
+
+    fn refusal(&self, fault: Fault, ends: Ends) -> Response<Answer<A::Body>> {
+        self.shared.setting.sink.emit(Event::LimitRejected { limit: fault.limit() });
+        let message = fault.message;
+        let said = Said::Refusal(Full::from(format!(
+            "{{\"error\":{{\"type\":\"invalid_request_error\",\"code\":\"invalid_request\",\
+             \"message\":\"The request was refused: {message}.\"}}}}\n"
+        )));
+        let mut response = Response::new(Answer { said, flushes: self.flushes.clone(), flushes_before: 0, ends });
+        *response.status_mut() = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::BAD_REQUEST);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
     }
 }
 
@@ -120,39 +127,51 @@ fn check_http2<B>(request: &Request<B>, shared: &Shared) -> Result<(), Fault> {
     if request.headers().len() > bounds.headers {
         return Err(Fault::HEAD_TOO_LARGE);
     }
-    host::check_http2(request)
-}
-
-fn refusal<B>(shared: &Shared, fault: Fault, ends: Ends) -> Response<Answer<B>> {
-    shared.setting.sink.emit(Event::LimitRejected { limit: fault.limit() });
-    let text = format!(
-        "{{\"error\":{{\"type\":\"invalid_request_error\",\"code\":\"invalid_request\",\"message\":\"The request was refused: {}.\"}}}}\n",
-        fault.message
-    );
-    let mut response = Response::new(Answer { said: Said::Refusal(Full::from(text)), _ends: ends });
-    *response.status_mut() = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::BAD_REQUEST);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    host::check_target(request)
 }
 
 impl<B> Body for Answer<B>
 where
-    B: Body<Data = Bytes, Error = Box<dyn Error + Send + Sync>> + Unpin,
+    B: Body<Data = Bytes, Error = BoxError> + Unpin,
 {
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        match &mut self.said {
-            Said::Application(body) => Pin::new(body).poll_frame(cx),
-            Said::Refusal(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        if let Some(stream) = &this.ends.stream {
+            stream.asked();
         }
+        let frame = match &mut this.said {
+            Said::Application(body) => ready!(Pin::new(body).poll_frame(cx)),
+            Said::Refusal(body) => {
+                ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(|never| match never {}))
+            }
+            Said::Breaking { error, flushed } => {
+                ready!(flushed.as_mut().poll(cx));
+                return Poll::Ready(error.take().map(Err));
+            }
+        };
+        if let Some(Err(error)) = frame {
+            if this.flushes.count() != this.flushes_before {
+                return Poll::Ready(Some(Err(error)));
+            }
+            // The application's body is dropped here: what it held is free at once.
+            this.said = Said::Breaking { error: Some(error), flushed: Box::pin(this.flushes.clone().next()) };
+            return self.poll_frame(cx);
+        }
+        this.flushes_before = this.flushes.count();
+        if let Some(stream) = &this.ends.stream {
+            stream.handed_over();
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.said {
             Said::Application(body) => body.is_end_stream(),
             Said::Refusal(body) => body.is_end_stream(),
+            Said::Breaking { .. } => false,
         }
     }
 
@@ -160,6 +179,7 @@ where
         match &self.said {
             Said::Application(body) => body.size_hint(),
             Said::Refusal(body) => body.size_hint(),
+            Said::Breaking { .. } => SizeHint::default(),
         }
     }
 }

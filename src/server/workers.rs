@@ -1,14 +1,14 @@
 //! Serves: on worker threads, where a core keeps its own connections, or on the runtime that is already there.
 
 use crate::base::event::Event;
-use crate::server::accept::{self, Accepted, Door};
+use crate::server::accept::{self, Accepted, Door, Queues};
 use crate::server::bounds::Bounds;
 use crate::server::certificates::Certificates;
 use crate::server::drain::Phase;
 use crate::server::{Application, Setting, connection};
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -30,18 +30,22 @@ where
     let shared = Arc::new(Shared::new(setting));
     let application = Arc::new(application);
     let mut queues = Vec::with_capacity(workers.max(1));
+    let (alive, mut all_ended) = mpsc::channel::<Infallible>(1);
     for index in 0..workers.max(1) {
         let (sender, queue) = mpsc::channel(QUEUE);
+        let alive = alive.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (shared, application) = (Arc::clone(&shared), Arc::clone(&application));
-        thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(move || runtime.block_on(async { work(queue, shared, Arc::new(application(index))).await }))?;
+        thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            runtime.block_on(async { work(queue, shared, Arc::new(application(index))).await });
+            drop((runtime, alive));
+        })?;
         queues.push(sender);
     }
-    let next = AtomicUsize::new(0);
-    let ended = accept_all(doors, &shared, async |accepted| hand_over(&queues, &next, accepted).await).await;
-    drop(queues);
+    drop(alive);
+    let ended = accept_all(doors, shared, queues).await;
+    // Nothing is ever sent: the channel closes when the last thread has let go of its end.
+    let _ = all_ended.recv().await;
     ended
 }
 
@@ -51,10 +55,9 @@ where
 /// When a listener cannot be registered with the runtime.
 pub async fn serve_here<A: Application>(doors: Vec<Door>, setting: Setting, application: Arc<A>) -> io::Result<()> {
     let shared = Arc::new(Shared::new(setting));
-    accept_all(doors, &shared, async |accepted| {
-        tokio::spawn(connection::serve(accepted, Arc::clone(&shared), Arc::clone(&application)));
-    })
-    .await
+    let (sender, queue) = mpsc::channel(QUEUE);
+    tokio::spawn(work(queue, Arc::clone(&shared), application));
+    accept_all(doors, shared, vec![sender]).await
 }
 
 /// What the connections of one server share.
@@ -73,69 +76,37 @@ impl Shared {
 }
 
 /// Accepts at all doors until the drain closes them, then waits for the connections as long as the drain may take.
-async fn accept_all<F>(doors: Vec<Door>, shared: &Shared, hand_over: F) -> io::Result<()>
-where
-    F: AsyncFn(Accepted),
-{
-    let setting = &shared.setting;
-    let drain = &setting.drain;
-    let doors = doors.into_iter().map(|door| Box::pin(accept::run(door, setting, &hand_over)));
-    let accepting = all(doors.collect());
-    let ending = async {
-        drain.reached(Phase::Draining).await;
-        setting.sink.emit(Event::Drain { left: drain.streams(), done: false });
-        tokio::select! {
-            () = tokio::time::sleep(setting.bounds.drain) => {}
-            () = drain.reached(Phase::Cut) => {}
-        }
-    };
+async fn accept_all(doors: Vec<Door>, shared: Arc<Shared>, queues: Vec<mpsc::Sender<Accepted>>) -> io::Result<()> {
+    let Setting { bounds, drain, sink, .. } = &shared.setting;
+    let queues = Arc::new(Queues::new(queues));
+    let mut acceptors = JoinSet::new();
+    for door in doors {
+        acceptors.spawn(accept::run(door, Arc::clone(&shared), Arc::clone(&queues)));
+    }
     let finishing = async {
-        accepting.await?;
+        while let Some(ended) = acceptors.join_next().await {
+            ended.map_err(io::Error::other)??;
+        }
         drain.emptied().await;
         Ok(())
     };
+    let overdue = async {
+        drain.reached(Phase::Draining).await;
+        sink.emit(Event::Drain { left: drain.streams(), done: false });
+        tokio::select! {
+            () = tokio::time::sleep(bounds.drain) => {}
+            () = drain.reached(Phase::Cut) => {}
+        }
+    };
     let ended = tokio::select! {
-        biased;
         ended = finishing => ended,
-        () = ending => Ok(()),
+        () = overdue => Ok(()),
     };
     let left = drain.streams();
     drain.cut();
     drain.emptied().await;
-    setting.sink.emit(Event::Drain { left, done: true });
+    sink.emit(Event::Drain { left, done: true });
     ended
-}
-
-/// Runs all futures in one task and ends with the first error or when all have ended.
-async fn all<F: Future<Output = io::Result<()>> + Unpin>(mut futures: Vec<F>) -> io::Result<()> {
-    std::future::poll_fn(move |cx| {
-        let mut index = 0;
-        while let Some(future) = futures.get_mut(index) {
-            match std::pin::Pin::new(future).poll(cx) {
-                std::task::Poll::Ready(Ok(())) => drop(futures.swap_remove(index)),
-                std::task::Poll::Ready(Err(error)) => return std::task::Poll::Ready(Err(error)),
-                std::task::Poll::Pending => index += 1,
-            }
-        }
-        if futures.is_empty() { std::task::Poll::Ready(Ok(())) } else { std::task::Poll::Pending }
-    })
-    .await
-}
-
-/// Gives a connection to the next worker that has room; when none has, the acceptor waits and the kernel queues.
-async fn hand_over(queues: &[mpsc::Sender<Accepted>], next: &AtomicUsize, mut accepted: Accepted) {
-    let first = next.fetch_add(1, Ordering::Relaxed);
-    let turn = |step: usize| queues.get(first.wrapping_add(step) % queues.len().max(1));
-    for queue in (0..queues.len()).filter_map(turn) {
-        match queue.try_send(accepted) {
-            Ok(()) => return,
-            Err(mpsc::error::TrySendError::Full(back) | mpsc::error::TrySendError::Closed(back)) => accepted = back,
-        }
-    }
-    if let Some(queue) = turn(0) {
-        // A worker that is gone drops the connection: its client tries again.
-        let _ = queue.send(accepted).await;
-    }
 }
 
 /// One worker's life: it ends when the acceptors are gone and its connections have ended.

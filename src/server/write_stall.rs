@@ -1,24 +1,28 @@
 //! Cuts a client that accepts no byte: it would hold a vendor's answer, and our memory, for ever.
 
+use crate::base::event::{Event, Sink};
+use crate::server::flush::Flushes;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 /// A stream whose writes fail with [`io::ErrorKind::TimedOut`] when none makes progress for a while.
-#[derive(Debug)]
 pub(crate) struct WriteStall<S> {
     io: S,
     limit: Duration,
+    flushes: Flushes,
+    sink: Arc<dyn Sink>,
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
 }
 
 impl<S: Unpin> WriteStall<S> {
-    pub(crate) const fn new(io: S, limit: Duration) -> Self {
-        Self { io, limit, timer: None, waiting: false }
+    pub(crate) fn new(io: S, limit: Duration, flushes: Flushes, sink: Arc<dyn Sink>) -> Self {
+        Self { io, limit, flushes, sink, timer: None, waiting: false }
     }
 
     /// Passes progress on, and turns a wait that has become too long into an error.
@@ -33,7 +37,10 @@ impl<S: Unpin> WriteStall<S> {
             self.waiting = true;
             timer.as_mut().reset(Instant::now() + limit);
         }
-        timer.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        timer.as_mut().poll(cx).map(|()| {
+            self.sink.emit(Event::LimitRejected { limit: "write_stall" });
+            Err(io::ErrorKind::TimedOut.into())
+        })
     }
 }
 
@@ -64,6 +71,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteStall<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        if flushed.is_ready() {
+            self.flushes.flushed();
+        }
         self.watch(cx, flushed)
     }
 

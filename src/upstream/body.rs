@@ -1,13 +1,15 @@
 //! The body of a vendor's answer.
 
 use crate::base::failure::Failure;
+use crate::upstream::http1::Wire;
+use crate::upstream::http2::Lease;
 use crate::upstream::site::Site;
-use crate::upstream::wire::Wire;
 use bytes::Bytes;
 use http_body::Body;
 use hyper::body::Incoming;
 use std::fmt;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -21,6 +23,7 @@ pub struct VendorBody {
 
 enum Inner {
     Http1 { wire: Box<Wire>, body: Incoming, site: Arc<Site> },
+    Http2 { lease: Lease, body: Incoming },
     Ended,
 }
 
@@ -29,6 +32,14 @@ impl VendorBody {
     pub(super) fn http1(wire: Box<Wire>, body: Incoming, site: Arc<Site>, ends_by_close: bool) -> Self {
         let length = body.size_hint().exact();
         let mut this = Self { inner: Inner::Http1 { wire, body, site }, length, ends_by_close };
+        this.settle();
+        this
+    }
+
+    /// The body of an answer over HTTP/2.
+    pub(super) fn http2(lease: Lease, body: Incoming) -> Self {
+        let length = body.size_hint().exact();
+        let mut this = Self { inner: Inner::Http2 { lease, body }, length, ends_by_close: false };
         this.settle();
         this
     }
@@ -55,6 +66,10 @@ impl VendorBody {
         loop {
             let frame = match &mut self.inner {
                 Inner::Http1 { wire, body, .. } => ready!(wire.poll_frame(body, cx)),
+                Inner::Http2 { lease, body } => {
+                    let frame = ready!(Pin::new(body).poll_frame(cx));
+                    frame.map(|frame| frame.map_err(|error| lease.broken(&error)))
+                }
                 Inner::Ended => return Poll::Ready(None),
             };
             match frame {
@@ -87,7 +102,7 @@ impl VendorBody {
     /// Gives the connection back as soon as the body is known to have ended, which may be with its last piece.
     fn settle(&mut self) {
         let ended = match &self.inner {
-            Inner::Http1 { body, .. } => body.is_end_stream(),
+            Inner::Http1 { body, .. } | Inner::Http2 { body, .. } => body.is_end_stream(),
             Inner::Ended => false,
         };
         if ended {

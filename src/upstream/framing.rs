@@ -320,3 +320,133 @@ fn number(digits: &[u8]) -> Option<u64> {
     }
     digits.iter().try_fold(0, |number: u64, byte| byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0')))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Follows `pieces` in turn; how many bytes belonged to the answer, and whether it is done.
+    fn follow<'a>(bodiless: bool, pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<(usize, bool), Fault> {
+        let mut framing = Framing::new(bodiless);
+        let mut used = 0;
+        for piece in pieces {
+            used += framing.follow(piece)?;
+        }
+        Ok((used, framing.is_done()))
+    }
+
+    /// The verdict must be the same in one piece, cut in two at every place, and byte by byte.
+    fn check(bodiless: bool, bytes: &str, expected: Result<(usize, bool), Fault>) {
+        let bytes = bytes.as_bytes();
+        assert_eq!(follow(bodiless, [bytes]), expected, "{}", bytes.escape_ascii());
+        for cut in 0..bytes.len() {
+            let (left, right) = bytes.split_at(cut);
+            assert_eq!(follow(bodiless, [left, right]), expected, "cut at {cut}: {}", bytes.escape_ascii());
+        }
+        assert_eq!(follow(bodiless, bytes.chunks(1)), expected, "byte by byte: {}", bytes.escape_ascii());
+    }
+
+    #[test]
+    fn f_025_an_answer_ends_where_its_framing_says() {
+        let whole = [
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+            "HTTP/1.0 200\r\nContent-Length:2\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 204 No Content\r\n\r\n",
+            "HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nA;x=y\r\n0123456789\r\n2\r\n\r\n\r\n0\r\nt: v\r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n!",
+        ];
+        for answer in whole {
+            check(false, answer, Ok((answer.len(), true)));
+            check(false, &format!("{answer}H"), Ok((answer.len(), true)));
+        }
+    }
+
+    #[test]
+    fn an_answer_to_head_has_no_body() {
+        let head = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n";
+        check(true, head, Ok((head.len(), true)));
+    }
+
+    #[test]
+    fn an_answer_without_a_length_lasts_until_the_end() {
+        for answer in ["HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"] {
+            check(false, answer, Ok((answer.len(), false)));
+        }
+    }
+
+    #[test]
+    fn f_024_what_two_parsers_could_read_differently_is_a_fault() {
+        let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        let head = |lines: &str| format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\n");
+        let cases = [
+            (head("content-length: 2\r\ntransfer-encoding: chunked"), Fault::TwoLengths),
+            (head("transfer-encoding: chunked\r\ncontent-length: 2"), Fault::TwoLengths),
+            (head("content-length: 2\r\ncontent-length: 3"), Fault::ContentLength),
+            (head("content-length: 2, 2"), Fault::ContentLength),
+            (head("content-length: +2"), Fault::ContentLength),
+            (head("content-length: -2"), Fault::ContentLength),
+            (head("content-length: 0x2"), Fault::ContentLength),
+            (head("content-length:"), Fault::ContentLength),
+            (head("content-length: 99999999999999999999"), Fault::ContentLength),
+            (head("transfer-encoding: xchunked"), Fault::TransferEncoding),
+            (head("transfer-encoding: chunked, identity"), Fault::TransferEncoding),
+            (head("transfer-encoding: chunked\r\ntransfer-encoding: chunked"), Fault::TransferEncoding),
+            ("HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_owned(), Fault::TransferEncoding),
+            ("HTTP/1.1 204 None\r\ntransfer-encoding: chunked\r\n\r\n".to_owned(), Fault::TransferEncoding),
+            ("HTTP/1.1 103 Hints\r\ncontent-length: 2\r\n\r\n".to_owned(), Fault::ContentLength),
+            (head("content-length : 2"), Fault::HeaderLine),
+            (head(" content-length: 2"), Fault::HeaderLine),
+            (head("a: b\r\n folded: c"), Fault::HeaderLine),
+            (head("a: b\rc"), Fault::HeaderLine),
+            (head("a: b\0c"), Fault::HeaderLine),
+            (head("a: b\nc: d"), Fault::HeaderLine),
+            (head("no colon"), Fault::HeaderLine),
+            (head(": no name"), Fault::HeaderLine),
+            ("HTTP/1.1 200 OK\n\n".to_owned(), Fault::StatusLine),
+            ("\r\nHTTP/1.1 200 OK\r\n\r\n".to_owned(), Fault::StatusLine),
+            ("HTTP/2 200 OK\r\n\r\n".to_owned(), Fault::StatusLine),
+            ("HTTP/1.1 2000 OK\r\n\r\n".to_owned(), Fault::StatusLine),
+            ("HTTP/1.1  200 OK\r\n\r\n".to_owned(), Fault::StatusLine),
+            ("HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned(), Fault::Status),
+            ("HTTP/1.1 099 Odd\r\n\r\n".to_owned(), Fault::Status),
+            ("HTTP/1.1 600 Odd\r\n\r\n".to_owned(), Fault::Status),
+            (format!("{chunked}\r\n"), Fault::Chunk),
+            (format!("{chunked}0x2\r\nok\r\n"), Fault::Chunk),
+            (format!("{chunked}-2\r\nok\r\n"), Fault::Chunk),
+            (format!("{chunked}2\nok\r\n"), Fault::Chunk),
+            (format!("{chunked}2 \r\nok\r\n"), Fault::Chunk),
+            (format!("{chunked}2\r\nokk\r\n"), Fault::Chunk),
+            (format!("{chunked}ffffffffffffffff\r\nok\r\n"), Fault::Chunk),
+            (format!("{chunked}0\r\nno trailer\r\n\r\n"), Fault::HeaderLine),
+        ];
+        for (answer, fault) in cases {
+            check(false, &answer, Err(fault));
+        }
+    }
+
+    #[test]
+    fn f_026_f_139_heads_are_bounded() {
+        let interims = |count| "HTTP/1.1 103 Hints\r\n\r\n".repeat(count);
+        let lines = |count| format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(count));
+        let long = |length| format!("HTTP/1.1 200 OK\r\na: {}\r\n\r\n", "b".repeat(length));
+        let endless = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2;{}", "x".repeat(5000));
+        let cases = [
+            (interims(16), None),
+            (interims(17), Some(Fault::Interims)),
+            (lines(200), None),
+            (lines(201), Some(Fault::HeadTooLarge)),
+            (long(65_000), None),
+            (long(66_000), Some(Fault::HeadTooLarge)),
+            (endless, Some(Fault::Chunk)),
+        ];
+        for (answer, fault) in cases {
+            let whole = follow(false, [answer.as_bytes()]);
+            let torn = follow(false, answer.as_bytes().chunks(7));
+            assert_eq!((whole.err(), torn.err()), (fault, fault), "{answer:.40}");
+        }
+    }
+}

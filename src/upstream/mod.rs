@@ -1,7 +1,7 @@
 //! Floor 4: everything that opens a connection to a vendor. Nothing resolves or connects without a [`Permit`].
 //!
 //! A request's way: [`Connections::send`] finds the endpoint's `site`, takes a connection at rest or opens one (`resolve`, `dial`,
-//! `tls`), sends the `request` over it (`wire` for HTTP/1.1) and gives back the head of the answer with its `body`, which owns
+//! `tls`), sends the `request` over it (`http1`, under a `guard`; or `http2`, shared through `links`) and gives back the head of the answer with its `body`, which owns
 //! the connection until its end.
 
 mod address;
@@ -9,24 +9,28 @@ mod body;
 mod dial;
 mod framing;
 mod guard;
+mod http1;
+mod http2;
+mod links;
 mod request;
 mod resolve;
 mod site;
 mod stream;
 mod tls;
-mod wire;
 
 pub use body::VendorBody;
 
 use crate::base::event::Sink;
 use crate::base::failure::Failure;
-use crate::snapshot::deployment::{Deployment, Endpoint};
+use crate::snapshot::deployment::{Deployment, Endpoint, Timeouts};
 use crate::snapshot::permit::Permit;
-use crate::upstream::request::Outbound;
+use crate::upstream::http1::Wire;
+use crate::upstream::http2::{Lease, Told};
+use crate::upstream::links::Place;
+use crate::upstream::request::{Outbound, Unanswered};
 use crate::upstream::resolve::{Resolver, SystemResolver};
 use crate::upstream::site::Site;
 use crate::upstream::tls::Tls;
-use crate::upstream::wire::{Unanswered, Wire};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode};
@@ -52,8 +56,6 @@ pub struct Outgoing {
     pub headers: HeaderMap,
     /// Body.
     pub body: Bytes,
-    /// How long to wait for the head of the answer once the request is on its way.
-    pub headers_within: Duration,
 }
 
 /// The head of a vendor's answer, and its body to come.
@@ -70,6 +72,7 @@ pub struct Incoming {
 /// The connections to all vendors; one of these for each worker thread.
 pub struct Connections {
     this: Weak<Self>,
+    sink: Arc<dyn Sink>,
     tls: Tls,
     resolver: Arc<dyn Resolver>,
     sites: Mutex<Sites>,
@@ -93,50 +96,86 @@ impl Connections {
     pub(crate) fn with_resolver(sink: Arc<dyn Sink>, resolver: Arc<dyn Resolver>) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
-            tls: Tls::new(sink),
+            tls: Tls::new(Arc::clone(&sink)),
+            sink,
             resolver,
             sites: Mutex::default(),
             sweeping: AtomicBool::new(false),
         })
     }
 
-    /// Sends one request to the permit's deployment and waits for the head of the answer. `fresh`: do not use a connection that
+    /// Sends one request to the permit's deployment and waits for the head of the answer, as long as `timeouts` say. `fresh`: do not use a connection that
     /// has carried an exchange before. Dropping the future cancels the vendor's work.
     ///
     /// # Errors
     /// The failure with how far the request had come. A connection that was dead before the request left is replaced here, once
     /// and unseen; one that died with the request on it is `stale_conn`, to be resent with `fresh`.
-    pub async fn send(&self, permit: &Permit, request: Outgoing, fresh: bool) -> Result<Incoming, Failure> {
+    pub async fn send(
+        &self,
+        permit: &Permit,
+        request: Outgoing,
+        timeouts: &Timeouts,
+        fresh: bool,
+    ) -> Result<Incoming, Failure> {
         let deployment = permit.deployment();
         let site = self.site(&deployment.endpoint)?;
-        let within = request.headers_within;
         let request = request::assemble(deployment, request)?;
         self.keep_sweeping();
-        self.send_http1(&site, deployment, request, fresh, within).await
+        self.exchange(&site, deployment, request, timeouts, fresh).await
     }
 
-    async fn send_http1(
+    /// Sends the request over a connection that is there, or a new one.
+    async fn exchange(
         &self,
         site: &Arc<Site>,
         deployment: &Deployment,
         mut request: Outbound,
+        timeouts: &Timeouts,
         fresh: bool,
-        within: Duration,
     ) -> Result<Incoming, Failure> {
-        if !fresh && let Some(wire) = site.take() {
-            match ask(site, wire, request, within).await {
-                Err(Unanswered::Unsent(unsent)) => request = *unsent,
-                Err(Unanswered::Failed(failure)) => return Err(failure),
+        // a request that never left goes over a connection of its own the second time
+        for fresh in [fresh, true] {
+            let asked = match self.way(site, deployment, timeouts, fresh).await? {
+                Way::Wire(wire) => ask_http1(site, wire, request, timeouts.headers).await,
+                Way::Stream(lease) => ask_http2(lease, request, timeouts.headers).await,
+            };
+            match asked {
                 Ok(incoming) => return Ok(incoming),
+                Err(Unanswered::Failed(failure)) => return Err(failure),
+                Err(Unanswered::Unsent(unsent)) => request = *unsent,
             }
         }
-        let (stream, address) = site.connect(&self.tls, deployment).await?;
-        let wire = Wire::new(stream, address).await?;
-        match ask(site, wire, request, within).await {
-            Ok(incoming) => Ok(incoming),
-            Err(Unanswered::Failed(failure)) => Err(failure),
-            Err(Unanswered::Unsent(_)) => Err(wire::closed_at_once()),
+        Err(http1::closed_at_once())
+    }
+
+    /// Finds or opens a connection for one exchange.
+    async fn way(
+        &self,
+        site: &Arc<Site>,
+        deployment: &Deployment,
+        timeouts: &Timeouts,
+        fresh: bool,
+    ) -> Result<Way, Failure> {
+        let mut opening = None;
+        if site.speaks_http2() {
+            match site.links().place(fresh).await? {
+                Place::Stream(lease) => return Ok(Way::Stream(lease)),
+                Place::Open(leave) => opening = Some(leave),
+            }
+        } else if !fresh && let Some(wire) = site.take() {
+            return Ok(Way::Wire(wire));
         }
+        let (stream, address) = match site.connect(&self.tls, timeouts).await {
+            Ok(connected) => connected,
+            Err(failure) => return Err(opening.map_or(failure.clone(), |opening| opening.failed(failure))),
+        };
+        site.chose(stream.chose_http2());
+        if !stream.chose_http2() {
+            return Ok(Way::Wire(Wire::new(stream, address).await?));
+        }
+        let opening = opening.unwrap_or_else(|| site.links().opening());
+        let told = Told { sink: Arc::clone(&self.sink), deployment: Arc::clone(&deployment.id) };
+        Ok(Way::Stream(opening.done(stream, address, told).await?))
     }
 
     /// The site of an endpoint; after a reload, the one that the same endpoint had before.
@@ -178,7 +217,7 @@ impl Connections {
         for (_, site) in sites.by_endpoint.values() {
             site.sweep(now, SITE_UNUSED);
         }
-        sites.by_endpoint.retain(|_, (endpoint, site)| endpoint.strong_count() > 0 || site.has_rest());
+        sites.by_endpoint.retain(|_, (endpoint, site)| endpoint.strong_count() > 0 || !site.is_empty());
     }
 
     fn sites(&self) -> MutexGuard<'_, Sites> {
@@ -192,8 +231,15 @@ impl fmt::Debug for Connections {
     }
 }
 
-/// One exchange over one connection.
-async fn ask(
+/// What carries an exchange.
+enum Way {
+    /// A connection of its own.
+    Wire(Box<Wire>),
+    /// A stream of a shared one.
+    Stream(Lease),
+}
+
+async fn ask_http1(
     site: &Arc<Site>,
     mut wire: Box<Wire>,
     request: Outbound,
@@ -206,3 +252,11 @@ async fn ask(
     let body = VendorBody::http1(wire, body, Arc::clone(site), !bodiless && !framed);
     Ok(Incoming { status: head.status, headers: head.headers, body })
 }
+
+async fn ask_http2(lease: Lease, request: Outbound, within: Duration) -> Result<Incoming, Unanswered> {
+    let (head, body) = lease.ask(request, within).await?.into_parts();
+    Ok(Incoming { status: head.status, headers: head.headers, body: VendorBody::http2(lease, body) })
+}
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,14 @@ use http_body_util::Full;
 /// What hyper sends.
 pub(super) type Outbound = Request<Full<Bytes>>;
 
+/// Why a request got no answer.
+pub(super) enum Unanswered {
+    /// It never left.
+    Unsent(Box<Outbound>),
+    /// It left, or may have.
+    Failed(Failure),
+}
+
 const USER_AGENT_VALUE: HeaderValue = HeaderValue::from_static(concat!("backstay/", env!("CARGO_PKG_VERSION")));
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -22,7 +30,7 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// # Errors
 /// `malformed` when the path, authority or credential cannot be sent at all.
 pub(super) fn assemble(deployment: &Deployment, outgoing: Outgoing) -> Result<Outbound, Failure> {
-    let Outgoing { method, path, headers, body, headers_within: _ } = outgoing;
+    let Outgoing { method, path, headers, body } = outgoing;
     let path = match &*deployment.endpoint.path {
         "" => path,
         prefix => [prefix, &path].concat(),
@@ -42,6 +50,18 @@ pub(super) fn for_http2(request: &mut Outbound) -> Result<(), Failure> {
     parts.scheme = Some(Scheme::HTTPS);
     parts.authority = Some(authority);
     *request.uri_mut() = Uri::from_parts(parts).map_err(|_| unsendable("path"))?;
+    Ok(())
+}
+
+/// Undoes [`for_http2`], for a request that never left.
+pub(super) fn back_to_http1(request: &mut Outbound) -> Result<(), Failure> {
+    let parts = std::mem::take(request.uri_mut()).into_parts();
+    let (Some(authority), Some(path)) = (parts.authority, parts.path_and_query) else {
+        return Err(unsendable("authority"));
+    };
+    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| unsendable("authority"))?;
+    request.headers_mut().insert(HOST, host);
+    *request.uri_mut() = Uri::from(path);
     Ok(())
 }
 

@@ -122,6 +122,20 @@ impl Addresses {
         }
     }
 
+    /// Looks up again in the background when that is due: connections in steady use would otherwise never learn of a move.
+    pub(super) fn refresh(self: &Arc<Self>, now: Instant) {
+        let mut known = self.known();
+        if known.learnt.is_some() && matches!(known.plan(now), Plan::UseAndRefresh | Plan::LookUp) {
+            self.refresh_known(&mut known);
+        }
+    }
+
+    fn refresh_known(self: &Arc<Self>, known: &mut Known) {
+        known.refreshing = true;
+        let this = Arc::clone(self);
+        tokio::spawn(async move { this.look_up().await });
+    }
+
     /// The addresses known now, whatever their age: idle connections elsewhere are not used any more.
     pub(super) fn is_withdrawn(&self, address: SocketAddr) -> bool {
         let known = self.known();
@@ -133,11 +147,7 @@ impl Addresses {
         let mut known = self.known();
         match known.plan(Instant::now()) {
             Plan::Use => {}
-            Plan::UseAndRefresh => {
-                known.refreshing = true;
-                let this = Arc::clone(self);
-                tokio::spawn(async move { this.look_up().await });
-            }
+            Plan::UseAndRefresh => self.refresh_known(&mut known),
             Plan::LookUp => return None,
             Plan::Fail => {
                 return known.failed.as_ref().map(|(_, failure)| Err(failure.clone()));
@@ -196,4 +206,34 @@ impl Addresses {
 
 fn dns_error(reason: &'static str) -> Failure {
     Failure::new(FailureKind::DnsError, Phase::Connect, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f_004_f_008_answers_age_from_fresh_to_unusable() {
+        let learnt = Instant::now();
+        let after = |seconds| learnt + Duration::from_secs(seconds);
+        let failed = |seconds| Some((after(seconds), dns_error("resolver")));
+        let known = |failed, refreshing| Known { learnt: Some(learnt), failed, refreshing, ..Known::default() };
+        let unknown = |failed| Known { failed, ..Known::default() };
+        let cases = [
+            ("never asked", unknown(None), 0, Plan::LookUp),
+            ("failed a moment ago", unknown(failed(0)), 4, Plan::Fail),
+            ("failed a while ago", unknown(failed(0)), 6, Plan::LookUp),
+            ("fresh", known(None, false), 29, Plan::Use),
+            ("due", known(None, false), 31, Plan::UseAndRefresh),
+            ("due, and asked already", known(None, true), 31, Plan::Use),
+            ("long unused", known(None, false), 61, Plan::LookUp),
+            ("the resolver is down", known(failed(58), false), 61, Plan::Use),
+            ("the resolver was down", known(failed(58), false), 64, Plan::UseAndRefresh),
+            ("the resolver is down for good", known(failed(299), false), 301, Plan::Fail),
+            ("the resolver was down for good", known(failed(200), false), 301, Plan::LookUp),
+        ];
+        for (name, known, seconds, plan) in cases {
+            assert_eq!(known.plan(after(seconds)), plan, "{name}");
+        }
+    }
 }

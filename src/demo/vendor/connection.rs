@@ -64,20 +64,12 @@ pub(super) async fn accept_all(shared: Arc<Shared>) {
 
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let lot = shared.lot_for_connection();
-    let fault = if let Lot::Strike(fault) = lot { Some(fault) } else { None };
-    let drawn = if let Lot::Drawn(drawn) = lot { Some(drawn) } else { None };
-    let id = shared.log.accepted(fault);
-    let kind = match Resetter::of(&stream) {
-        Ok(resetter) => {
-            let kind = match fault {
-                Some(fault) => strike(fault, stream, &resetter, id, &shared).await,
-                None => serve_well(stream, &resetter, id, &shared, drawn).await,
-            };
-            // the log speaks when the socket is closed for good
-            drop(resetter);
-            kind
-        }
-        Err(_) => CloseKind::PeerReset,
+    let id = shared.log.accepted(if let Lot::Strike(fault) = lot { Some(fault) } else { None });
+    // The resetter goes before the log speaks: only then is the socket closed for good.
+    let kind = match (Resetter::of(&stream), lot) {
+        (Ok(resetter), Lot::Strike(fault)) => strike(fault, stream, &resetter, id, &shared).await,
+        (Ok(resetter), lot) => serve_well(stream, &resetter, id, &shared, lot).await,
+        (Err(_), _) => CloseKind::PeerReset,
     };
     shared.log.closed(id, kind);
 }
@@ -116,7 +108,7 @@ async fn serve_with(
     shared: &Arc<Shared>,
 ) -> CloseKind {
     match shared.handshakes.config(Some(fault)) {
-        Some(config) => serve_tls(config, stream, resetter, id, shared, None).await,
+        Some(config) => serve_tls(config, stream, resetter, id, shared, Lot::Open).await,
         None => {
             resetter.arm();
             CloseKind::OurReset
@@ -124,19 +116,13 @@ async fn serve_with(
     }
 }
 
-async fn serve_well(
-    stream: TcpStream,
-    resetter: &Resetter,
-    id: usize,
-    shared: &Arc<Shared>,
-    drawn: Option<Option<Fault>>,
-) -> CloseKind {
+async fn serve_well(stream: TcpStream, resetter: &Resetter, id: usize, shared: &Arc<Shared>, lot: Lot) -> CloseKind {
     // Every chunk is to leave as it was written.
     let _ = stream.set_nodelay(true);
     match shared.handshakes.config(None) {
-        Some(config) => serve_tls(config, stream, resetter, id, shared, drawn).await,
-        None if shared.handshakes.http2 => http2::serve(Wire::Plain(stream), id, shared, drawn).await,
-        None => http1::serve(Wire::Plain(stream), resetter, id, shared, drawn).await,
+        Some(config) => serve_tls(config, stream, resetter, id, shared, lot).await,
+        None if shared.handshakes.http2 => http2::serve(Wire::Plain(stream), id, shared, lot).await,
+        None => http1::serve(Wire::Plain(stream), resetter, id, shared, lot).await,
     }
 }
 
@@ -146,7 +132,7 @@ async fn serve_tls(
     resetter: &Resetter,
     id: usize,
     shared: &Arc<Shared>,
-    drawn: Option<Option<Fault>>,
+    lot: Lot,
 ) -> CloseKind {
     let stream = match TlsAcceptor::from(config).accept(stream).await {
         Ok(stream) => stream,
@@ -161,9 +147,9 @@ async fn serve_tls(
     shared.log.handshake(id, Ok(Handshake { server_name: agreed.server_name().map(str::to_owned), protocol }));
     let wire = Wire::Tls(Box::new(stream));
     if speaks_http2 {
-        http2::serve(wire, id, shared, drawn).await
+        http2::serve(wire, id, shared, lot).await
     } else {
-        http1::serve(wire, resetter, id, shared, drawn).await
+        http1::serve(wire, resetter, id, shared, lot).await
     }
 }
 

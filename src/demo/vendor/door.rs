@@ -33,9 +33,9 @@ enum Listening {
 }
 
 impl Door {
-    /// Opens a door on a free loopback port.
-    pub(super) fn open() -> io::Result<Self> {
-        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)), 1_024)?;
+    /// Opens a door on a loopback port, or on any that is free for 0.
+    pub(super) fn open(port: u16) -> io::Result<Self> {
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], port)), 1_024)?;
         let listener = into_tokio(listener)?;
         let address = listener.local_addr()?;
         Ok(Self { address, state: Mutex::new(State { listening: Listening::Open(listener), waiting: None }) })

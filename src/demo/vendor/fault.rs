@@ -55,9 +55,9 @@ macro_rules! faults {
 
 faults! {
     Connection {
-        /// The listener is closed. In a queue or at random, where one connection is meant: a reset on accept.
+        /// The listener is closed.
         Refuse = "refuse",
-        /// Connections are never made. In a queue or at random: the connection is made and nothing is read.
+        /// Connections are never made.
         Blackhole = "blackhole",
         /// The connection is reset as soon as it is accepted.
         ResetOnAccept = "reset-on-accept",
@@ -103,15 +103,15 @@ faults! {
         ConflictingLengths = "conflicting-lengths",
         /// Ten thousand interim responses precede the answer.
         InterimStorm = "interim-storm",
-        /// Status 500.
+        /// Status 500, the vendor failed.
         Status500 = "status-500",
-        /// Status 502 with an HTML page.
+        /// Status 502, its gateway failed and shows an HTML page.
         Status502 = "status-502",
-        /// Status 503.
+        /// Status 503, it is unavailable.
         Status503 = "status-503",
-        /// Status 529, overloaded.
+        /// Status 529, it is overloaded.
         Status529 = "status-529",
-        /// Status 429, throttled.
+        /// Status 429, it throttles.
         Status429 = "status-429",
         /// Status 401, the credential is refused.
         Status401 = "status-401",

@@ -3,6 +3,7 @@
 use super::log::{CloseKind, End, Log};
 use super::plan::{Framing, Head, Step, wait};
 use super::request;
+use super::script::Lot;
 use super::wire::{Resetter, Wire};
 use super::{Fault, Shared, log};
 use bytes::{Bytes, BytesMut};
@@ -21,14 +22,8 @@ enum Fate {
     PeerGone(CloseKind),
 }
 
-/// Serves requests until the connection ends; answers how it ended. `drawn` is the lot of its first call, if it was drawn.
-pub(super) async fn serve(
-    wire: Wire,
-    resetter: &Resetter,
-    id: usize,
-    shared: &Arc<Shared>,
-    mut drawn: Option<Option<Fault>>,
-) -> CloseKind {
+/// Serves requests until the connection ends; answers how it ended. The lot is its first call's.
+pub(super) async fn serve(wire: Wire, resetter: &Resetter, id: usize, shared: &Arc<Shared>, mut lot: Lot) -> CloseKind {
     let (mut reader, mut writer) = tokio::io::split(wire);
     let mut buffer = BytesMut::new();
     let mut served = 0;
@@ -38,10 +33,10 @@ pub(super) async fn serve(
             Err(fate) => break fate,
         };
         let is_call = request.method == "POST";
-        let fault = match (is_call, drawn) {
-            (true, Some(lot)) => {
-                drawn = None;
-                lot
+        let fault = match lot {
+            Lot::Drawn(fault) if is_call => {
+                lot = Lot::Open;
+                fault
             }
             _ => shared.fault_for_request(is_call),
         };

@@ -1,10 +1,11 @@
 //! One HTTP/2 connection of a simulated vendor. The framing is hyper's; what is said on each stream follows the same plan
 //! as on HTTP/1.1, where raw bytes, resets and closes become resets of the stream.
 
+use super::Shared;
 use super::log::{self, CloseKind, End, Log};
 use super::plan::{Head, Step, wait};
+use super::script::Lot;
 use super::wire::Wire;
-use super::{Fault, Shared};
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::BodyExt;
@@ -21,11 +22,11 @@ use tokio::sync::mpsc;
 const STREAMS: u32 = 10_000;
 
 /// Serves streams until the connection ends; answers how it ended.
-pub(super) async fn serve(wire: Wire, id: usize, shared: &Arc<Shared>, drawn: Option<Option<Fault>>) -> CloseKind {
-    let drawn = Mutex::new(drawn);
+pub(super) async fn serve(wire: Wire, id: usize, shared: &Arc<Shared>, lot: Lot) -> CloseKind {
+    let lot = Mutex::new(lot);
     let service = service_fn(|request| {
         let shared = Arc::clone(shared);
-        let lot = drawn.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let lot = std::mem::replace(&mut *lot.lock().unwrap_or_else(PoisonError::into_inner), Lot::Open);
         async move { answer(request, id, &shared, lot).await }
     });
     let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
@@ -63,14 +64,17 @@ async fn answer(
     request: http::Request<Incoming>,
     connection: usize,
     shared: &Arc<Shared>,
-    drawn: Option<Option<Fault>>,
+    lot: Lot,
 ) -> Result<http::Response<Body>, io::Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let (method, path) =
         (parts.method.to_string(), parts.uri.path_and_query().map_or_else(String::new, ToString::to_string));
     let is_call = method == "POST";
-    let fault = drawn.filter(|_| is_call).unwrap_or_else(|| shared.fault_for_request(is_call));
+    let fault = match lot {
+        Lot::Drawn(fault) if is_call => fault,
+        _ => shared.fault_for_request(is_call),
+    };
     let steps = shared.plan(&method, &path, &body, fault);
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();

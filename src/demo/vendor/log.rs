@@ -173,7 +173,7 @@ impl Log {
         }
     }
 
-    /// Forgets nothing, and answers how many calls came so far: a mark to compare with later.
+    /// How many calls came so far.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.ask(|entries| entries.calls().count())

@@ -21,6 +21,7 @@ mod fault;
 mod http1;
 mod http2;
 mod log;
+mod misconduct;
 mod openai_chat;
 mod plan;
 mod request;
@@ -32,6 +33,7 @@ pub use fault::{Fault, Phase, UnknownFault};
 pub use log::{CloseKind, Closed, Connection, End, Ended, Entries, Handshake, Log, Request};
 pub use script::{Cuts, Recording, Script, Setup, Tls};
 
+use crate::base::random::Random;
 use crate::dialect::Dialect;
 use asked::Asked;
 use door::Door;
@@ -66,14 +68,14 @@ struct Shared {
 }
 
 impl Vendor {
-    /// Starts a vendor on a free loopback port.
+    /// Starts a vendor on loopback.
     ///
     /// # Errors
-    /// When no port can be had.
+    /// When its port cannot be had.
     pub async fn start(setup: Setup) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             dialect: setup.dialect,
-            door: Door::open()?,
+            door: Door::open(setup.port)?,
             handshakes: connection::Handshakes::new(setup.tls, setup.http2),
             schedule: Mutex::new(Schedule::Steady(None)),
             script: Mutex::new(Arc::new(setup.script)),
@@ -108,14 +110,15 @@ impl Vendor {
     }
 
     /// The next calls meet these faults, one each, `None` for none; then it behaves. A fault that strikes connections
-    /// meets the next new connection.
+    /// meets the next new connection. Where one connection is meant and not all, here and by lot, [`Fault::Refuse`] is a
+    /// reset on accept, and with [`Fault::Blackhole`] the connection is made and nothing is read.
     pub fn queue(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.schedule(Schedule::Queue(faults.into_iter().collect()));
     }
 
     /// Each call meets one of the faults `among` with the probability `rate`; the same `seed` gives the same lots.
     pub fn misbehave_at_random(&self, seed: u64, rate: f64, among: impl IntoIterator<Item = Fault>) {
-        self.schedule(Schedule::Random { state: seed, rate, among: among.into_iter().collect() });
+        self.schedule(Schedule::Random { lots: Random::seeded(seed), rate, among: among.into_iter().collect() });
     }
 
     /// The steady fault, if there is one.
@@ -184,12 +187,21 @@ impl Shared {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let call = Call { dialect: self.dialect, asked: &asked, script: &script, serial };
         match (method, fault) {
-            ("POST", fault) => call.plan(fault),
+            ("POST", None) if path.ends_with("/count_tokens") => plan::token_count(&asked),
+            ("POST", fault) if script.replay.is_some() || path.ends_with(self.chat_path()) => call.plan(fault),
             (_, Some(fault)) if matches!(fault.phase(), Phase::Connection | Phase::BeforeContent) => {
                 call.plan(Some(fault))
             }
             ("GET", _) if path.ends_with("/models") => plan::listing(self.dialect, script.model.as_deref()),
             _ => plan::unknown_path(),
+        }
+    }
+
+    /// How the path of its chat endpoint ends, whatever prefix its base URL has.
+    const fn chat_path(&self) -> &'static str {
+        match self.dialect {
+            Dialect::OpenaiChat => "/chat/completions",
+            Dialect::Anthropic => "/v1/messages",
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a simulated vendor is told: how to answer, and when to misbehave.
 
 use super::fault::Fault;
+use crate::base::random::Random;
 use crate::dialect::Dialect;
 use bytes::Bytes;
 use rustls::ServerConfig;
@@ -17,6 +18,8 @@ pub struct Setup {
     pub tls: Option<Tls>,
     /// Offers HTTP/2 (by ALPN; on plain HTTP it then speaks nothing else).
     pub http2: bool,
+    /// The loopback port; 0 for any that is free.
+    pub port: u16,
     /// How it answers.
     pub script: Script,
 }
@@ -25,7 +28,7 @@ impl Setup {
     /// A well-behaved vendor on plain HTTP/1.1.
     #[must_use]
     pub fn new(dialect: Dialect) -> Self {
-        Self { dialect, tls: None, http2: false, script: Script::default() }
+        Self { dialect, tls: None, http2: false, port: 0, script: Script::default() }
     }
 
     /// The same vendor over TLS.
@@ -39,6 +42,13 @@ impl Setup {
     #[must_use]
     pub const fn http2(mut self) -> Self {
         self.http2 = true;
+        self
+    }
+
+    /// The same vendor on this loopback port.
+    #[must_use]
+    pub const fn port(mut self, port: u16) -> Self {
+        self.port = port;
         self
     }
 
@@ -167,14 +177,14 @@ impl Cuts {
 }
 
 /// When a vendor misbehaves.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Schedule {
     /// Always in the same way, or never.
     Steady(Option<Fault>),
     /// The next calls in these ways, then never.
     Queue(VecDeque<Option<Fault>>),
     /// By lot, at a rate between 0 and 1.
-    Random { state: u64, rate: f64, among: Vec<Fault> },
+    Random { lots: Random, rate: f64, among: Vec<Fault> },
 }
 
 /// What the schedule has in store for a new connection.
@@ -223,24 +233,12 @@ impl Schedule {
     }
 
     fn draw(&mut self, new_connection: bool) -> Option<Fault> {
-        let Self::Random { state, rate, among } = self else { return None };
-        let fits = |fault: &&Fault| new_connection || !fault.strikes_connection();
-        let count = among.iter().filter(fits).count();
-        let (strikes, pick) = (next(state), next(state));
-        if (strikes >> 11) as f64 / (1u64 << 53) as f64 >= *rate || count == 0 {
-            return None;
-        }
-        among.iter().filter(fits).nth((pick % count as u64) as usize).copied()
+        let Self::Random { lots, rate, among } = self else { return None };
+        let fitting: Vec<Fault> =
+            among.iter().copied().filter(|fault| new_connection || !fault.strikes_connection()).collect();
+        let (strikes, pick) = (lots.unit() < *rate, lots.unit());
+        fitting.get((pick * fitting.len() as f64) as usize).copied().filter(|_| strikes)
     }
-}
-
-/// The next number of splitmix64 (Steele, Lea and Flood, 2014).
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]
@@ -262,7 +260,8 @@ mod tests {
     #[test]
     fn chance_keeps_its_rate_and_repeats_with_its_seed() {
         let draw = |seed| {
-            let mut schedule = Schedule::Random { state: seed, rate: 0.5, among: Fault::before_content().collect() };
+            let mut schedule =
+                Schedule::Random { lots: Random::seeded(seed), rate: 0.5, among: Fault::before_content().collect() };
             (0..2_000).map(|_| schedule.for_request(true)).collect::<Vec<_>>()
         };
         let struck = draw(7).iter().flatten().count();

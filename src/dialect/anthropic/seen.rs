@@ -1,6 +1,7 @@
 //! What decides in an Anthropic answer and in the events of its stream.
 
 use crate::call::usage::Usage;
+use crate::dialect::json::syntax::Visitor;
 use crate::dialect::json::value::Value;
 use crate::dialect::seen::{Glance, Mark, Noted};
 
@@ -8,17 +9,22 @@ use crate::dialect::seen::{Glance, Mark, Noted};
 pub(in crate::dialect) const EXCUSES: &[&str] =
     &["max_tokens", "refusal", "tool_use", "pause_turn", "model_context_window_exceeded"];
 
-/// Glances at a member: of the event (1), of a delta (2). Whatever is no delta is read.
-pub(in crate::dialect) fn look(glance: &mut Glance, depth: usize, name: &[u8], rest: &[u8]) {
-    match (depth, name) {
-        (1, b"type") => glance.matters |= !rest.starts_with(b"\"content_block_delta\""),
-        (2, b"text" | b"thinking" | b"signature") => glance.content |= !rest.starts_with(b"\"\""),
-        (2, b"partial_json") if !rest.starts_with(b"\"\"") => {
-            glance.content = true;
-            glance.tool_call = true;
+/// Glances at members: of the event (1), of a delta (2). Whatever is no delta is read.
+pub(in crate::dialect) struct Look<'a>(pub(in crate::dialect) &'a mut Glance);
+
+impl Visitor for Look<'_> {
+    #[inline]
+    fn member(&mut self, depth: usize, name: &[u8], rest: &[u8]) {
+        match (depth, name) {
+            (1, b"type") => self.0.matters |= !rest.starts_with(b"\"content_block_delta\""),
+            (2, b"text" | b"thinking" | b"signature") => self.0.content |= !rest.starts_with(b"\"\""),
+            (2, b"partial_json") if !rest.starts_with(b"\"\"") => {
+                self.0.content = true;
+                self.0.tool_call = true;
+            }
+            (2, b"citation") => self.0.content = true,
+            _ => {}
         }
-        (2, b"citation") => glance.content = true,
-        _ => {}
     }
 }
 
@@ -83,18 +89,10 @@ fn note_block(noted: &mut Noted, block: Option<Value<'_>>) {
     let text = |name| block.get(name).and_then(Value::text).unwrap_or_default();
     match block.get("type").and_then(Value::text).as_deref() {
         Some("text" | "text_delta") => noted.text(&text("text")),
-        Some("thinking" | "thinking_delta") => {
-            if !text("thinking").is_empty() {
-                noted.reasoning();
-            }
-        }
-        Some("signature_delta" | "redacted_thinking") => noted.reasoning(),
-        Some("tool_use") => noted.tool_call(),
-        Some("input_json_delta") => {
-            if !text("partial_json").is_empty() {
-                noted.tool_call();
-            }
-        }
+        Some("thinking" | "thinking_delta") => noted.reasoning(&text("thinking")),
+        Some("signature_delta") => noted.reasoning(&text("signature")),
+        Some("redacted_thinking") => noted.reasoning(&text("data")),
+        Some("tool_use" | "input_json_delta") => noted.tool_call(),
         // server tools and their results, citations, and blocks yet unknown
         Some(_) => noted.text("block"),
         None => {}
@@ -104,12 +102,13 @@ fn note_block(noted: &mut Noted, block: Option<Value<'_>>) {
 /// Usage: the input's count excludes what was read from and written to the cache.
 pub(in crate::dialect) fn usage(usage: Value<'_>) -> Usage {
     let count = |name| usage.get(name).and_then(Value::count).unwrap_or_default();
+    let details = usage.get("output_tokens_details");
     Usage {
         fresh: count("input_tokens"),
         cached: count("cache_read_input_tokens"),
         written: count("cache_creation_input_tokens"),
         output: count("output_tokens"),
-        reasoning: 0,
+        reasoning: details.and_then(|details| details.get("thinking_tokens")?.count()).unwrap_or_default(),
     }
 }
 

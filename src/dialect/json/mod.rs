@@ -1,4 +1,5 @@
 //! JSON as bytes: checked in one pass, then read where it lies. No tree is built.
 
+mod string;
 pub mod syntax;
 pub mod value;

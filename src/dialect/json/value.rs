@@ -154,3 +154,33 @@ impl<'a> Walk<'a> {
         self.bytes.get(range).map(Value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_where_they_lie() {
+        let text = br#" {"a": [1, "two", {"three": null}, []], "n\u0061me":"\u00e9\n", "big": 1e3, "no": -1, "a": 2} "#;
+        let value = Value::new(text);
+        let names: Vec<_> = value.members().map(|(name, _)| name.into_owned()).collect();
+        assert_eq!(names, ["a", "name", "big", "no", "a"]);
+        let raws: Vec<_> = value.get("a").map(|list| list.elements().map(Value::raw).collect()).unwrap_or_default();
+        assert_eq!(raws, [b"1".as_slice(), b"\"two\"", br#"{"three": null}"#, b"[]"]);
+        assert_eq!(value.get("name").and_then(Value::text).as_deref(), Some("é\n"));
+        assert_eq!(value.get("big").and_then(Value::count), Some(1000));
+        assert_eq!(value.get("no").and_then(Value::count), None);
+        assert_eq!(value.get("no").and_then(Value::number), Some(-1.0));
+        assert!(value.get("absent").is_none());
+    }
+
+    #[test]
+    fn unchecked_texts_yield_less_and_never_panic() {
+        for text in ["", "{", "{\"a\"", "{\"a\":", "[1,,2", "{1:2}", "nonsense", "\""] {
+            let value = Value::new(text.as_bytes());
+            assert!(value.members().count() <= 1, "{text}");
+            assert!(value.elements().count() <= 2, "{text}");
+            assert!(value.text().is_none(), "{text}");
+        }
+    }
+}

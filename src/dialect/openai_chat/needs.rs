@@ -71,11 +71,7 @@ pub(in crate::dialect) fn note(hints: &mut Hints, depth: usize, name: &[u8], res
         }
         (Part::Messages, 6, b"file_id") => hints.certain(Need::ServerIds),
         (Part::Messages, 3 | 5, b"cache_control") => hints.certain(Need::CacheControl),
-        (Part::Tools, 3, b"type") => {
-            if hosted(word(rest)) {
-                hints.certain(Need::HostedTools);
-            }
-        }
+        (Part::Tools, 3, b"type") if hosted(word(rest)) => hints.certain(Need::HostedTools),
         _ => {}
     }
 }

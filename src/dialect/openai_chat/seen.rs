@@ -1,26 +1,33 @@
 //! What decides in an OpenAI chat answer and in the chunks of its stream.
 
 use crate::call::usage::Usage;
+use crate::dialect::json::syntax::Visitor;
 use crate::dialect::json::value::Value;
 use crate::dialect::seen::{Glance, Mark, Noted};
 
 /// Finish reasons that explain an answer with nothing in it.
 pub(in crate::dialect) const EXCUSES: &[&str] = &["length", "content_filter", "tool_calls", "function_call"];
 
-/// Glances at a member: of the chunk (1), of a choice (3), of its delta (4).
-pub(in crate::dialect) fn look(glance: &mut Glance, depth: usize, name: &[u8], rest: &[u8]) {
-    let filled = || !matches!(rest.first_chunk(), Some(b"\"\"" | b"[]" | b"{}")) && !rest.starts_with(b"null");
-    match (depth, name) {
-        (1, b"error" | b"usage") | (3, b"finish_reason") => glance.matters |= !rest.starts_with(b"null"),
-        (3, b"index") => glance.matters |= !rest.starts_with(b"0"),
-        (4, b"content" | b"refusal" | b"reasoning_content" | b"reasoning" | b"reasoning_details" | b"audio") => {
-            glance.content |= filled();
+/// Glances at members: of the chunk (1), of a choice (3), of its delta (4).
+pub(in crate::dialect) struct Look<'a>(pub(in crate::dialect) &'a mut Glance);
+
+impl Visitor for Look<'_> {
+    #[inline]
+    fn member(&mut self, depth: usize, name: &[u8], rest: &[u8]) {
+        let given = !rest.starts_with(b"null");
+        let filled = given && !matches!(rest.first_chunk(), Some(b"\"\"" | b"[]" | b"{}"));
+        match (depth, name) {
+            (1, b"error" | b"usage") | (3, b"finish_reason") => self.0.matters |= given,
+            (3, b"index") => self.0.matters |= !rest.starts_with(b"0"),
+            (4, b"content" | b"refusal" | b"reasoning_content" | b"reasoning" | b"reasoning_details" | b"audio") => {
+                self.0.content |= filled;
+            }
+            (4, b"tool_calls" | b"function_call") if filled => {
+                self.0.content = true;
+                self.0.tool_call = true;
+            }
+            _ => {}
         }
-        (4, b"tool_calls" | b"function_call") if filled() => {
-            glance.content = true;
-            glance.tool_call = true;
-        }
-        _ => {}
     }
 }
 
@@ -79,11 +86,7 @@ fn note_message(noted: &mut Noted, message: Option<Value<'_>>) {
                 None if value.elements().next().is_some() => noted.text("parts"),
                 None => {}
             },
-            "reasoning_content" | "reasoning" => {
-                if value.text().is_some_and(|text| !text.is_empty()) {
-                    noted.reasoning();
-                }
-            }
+            "reasoning_content" | "reasoning" => noted.reasoning(&value.text().unwrap_or_default()),
             "tool_calls" if value.elements().next().is_some() => noted.tool_call(),
             "function_call" if value.is_object() => noted.tool_call(),
             "audio" if value.is_object() => noted.text("audio"),

@@ -176,7 +176,10 @@ pub(super) const COMMON: &[Rule] = &[
             &[
                 "previous response",
                 "previous_response",
-                "file",
+                "no such file",
+                "file not found",
+                "file_",
+                "file-",
                 "container",
                 "conversation",
                 "item with id",
@@ -187,6 +190,12 @@ pub(super) const COMMON: &[Rule] = &[
         ),
         kind: FailureKind::BadRequest,
         reason: "unknown_id",
+    },
+    // inside a stream the type must do for the status
+    Rule {
+        test: Test::StatusSays(0, &["server_error", "internal error"]),
+        kind: FailureKind::ServerError,
+        reason: "server_error",
     },
 ];
 

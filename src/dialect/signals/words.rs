@@ -45,7 +45,7 @@ impl Words {
 
     /// Everything said, in lower case, for the tables that look for words.
     pub(super) fn lower(&self) -> String {
-        format!("{}\n{}\n{}", self.message, self.code, self.inner).to_lowercase()
+        format!("{}\n{}\n{}\n{}", self.kind, self.code, self.message, self.inner).to_lowercase()
     }
 
     fn take_any(&mut self, value: &Value) {

@@ -3,8 +3,9 @@
 use super::Compiler;
 use crate::base::diagnostic::Place;
 use crate::config::At;
+use crate::config::secrets::SecretSource;
 use crate::config::tables::CertificateFiles;
-use crate::config::values::{FilePath, SecretSource};
+use crate::config::values::FilePath;
 use crate::snapshot::listener::Certificate;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

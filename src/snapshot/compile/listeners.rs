@@ -2,8 +2,8 @@
 
 use super::Compiler;
 use crate::base::hash::Digest;
+use crate::config::secrets::SecretSource;
 use crate::config::tables::{self, CertificateFiles};
-use crate::config::values::SecretSource;
 use crate::config::{At, defaults};
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::listener::{Admin, Certificate, Listener};
@@ -122,7 +122,7 @@ impl Compiler<'_> {
                 server.and_then(|server| server.$field.as_ref()).map_or($default, |written| written.value.0)
             };
         }
-        Bounds {
+        let bounds = Bounds {
             max_body_bytes: size!(max_body, defaults::MAX_BODY_BYTES),
             max_headers: bound!(max_headers, defaults::MAX_HEADERS) as usize,
             max_head_bytes: size!(max_head, defaults::MAX_HEAD_BYTES) as usize,
@@ -139,8 +139,21 @@ impl Compiler<'_> {
             ping_after: bound!(ping_after, defaults::PING_AFTER),
             drain_accept: bound!(drain_accept, defaults::DRAIN_ACCEPT),
             drain: bound!(drain_timeout, defaults::DRAIN),
+        };
+        if let Some(written) = self.sources.config.server.as_ref().filter(|_| shuts_out(&bounds)) {
+            let help = "leave the bound out to have its default";
+            self.error(&written.place, "a bound of zero lets nothing through", help);
         }
+        bounds
     }
+}
+
+/// Whether some bound is zero that must not be: no pause at the end of life is fine, no time for a head is not.
+fn shuts_out(bounds: &Bounds) -> bool {
+    let counts = [bounds.max_headers, bounds.max_head_bytes, bounds.max_path_bytes, bounds.max_connections];
+    let times = [bounds.handshake, bounds.head, bounds.body, bounds.idle, bounds.write, bounds.ping_after];
+    let nothing_fits = bounds.max_body_bytes == 0 || bounds.max_streams == 0 || counts.contains(&0);
+    nothing_fits || times.iter().any(|time| time.is_zero())
 }
 
 fn clash(left: SocketAddr, right: SocketAddr) -> bool {

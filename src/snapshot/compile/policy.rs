@@ -3,13 +3,12 @@
 use super::Compiler;
 use super::keys::Keys;
 use super::pools::Pools;
-use super::vendors::Places;
 use crate::base::hash::Digest;
-use crate::config::At;
 use crate::config::sources::PolicySource;
+use crate::config::{At, names};
 use crate::policy::inventory::{DeploymentFacts, Inventory, VendorFacts};
 use crate::policy::vocabulary::UNKNOWN;
-use crate::policy::{BASE, Engine, PolicyFile};
+use crate::policy::{BASE, Engine, MAX_DATA_CLASSES, PolicyFile};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,17 +19,19 @@ const BUILT_IN: &str = "(built-in base.cedar)";
 impl Compiler<'_> {
     /// Adds the words that the config declares to those that come with Backstay.
     pub(super) fn extend_vocabulary(&mut self) {
-        let Some(table) = &self.sources.config.policy else { return };
+        let sources = self.sources;
+        let Some(table) = &sources.config.policy.0 else { return };
         let words = |list: &[At<String>]| list.iter().map(|word| Arc::from(word.as_str())).collect::<Vec<Arc<str>>>();
         self.vocabulary.data.extend(words(&table.data_classes));
         self.vocabulary.agreements.extend(words(&table.agreements));
         self.vocabulary.certifications.extend(words(&table.certifications));
+        if let Some(last) = table.data_classes.last().filter(|_| self.vocabulary.data.len() > MAX_DATA_CLASSES) {
+            let place = last.place.clone();
+            self.error(&place, format!("there are more than {MAX_DATA_CLASSES} data classes"), "");
+        }
         for word in table.data_classes.iter().chain(&table.agreements).chain(&table.certifications) {
-            if let Some(message) = crate::config::names::wrong(word) {
-                self.diagnostics.push(
-                    crate::base::diagnostic::Diagnostic::error(word.place.clone(), message)
-                        .help(crate::config::names::NAME_HELP),
-                );
+            if let Some(message) = names::wrong(word) {
+                self.error(&word.place, message, names::NAME_HELP);
             }
         }
     }
@@ -55,8 +56,8 @@ impl Compiler<'_> {
         Some(words.into_iter().collect())
     }
 
-    pub(super) fn engine(&mut self, places: &Places<'_>, pools: &Pools, keys: &Keys) -> Option<Engine> {
-        let inventory = self.inventory(places, pools, keys);
+    pub(super) fn engine(&mut self, pools: &Pools, keys: &Keys) -> Option<Engine> {
+        let inventory = self.inventory(pools, keys);
         match Engine::compile(inventory, &self.policy_files()) {
             Ok(engine) => Some(engine),
             Err(mut diagnostics) => {
@@ -85,7 +86,7 @@ impl Compiler<'_> {
     }
 
     /// Names of tables that could not be compiled are in it too, so that policies are not blamed for them.
-    fn inventory(&mut self, _places: &Places<'_>, pools: &Pools, keys: &Keys) -> Inventory {
+    fn inventory(&mut self, pools: &Pools, keys: &Keys) -> Inventory {
         let sources = self.sources;
         let mut vendors = Vec::new();
         for named in sources.config.vendor.iter() {

@@ -1,13 +1,11 @@
 //! Pools and the deployments in them.
 
 use super::Compiler;
-use super::vendors::{PlaceToCall, Places, Promises, overrides};
-use crate::base::diagnostic::Place;
-use crate::base::hash::Digest;
-use crate::call::needs::{Capabilities, Need};
+use super::vendors::{Places, Promises, overrides};
+use crate::base::diagnostic::{Place, Severity};
 use crate::config::tables::{self, Order as WrittenOrder, Probe};
 use crate::config::{At, defaults, names};
-use crate::snapshot::deployment::{Credential, Deployment, Price, Timeouts};
+use crate::snapshot::deployment::{Deployment, Price, Timeouts};
 use crate::snapshot::pool::{BreakerSettings, Order, Pool, ProbeKind, ProbeSettings};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,7 +19,7 @@ pub(super) struct Pools {
     /// What policy knows of each deployment, in the same order.
     pub(super) facts: Vec<Facts>,
     /// Positions of the deployments of an id; empty for one that could not be compiled.
-    by_id: BTreeMap<String, Vec<usize>>,
+    pub(super) by_id: BTreeMap<String, Vec<usize>>,
     /// Whose every public name and alias is.
     owners: BTreeMap<String, Place>,
 }
@@ -80,7 +78,7 @@ impl Compiler<'_> {
         }
         if seen.is_empty() {
             let help = "list at least one, as in deployments = [\"vendor/model\"]";
-            self.error(&table.deployments.place, format!("the pool \"{public}\" has no deployment"), help);
+            self.error(&name.place, format!("the pool \"{public}\" has no deployment"), help);
         }
         let pool = Arc::new(self.settings(Arc::clone(&public), aliases, tiers, table));
         for known_as in std::iter::once(&public).chain(&pool.aliases) {
@@ -174,147 +172,13 @@ impl Compiler<'_> {
         settings
     }
 
-    /// The positions of the deployments of an id, compiled when it is first used.
-    fn deployments(&mut self, id: &At<String>, places: &Places<'_>, pools: &mut Pools) -> Vec<usize> {
-        if let Some(known) = pools.by_id.get(id.as_str()) {
-            return known.clone();
-        }
-        let first = pools.deployments.len();
-        self.deployment(id, places, pools);
-        let added: Vec<usize> = (first..pools.deployments.len()).collect();
-        pools.by_id.insert(id.value.clone(), added.clone());
-        added
-    }
-
-    fn deployment(&mut self, id: &At<String>, places: &Places<'_>, pools: &mut Pools) {
-        let Some((endpoint, model)) = id.split_once('/') else {
-            let help = format!("write it as \"vendor/{}\"", id.value.escape_debug());
-            self.error(&id.place, "a deployment is written as \"endpoint/model\"", help);
-            return;
-        };
-        if let Some(message) = names::wrong_model(model) {
-            self.error(&id.place, message, "write the model as the vendor names it");
-            return;
-        }
-        let Some(place) = places.endpoints.get(endpoint) else {
-            self.unknown_endpoint(id, endpoint, places);
-            return;
-        };
-        let Some(place) = place else { return };
-        place.used.set(true);
-        let sources = self.sources;
-        let table = sources.config.deployment.iter().find(|named| named.name.value == id.value);
-        let table = table.and_then(|named| named.body.as_ref());
-        let region = self.deployment_region(id, model, place, table);
-        let facts = |region| Facts {
-            region,
-            promises: place.promises.clone(),
-            export_class: table.and_then(|table| table.export_class).unwrap_or_default(),
-            pools: BTreeSet::new(),
-        };
-        let own = table.map(|table| self.deployment_promises(table)).unwrap_or_default();
-        let template = self.template(model, place, table);
-        for credential in &place.credentials {
-            let mut facts = facts(Arc::clone(&region));
-            facts.promises = own.clone().or(facts.promises);
-            let index = pools.deployments.len();
-            pools.deployments.push(Arc::new(template.deployment(index, id, place, credential.as_ref())));
-            pools.facts.push(facts);
-        }
-    }
-
-    fn unknown_endpoint(&mut self, id: &At<String>, endpoint: &str, places: &Places<'_>) {
-        let without_url = self.sources.config.vendor.iter().any(|named| named.name.value == endpoint);
-        if without_url {
-            let help = format!("add `base_url` to [vendor.{endpoint}], or use one of its endpoints");
-            self.error(&id.place, format!("the vendor \"{endpoint}\" has no endpoint of its own"), help);
-        } else {
-            let named = At { value: endpoint.to_owned(), place: id.place.clone() };
-            self.unknown(&named, "vendor or endpoint", places.endpoints.keys().copied());
-        }
-    }
-
-    fn deployment_region(
-        &mut self,
-        id: &At<String>,
-        model: &str,
-        place: &PlaceToCall,
-        table: Option<&tables::Deployment>,
-    ) -> Arc<str> {
-        let host = &place.endpoint.host;
-        match table.and_then(|table| table.region.as_ref()) {
-            Some(declared) => match self.region(declared) {
-                Some(region) => {
-                    self.check_region(declared, &region, host, model);
-                    region
-                }
-                None => Arc::clone(&place.endpoint.region),
-            },
-            None => {
-                let inherited = At { value: place.endpoint.region.to_string(), place: id.place.clone() };
-                self.check_region(&inherited, &place.endpoint.region, host, model);
-                Arc::clone(&place.endpoint.region)
-            }
-        }
-    }
-
-    fn deployment_promises(&mut self, table: &tables::Deployment) -> Promises {
-        Promises {
-            agreements: self.words("agreement", table.agreements.as_deref()),
-            certifications: self.words("certification", table.certifications.as_deref()),
-            retention_days: table.retention_days,
-            trains_on_inputs: table.trains_on_inputs,
-        }
-    }
-
-    /// What all deployments of one id share.
-    fn template(&mut self, model: &str, place: &PlaceToCall, table: Option<&tables::Deployment>) -> Template {
-        let mut capabilities = place.endpoint.vendor.profile.capabilities;
-        if let Some(table) = table {
-            for need in self.needs(&table.offers) {
-                capabilities = capabilities.with(need);
-            }
-            for need in self.needs(&table.lacks) {
-                capabilities = capabilities.without(need);
-            }
-        }
-        let own = overrides(table.and_then(|table| table.timeouts.as_ref())).or(place.timeouts);
-        Template {
-            model: Arc::from(model),
-            capabilities,
-            price: table.and_then(|table| table.price.as_ref()).and_then(|price| self.price(price)),
-            default_max_tokens: table.and_then(|table| table.max_output).unwrap_or(defaults::MAX_OUTPUT_TOKENS),
-            own_timeouts: own,
-        }
-    }
-
-    fn needs(&mut self, names: &[At<String>]) -> Vec<Need> {
-        let mut needs = Vec::new();
-        for name in names {
-            match Need::ALL.into_iter().find(|need| need.name() == name.as_str()) {
-                Some(need) => needs.push(need),
-                None => self.unknown(name, "capability", Need::ALL.iter().map(|need| need.name())),
-            }
-        }
-        needs
-    }
-
-    fn price(&mut self, written: &At<tables::Price>) -> Option<Price> {
-        let (Some(input), Some(output)) = (written.input, written.output) else {
-            let help = "as in { input = 2.5, output = 10.0 }: US dollars per million tokens";
-            self.error(&written.place, "a price needs both `input` and `output`", help);
-            return None;
-        };
-        Some(Price {
-            input: input.0,
-            cached: written.cached.unwrap_or(input).0,
-            written: written.written.unwrap_or(input).0,
-            output: output.0,
-        })
-    }
-
     /// Vendors, endpoints and deployments that no pool uses are probably a mistake.
     pub(super) fn warn_of_unused(&mut self, places: &Places<'_>) {
+        // a pool that could not be read may have used them
+        let mut found = self.diagnostics.iter().chain(&self.sources.diagnostics);
+        if found.any(|found| found.severity == Severity::Error) {
+            return;
+        }
         for (name, place) in &places.endpoints {
             if let Some(place) = place.as_ref().filter(|place| !place.used.get()) {
                 let message = format!("no pool uses \"{name}\"");
@@ -335,7 +199,7 @@ impl Compiler<'_> {
     }
 }
 
-const DEFAULT_TIMEOUTS: Timeouts = Timeouts {
+pub(super) const DEFAULT_TIMEOUTS: Timeouts = Timeouts {
     connect: defaults::CONNECT,
     handshake: defaults::HANDSHAKE,
     headers: defaults::HEADERS,
@@ -354,37 +218,5 @@ fn ceiling(table: &tables::Price) -> Price {
         cached: part(table.cached),
         written: part(table.written),
         output: part(table.output),
-    }
-}
-
-struct Template {
-    model: Arc<str>,
-    capabilities: Capabilities,
-    price: Option<Price>,
-    default_max_tokens: u64,
-    own_timeouts: crate::snapshot::deployment::TimeoutOverrides,
-}
-
-impl Template {
-    fn deployment(&self, index: usize, id: &str, place: &PlaceToCall, credential: Option<&Credential>) -> Deployment {
-        let vendor = &place.endpoint.vendor.name;
-        let host_key = format!("{vendor} {}", place.url);
-        // the secret, not its name: a rotated credential starts afresh, a renamed one does not
-        let secret = credential.map(|credential| Digest::of_parts([credential.secret.expose().as_bytes()]).short());
-        let health_key = format!("{host_key} {} {}", self.model, secret.unwrap_or_default());
-        Deployment {
-            index,
-            id: Arc::from(id),
-            health_key: Arc::from(health_key),
-            host_key: Arc::from(host_key),
-            endpoint: Arc::clone(&place.endpoint),
-            model: Arc::clone(&self.model),
-            credential: credential.cloned(),
-            capabilities: self.capabilities,
-            price: self.price,
-            default_max_tokens: self.default_max_tokens,
-            timeouts: DEFAULT_TIMEOUTS.with(self.own_timeouts),
-            own_timeouts: self.own_timeouts,
-        }
     }
 }

@@ -4,8 +4,9 @@ use super::Compiler;
 use super::base_url::{self, BaseUrl};
 use crate::base::diagnostic::Place;
 use crate::config::At;
+use crate::config::secrets::{NamedCredential, SecretSource};
 use crate::config::tables::{self, Auth};
-use crate::config::values::{FilePath, NamedCredential, SecretSource};
+use crate::config::values::FilePath;
 use crate::dialect::profile::{self, PROFILES, Profile};
 use crate::policy::vocabulary::UNKNOWN;
 use crate::snapshot::deployment::{Credential, Endpoint, Roots, TimeoutOverrides, Vendor};
@@ -95,11 +96,25 @@ impl<'a> Compiler<'a> {
             let place = named.body.as_ref().and_then(|table| self.further_endpoint(&named.name, table, &vendors));
             endpoints.insert(named.name.as_str(), place);
         }
+        self.warn_of_homeless_vendors();
         Places { endpoints }
+    }
+
+    fn warn_of_homeless_vendors(&mut self) {
+        let config = &self.sources.config;
+        for named in config.vendor.iter() {
+            let own = named.body.as_ref().is_none_or(|table| table.base_url.is_some());
+            let further = config.endpoint.iter().filter_map(|endpoint| endpoint.body.as_ref());
+            if !own && further.into_iter().all(|endpoint| endpoint.vendor.value != named.name.value) {
+                let message = format!("the vendor \"{}\" answers nowhere", named.name.value);
+                self.warning(&named.name.place, message, "add `base_url`, or an [endpoint.NAME] of it");
+            }
+        }
     }
 
     fn vendor(&mut self, name: &At<String>, table: &tables::Vendor) -> Option<Arc<Vendor>> {
         let profile = self.profile(table)?;
+        self.warn_of_idle_fields(name, table);
         Some(Arc::new(Vendor { name: Arc::from(name.as_str()), profile }))
     }
 
@@ -180,6 +195,9 @@ impl<'a> Compiler<'a> {
         if let Some(auth) = written.auth.filter(|auth| auth.value != Auth::Bearer) {
             self.error(&auth.place, "this way of authentication is not supported yet", "\"bearer\" is");
         }
+        if credentials.as_ref().is_some_and(|credentials| matches!(credentials.as_slice(), [None])) {
+            self.warn_of_no_credential(written);
+        }
         let region = written.region.map_or_else(|| Some(Arc::from(UNKNOWN)), |region| self.region(region));
         let url = self.base_url(vendor, written)?;
         let (region, credentials, roots) = (region?, credentials?, roots?);
@@ -209,6 +227,29 @@ impl<'a> Compiler<'a> {
             written: written.name.place.clone(),
             used: Cell::new(false),
         })
+    }
+
+    fn warn_of_no_credential(&mut self, written: &Written<'_>) {
+        let near = base_url::parse(written.base_url, false).is_ok_and(|url| url.loopback);
+        if !near && !written.allow_private {
+            let message = format!("\"{}\" has no credential", written.name.value);
+            self.warning(&written.name.place, message, "add credential = { env = \"...\" } if it asks for one");
+        }
+    }
+
+    /// What is read for vendors that are not spoken with yet must not look as if it did something.
+    fn warn_of_idle_fields(&mut self, name: &At<String>, table: &tables::Vendor) {
+        let idle = [
+            ("project", table.project.is_some()),
+            ("location", table.location.is_some()),
+            ("api_version", table.api_version.is_some()),
+            ("url_form", table.url_form.is_some()),
+            ("speaks", !table.speaks.is_empty()),
+        ];
+        for (field, _) in idle.into_iter().filter(|(_, written)| *written) {
+            let message = format!("`{field}` has no effect on the dialect \"{}\"", table.dialect.value);
+            self.warning(&name.place, message, "remove it");
+        }
     }
 
     fn base_url(&mut self, vendor: &Vendor, written: &Written<'_>) -> Option<BaseUrl> {

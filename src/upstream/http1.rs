@@ -3,7 +3,7 @@
 
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::upstream::guard::{Guard, Turn};
-use crate::upstream::request::Outbound;
+use crate::upstream::request::{Outbound, Unanswered};
 use crate::upstream::stream::Stream;
 use bytes::Bytes;
 use http::header::CONNECTION;
@@ -31,11 +31,14 @@ const BUFFER_BYTES: usize = 128 * 1024;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
+/// hyper's connection.
+type Connection = http1::Connection<TokioIo<Guard>, Full<Bytes>>;
+
 /// One HTTP/1.1 connection.
 pub(super) struct Wire {
     sender: http1::SendRequest<Full<Bytes>>,
     /// `None` once it has ended.
-    connection: Option<http1::Connection<TokioIo<Guard>, Full<Bytes>>>,
+    connection: Option<Connection>,
     turn: Arc<Turn>,
     /// Where it leads.
     pub(super) address: SocketAddr,
@@ -45,14 +48,6 @@ pub(super) struct Wire {
     rest: Duration,
     /// Since when it rests.
     resting: Instant,
-}
-
-/// Why a request got no answer.
-pub(super) enum Unanswered {
-    /// It never left.
-    Unsent(Box<Outbound>),
-    /// It left, or may have.
-    Failed(Failure),
 }
 
 impl Wire {
@@ -77,11 +72,7 @@ impl Wire {
         self.turn.ask(*request.method() == Method::HEAD);
         let mut answer = pin!(self.sender.try_send_request(request));
         let connection = &mut self.connection;
-        let answered = poll_fn(|cx| {
-            drive(connection, cx);
-            // only the connection that was just driven can complete it, so it needs no waker
-            answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-        });
+        let answered = poll_fn(|cx| poll_driven(connection, cx, |cx| answer.as_mut().poll(cx)));
         match tokio::time::timeout(within, answered).await {
             Ok(Ok(response)) => {
                 self.rest = rest_of(response.headers());
@@ -98,12 +89,7 @@ impl Wire {
         body: &mut Incoming,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
-        let mut quiet = Context::from_waker(Waker::noop());
-        let mut frame = Pin::new(&mut *body).poll_frame(&mut quiet);
-        if frame.is_pending() {
-            drive(&mut self.connection, cx);
-            frame = Pin::new(body).poll_frame(&mut quiet);
-        }
+        let frame = poll_driven(&mut self.connection, cx, |cx| Pin::new(&mut *body).poll_frame(cx));
         frame.map(|frame| frame.map(|frame| frame.map_err(|_| self.broken())))
     }
 
@@ -162,8 +148,29 @@ pub(super) fn closed_at_once() -> Failure {
     reset("closed_at_once", Phase::Connect)
 }
 
+/// Polls for what only the connection can bring about, letting it work meanwhile.
+///
+/// Nobody but us can wake the connection's other end, so it never needs a waker. The connection gets ours only when there is
+/// nothing for us yet: given it earlier, hyper would wake us for having taken what it had laid out, once for each chunk.
+fn poll_driven<T>(
+    connection: &mut Option<Connection>,
+    cx: &mut Context<'_>,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Poll<T> {
+    let mut quiet = Context::from_waker(Waker::noop());
+    if let ready @ Poll::Ready(_) = poll(&mut quiet) {
+        return ready;
+    }
+    drive(connection, &mut quiet);
+    if let ready @ Poll::Ready(_) = poll(&mut quiet) {
+        return ready;
+    }
+    drive(connection, cx);
+    poll(&mut quiet)
+}
+
 /// Lets the connection work, and drops it once it has ended, which answers whoever still waits for it.
-fn drive(connection: &mut Option<http1::Connection<TokioIo<Guard>, Full<Bytes>>>, cx: &mut Context<'_>) {
+fn drive(connection: &mut Option<Connection>, cx: &mut Context<'_>) {
     if let Some(open) = connection
         && Pin::new(open).poll(cx).is_ready()
     {

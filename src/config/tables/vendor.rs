@@ -1,0 +1,179 @@
+//! Vendors, endpoints, deployments.
+
+use crate::config::reader::At;
+use crate::config::secrets::{NamedCredential, SecretSource};
+use crate::config::section::{choice, section};
+use crate::config::values::{FilePath, UsdPerMillion};
+use std::time::Duration;
+
+choice! {
+    /// How requests to a vendor are authenticated.
+    Auth {
+        /// The credential goes into the header that the dialect names.
+        Bearer = "bearer",
+        /// Signed with an AWS key.
+        Sigv4 = "sigv4",
+        /// A Google access token.
+        Google = "google",
+        /// A Microsoft Entra token.
+        Entra = "entra",
+    }
+}
+
+section! {
+    /// A company: who it is, what it promises.
+    Vendor {
+        /// Wire format family: "openai", "anthropic".
+        dialect: At<String>,
+        /// The quirks of a compatible vendor.
+        profile: Option<At<String>>,
+        /// The wire formats it speaks, where fewer than its family.
+        speaks: Vec<At<String>>,
+        /// Country where the company is seated, not where data go.
+        seat: Option<At<String>>,
+        /// Agreements that were signed with it, such as "dpa", "scc", "baa".
+        agreements: Option<Vec<At<String>>>,
+        /// Certifications it holds, such as "soc2", "iso27001".
+        certifications: Option<Vec<At<String>>>,
+        /// Days for which it keeps calls.
+        retention_days: Option<u32>,
+        /// Whether it trains on what it is sent.
+        trains_on_inputs: Option<bool>,
+        /// Its own endpoint, with the path prefix that its dialect documents.
+        base_url: Option<At<String>>,
+        /// Where that endpoint processes.
+        region: Option<At<String>>,
+        /// Our secret there.
+        credential: Option<At<SecretSource>>,
+        /// Several secrets; each makes a deployment of its own.
+        credentials: Vec<NamedCredential>,
+        /// Its machine-readable status page.
+        status_url: Option<At<String>>,
+        /// PEM file of an authority to trust there beside the system's.
+        ca_file: Option<At<FilePath>>,
+        /// Whether its host may resolve to a private address.
+        allow_private: Option<bool>,
+        /// Whether HTTP/2 is offered to it.
+        http2: Option<bool>,
+        /// How requests are authenticated.
+        auth: Option<At<Auth>>,
+        /// Google Cloud project.
+        project: Option<String>,
+        /// Google Cloud location.
+        location: Option<String>,
+        /// Azure API version.
+        api_version: Option<String>,
+        /// Azure form of URLs.
+        url_form: Option<String>,
+        /// How long to wait for what.
+        timeouts: Option<Timeouts>,
+    }
+}
+
+section! {
+    /// A further place where a vendor answers: same company, other place and key.
+    Endpoint {
+        /// Whose it is.
+        vendor: At<String>,
+        /// Where it answers, with the path prefix that the dialect documents.
+        base_url: At<String>,
+        /// Where it processes.
+        region: Option<At<String>>,
+        /// Our secret there.
+        credential: Option<At<SecretSource>>,
+        /// Several secrets; each makes a deployment of its own.
+        credentials: Vec<NamedCredential>,
+        /// Agreements, where they differ from the vendor's.
+        agreements: Option<Vec<At<String>>>,
+        /// Certifications, where they differ from the vendor's.
+        certifications: Option<Vec<At<String>>>,
+        /// Days for which calls are kept here, where they differ from the vendor's.
+        retention_days: Option<u32>,
+        /// Whether calls here are trained on, where it differs from the vendor's.
+        trains_on_inputs: Option<bool>,
+        /// Its machine-readable status page.
+        status_url: Option<At<String>>,
+        /// PEM file of an authority to trust there beside the system's.
+        ca_file: Option<At<FilePath>>,
+        /// Whether its host may resolve to a private address.
+        allow_private: Option<bool>,
+        /// Whether HTTP/2 is offered to it.
+        http2: Option<bool>,
+        /// How requests are authenticated.
+        auth: Option<At<Auth>>,
+        /// Google Cloud project.
+        project: Option<String>,
+        /// Google Cloud location.
+        location: Option<String>,
+        /// Azure API version.
+        api_version: Option<String>,
+        /// Azure form of URLs.
+        url_form: Option<String>,
+        /// How long to wait for what.
+        timeouts: Option<Timeouts>,
+    }
+}
+
+section! {
+    /// Where one deployment differs from its endpoint and vendor.
+    Deployment {
+        /// Where this model processes.
+        region: Option<At<String>>,
+        /// Agreements that hold for this model.
+        agreements: Option<Vec<At<String>>>,
+        /// Certifications that hold for this model.
+        certifications: Option<Vec<At<String>>>,
+        /// Days for which calls of this model are kept.
+        retention_days: Option<u32>,
+        /// Whether calls of this model are trained on.
+        trains_on_inputs: Option<bool>,
+        /// Export class of the model: 0 is uncontrolled.
+        export_class: Option<u32>,
+        /// What it charges.
+        price: Option<At<Price>>,
+        /// What it cannot do although its dialect could, such as "tools", "images".
+        lacks: Vec<At<String>>,
+        /// What it can do although its dialect commonly cannot.
+        offers: Vec<At<String>>,
+        /// Tokens of prompt and answer together.
+        context: Option<u64>,
+        /// The answer cap that is sent where the dialect demands one and the call has none.
+        max_output: Option<u64>,
+        /// How long to wait for what.
+        timeouts: Option<Timeouts>,
+    }
+}
+
+section! {
+    /// US dollars per million tokens.
+    Price {
+        /// A fresh prompt token.
+        input: Option<UsdPerMillion>,
+        /// An answer token.
+        output: Option<UsdPerMillion>,
+        /// A prompt token read from cache; as `input` unless given.
+        cached: Option<UsdPerMillion>,
+        /// A prompt token written to cache; as `input` unless given.
+        written: Option<UsdPerMillion>,
+    }
+}
+
+section! {
+    /// How long to wait for what.
+    Timeouts {
+        /// TCP connection.
+        connect: Option<Duration>,
+        /// TCP connection and TLS handshake together.
+        handshake: Option<Duration>,
+        /// Response headers of a streamed call.
+        headers: Option<Duration>,
+        /// First content of a streamed call, from the attempt's start.
+        first_content: Option<Duration>,
+        /// Between two reads of a stream.
+        idle: Option<Duration>,
+        /// Between two content events of a stream, which pings do not reset.
+        progress: Option<Duration>,
+        /// The whole answer of an unstreamed call.
+        answer: Option<Duration>,
+    }
+}

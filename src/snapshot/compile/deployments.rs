@@ -1,0 +1,189 @@
+//! The deployments of pools, each compiled when it is first used.
+
+use super::Compiler;
+use super::pools::{DEFAULT_TIMEOUTS, Facts, Pools};
+use super::vendors::{PlaceToCall, Places, Promises, overrides};
+use crate::base::hash::Digest;
+use crate::call::needs::{Capabilities, Need};
+use crate::config::{At, defaults, names, tables};
+use crate::snapshot::deployment::{Credential, Deployment, Price, TimeoutOverrides};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl Compiler<'_> {
+    /// The positions of the deployments of an id, compiled when it is first used.
+    pub(super) fn deployments(&mut self, id: &At<String>, places: &Places<'_>, pools: &mut Pools) -> Vec<usize> {
+        if let Some(known) = pools.by_id.get(id.as_str()) {
+            return known.clone();
+        }
+        let first = pools.deployments.len();
+        self.deployment(id, places, pools);
+        let added: Vec<usize> = (first..pools.deployments.len()).collect();
+        pools.by_id.insert(id.value.clone(), added.clone());
+        added
+    }
+
+    fn deployment(&mut self, id: &At<String>, places: &Places<'_>, pools: &mut Pools) {
+        let Some((endpoint, model)) = id.split_once('/') else {
+            let help = format!("write it as \"vendor/{}\"", id.value.escape_debug());
+            self.error(&id.place, "a deployment is written as \"endpoint/model\"", help);
+            return;
+        };
+        if let Some(message) = names::wrong_model(model) {
+            self.error(&id.place, message, "write the model as the vendor names it");
+            return;
+        }
+        let Some(place) = places.endpoints.get(endpoint) else {
+            self.unknown_endpoint(id, endpoint, places);
+            return;
+        };
+        let Some(place) = place else { return };
+        place.used.set(true);
+        let sources = self.sources;
+        let table = sources.config.deployment.iter().find(|named| named.name.value == id.value);
+        let table = table.and_then(|named| named.body.as_ref());
+        let region = self.deployment_region(id, model, place, table);
+        let facts = |region| Facts {
+            region,
+            promises: place.promises.clone(),
+            export_class: table.and_then(|table| table.export_class).unwrap_or_default(),
+            pools: BTreeSet::new(),
+        };
+        let own = table.map(|table| self.deployment_promises(table)).unwrap_or_default();
+        let template = self.template(id, model, place, table);
+        for credential in &place.credentials {
+            let mut facts = facts(Arc::clone(&region));
+            facts.promises = own.clone().or(facts.promises);
+            let index = pools.deployments.len();
+            let deployment = template.deployment(index, id, place, credential.as_ref());
+            self.check_same(id, &deployment, &facts, pools);
+            pools.deployments.push(Arc::new(deployment));
+            pools.facts.push(facts);
+        }
+    }
+
+    /// Two names for one thing share its health; it cannot be in two regions.
+    fn check_same(&mut self, id: &At<String>, deployment: &Deployment, facts: &Facts, pools: &Pools) {
+        let same = pools.deployments.iter().zip(&pools.facts);
+        let Some((other, others)) = same.into_iter().find(|(other, _)| other.health_key == deployment.health_key)
+        else {
+            return;
+        };
+        let message = format!("\"{}\" and \"{}\" are the same deployment", other.id, deployment.id);
+        let help = "vendor, base URL, model and credential are equal, so they fail together";
+        if others.region == facts.region {
+            self.warning(&id.place, message, help);
+        } else {
+            self.error(&id.place, format!("{message}, but of different regions"), help);
+        }
+    }
+
+    fn unknown_endpoint(&mut self, id: &At<String>, endpoint: &str, places: &Places<'_>) {
+        let without_url = self.sources.config.vendor.iter().any(|named| named.name.value == endpoint);
+        if without_url {
+            let help = format!("add `base_url` to [vendor.{endpoint}], or use one of its endpoints");
+            self.error(&id.place, format!("the vendor \"{endpoint}\" has no endpoint of its own"), help);
+        } else {
+            let named = At { value: endpoint.to_owned(), place: id.place.clone() };
+            self.unknown(&named, "vendor or endpoint", places.endpoints.keys().copied());
+        }
+    }
+
+    fn deployment_region(
+        &mut self,
+        id: &At<String>,
+        model: &str,
+        place: &PlaceToCall,
+        table: Option<&tables::Deployment>,
+    ) -> Arc<str> {
+        match table.and_then(|table| table.region.as_ref()) {
+            Some(declared) => match self.region(declared) {
+                Some(region) => {
+                    self.check_region(declared, &region, &place.endpoint.host, model);
+                    region
+                }
+                None => Arc::clone(&place.endpoint.region),
+            },
+            None => {
+                let inherited = At { value: place.endpoint.region.to_string(), place: id.place.clone() };
+                self.check_region(&inherited, &place.endpoint.region, "", model);
+                Arc::clone(&place.endpoint.region)
+            }
+        }
+    }
+
+    fn deployment_promises(&mut self, table: &tables::Deployment) -> Promises {
+        Promises {
+            agreements: self.words("agreement", table.agreements.as_deref()),
+            certifications: self.words("certification", table.certifications.as_deref()),
+            retention_days: table.retention_days,
+            trains_on_inputs: table.trains_on_inputs,
+        }
+    }
+
+    /// What all deployments of one id share.
+    fn template(&mut self, id: &str, model: &str, place: &PlaceToCall, table: Option<&tables::Deployment>) -> Template {
+        let mut capabilities = place.endpoint.vendor.profile.capabilities;
+        if let Some(table) = table {
+            for need in self.needs(&table.offers) {
+                capabilities = capabilities.with(need);
+            }
+            for need in self.needs(&table.lacks) {
+                capabilities = capabilities.without(need);
+            }
+        }
+        let own_price = table.and_then(|table| table.price.as_ref());
+        let price = self.price_of(id, &place.endpoint.vendor.name, model, own_price);
+        let own = overrides(table.and_then(|table| table.timeouts.as_ref())).or(place.timeouts);
+        Template {
+            model: Arc::from(model),
+            capabilities,
+            price,
+            default_max_tokens: table.and_then(|table| table.max_output).unwrap_or(defaults::MAX_OUTPUT_TOKENS),
+            own_timeouts: own,
+        }
+    }
+
+    fn needs(&mut self, names: &[At<String>]) -> Vec<Need> {
+        let mut needs = Vec::new();
+        for name in names {
+            match Need::ALL.into_iter().find(|need| need.name() == name.as_str()) {
+                Some(need) => needs.push(need),
+                None => self.unknown(name, "capability", Need::ALL.iter().map(|need| need.name())),
+            }
+        }
+        needs
+    }
+}
+
+struct Template {
+    model: Arc<str>,
+    capabilities: Capabilities,
+    price: Option<Price>,
+    default_max_tokens: u64,
+    own_timeouts: TimeoutOverrides,
+}
+
+impl Template {
+    fn deployment(&self, index: usize, id: &str, place: &PlaceToCall, credential: Option<&Credential>) -> Deployment {
+        let vendor = &place.endpoint.vendor.name;
+        let host_key = format!("{vendor} {}", place.url);
+        // the secret, not its name: a rotated credential starts afresh, a renamed one does not
+        let secret = credential.map(|credential| Digest::of_parts([credential.secret.expose().as_bytes()]).short());
+        let health_key = format!("{host_key} {} {}", self.model, secret.unwrap_or_default());
+        Deployment {
+            index,
+            id: Arc::from(id),
+            health_key: Arc::from(health_key),
+            host_key: Arc::from(host_key),
+            endpoint: Arc::clone(&place.endpoint),
+            model: Arc::clone(&self.model),
+            credential: credential.cloned(),
+            capabilities: self.capabilities,
+            price: self.price,
+            default_max_tokens: self.default_max_tokens,
+            timeouts: DEFAULT_TIMEOUTS.with(self.own_timeouts),
+            own_timeouts: self.own_timeouts,
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The real proxy over real sockets, in front of simulated vendors: files in a folder of its own, TLS on both sides.
+
+use crate::support::client::Client;
+use backstay::app::{App, Options};
+use backstay::demo::certificates::{Authority, LOOPBACK_NAMES};
+use backstay::demo::vendor::{Setup, Vendor};
+use backstay::dialect::Dialect;
+use serde_json::Value;
+use std::fs;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
+use tokio::sync::Notify;
+
+/// The virtual key that every harness knows, and the secret at its vendors.
+pub(crate) const KEY: &str = "sk-test-canary-client-5f1a";
+pub(crate) const CREDENTIAL: &str = "sk-vendor-canary-9c27";
+
+/// Timeouts that tests can wait for.
+const TIMEOUTS: &str = r#"timeouts = { connect = "300ms", handshake = "400ms", headers = "500ms", first_content = "600ms", idle = "700ms", progress = "1200ms", answer = "1500ms" }"#;
+
+/// What is in front of what.
+pub(crate) struct Plan {
+    vendors: Vec<(String, Setup)>,
+    pool: String,
+    keys: String,
+    more: String,
+    policies: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// One pool `smart` over vendors of these names and dialects, in this order.
+    pub(crate) fn of(vendors: &[(&str, Dialect)]) -> Self {
+        let vendors = vendors.iter().map(|(name, dialect)| ((*name).to_owned(), Setup::new(*dialect))).collect();
+        let keys = "[key.app]\nsecret = { file = \"secrets/app\" }\nresidency = \"any\"\ndata = []\n".to_owned();
+        Self { vendors, pool: TIMEOUTS.to_owned(), keys, more: String::new(), policies: Vec::new() }
+    }
+
+    /// Two vendors `first` and `second` of one dialect.
+    pub(crate) fn two(dialect: Dialect) -> Self {
+        Self::of(&[("first", dialect), ("second", dialect)])
+    }
+
+    /// Changes how a vendor is set up.
+    pub(crate) fn setup(mut self, vendor: usize, change: impl FnOnce(Setup) -> Setup) -> Self {
+        let (_, setup) = &mut self.vendors[vendor];
+        *setup = change(setup.clone());
+        self
+    }
+
+    /// Adds lines to the pool's table.
+    pub(crate) fn pool(mut self, lines: &str) -> Self {
+        self.pool = format!("{}\n{lines}", self.pool);
+        self
+    }
+
+    /// Adds lines to the key's table.
+    pub(crate) fn key(mut self, lines: &str) -> Self {
+        self.keys.push_str(lines);
+        self.keys.push('\n');
+        self
+    }
+
+    /// Adds tables.
+    pub(crate) fn with(mut self, tables: &str) -> Self {
+        self.more.push_str(tables);
+        self.more.push('\n');
+        self
+    }
+
+    /// Serves these policies.
+    pub(crate) fn policy(mut self, file: &str, text: &str) -> Self {
+        self.policies.push((file.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// Starts vendors and proxy.
+    pub(crate) async fn start(self) -> Proxy {
+        let authority = Authority::new("test authority").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        write(root, "certs/ca.pem", &authority.pem());
+        let issued = authority.issue(&LOOPBACK_NAMES).unwrap();
+        write(root, "certs/server.pem", &issued.chain_pem);
+        write(root, "certs/server.key", &issued.key_pem);
+        write(root, "secrets/app", KEY);
+        write(root, "secrets/vendor", CREDENTIAL);
+        for (file, text) in &self.policies {
+            write(root, &format!("policies/{file}"), text);
+        }
+        let tls = authority.vendor(&LOOPBACK_NAMES).unwrap();
+        let mut vendors = Vec::new();
+        let mut config = String::from(
+            "[listener.main]\naddress = \"127.0.0.1:0\"\ncertificate = \"certs/server.pem\"\nprivate_key = \"certs/server.key\"\n\n\
+             [admin]\naddress = \"127.0.0.1:0\"\n\n",
+        );
+        let mut deployments = Vec::new();
+        for (name, setup) in &self.vendors {
+            let vendor = Vendor::start(setup.clone().tls(tls.clone())).await.unwrap();
+            config.push_str(&vendor_table(name, setup, vendor.address()));
+            deployments.push(format!("\"{name}/model-of-{name}\""));
+            vendors.push(vendor);
+        }
+        config.push_str(&format!("[pool.smart]\ndeployments = [{}]\n{}\n\n{}\n{}", deployments.join(", "), self.pool, self.keys, self.more));
+        write(root, "backstay.toml", &config);
+        Proxy::start(directory, authority, vendors).await
+    }
+}
+
+fn vendor_table(name: &str, setup: &Setup, address: SocketAddr) -> String {
+    let (dialect, path) = match setup.dialect {
+        Dialect::OpenaiChat => ("openai", "/v1"),
+        Dialect::Anthropic => ("anthropic", ""),
+    };
+    let http2 = if setup.http2 { "http2 = true\n" } else { "" };
+    format!(
+        "[vendor.{name}]\ndialect = \"{dialect}\"\nseat = \"US\"\nregion = \"us\"\nbase_url = \"https://{address}{path}\"\n\
+         ca_file = \"certs/ca.pem\"\ncredential = {{ file = \"secrets/vendor\" }}\n{http2}\n"
+    )
+}
+
+/// A proxy with its vendors.
+pub(crate) struct Proxy {
+    pub(crate) vendors: Vec<Vendor>,
+    pub(crate) app: App,
+    pub(crate) authority: Authority,
+    pub(crate) log: AccessLog,
+    directory: TempDir,
+}
+
+impl Proxy {
+    async fn start(directory: TempDir, authority: Authority, vendors: Vec<Vendor>) -> Self {
+        let log = AccessLog::default();
+        let options = Options {
+            config: directory.path().join("backstay.toml"),
+            access_log: Some(Box::new(log.clone())),
+            workers: Some(1),
+        };
+        let app = match App::start(options).await {
+            Ok(app) => app,
+            Err(backstay::app::Fatal::Diagnostics(diagnostics)) => {
+                let all: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
+                panic!("the test's config does not compile:\n{}", all.join("\n"));
+            }
+            Err(error) => panic!("{error}"),
+        };
+        Self { vendors, app, authority, log, directory }
+    }
+
+    /// Where clients are accepted.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.app.listeners[0].1
+    }
+
+    /// A client that trusts the proxy's certificate and has the key.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.address(), &self.authority, KEY)
+    }
+
+    /// The path of a file beside the config.
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.directory.path().join(file)
+    }
+
+    /// Writes a file beside the config.
+    pub(crate) fn write(&self, file: &str, text: &str) {
+        write(self.directory.path(), file, text);
+    }
+
+    /// Reads a file beside the config.
+    pub(crate) fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.path(file)).unwrap()
+    }
+
+    /// How many calls each vendor has seen.
+    pub(crate) fn calls(&self) -> Vec<usize> {
+        self.vendors.iter().map(|vendor| vendor.log().calls()).collect()
+    }
+}
+
+fn write(root: &Path, file: &str, text: &str) {
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = root.join(file);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+/// The access log as it is written.
+#[derive(Clone, Default)]
+pub(crate) struct AccessLog(Arc<(Mutex<Vec<u8>>, Notify)>);
+
+impl Write for AccessLog {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.0.lock().unwrap().extend_from_slice(bytes);
+        self.0.1.notify_waiters();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AccessLog {
+    /// All of it so far, as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// Its lines so far.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        let text = self.text();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Waits until there are so many lines, and gives them.
+    pub(crate) async fn wait_for(&self, count: usize) -> Vec<Value> {
+        loop {
+            let written = self.0.1.notified();
+            tokio::pin!(written);
+            written.as_mut().enable();
+            let lines = self.lines();
+            if lines.len() >= count {
+                return lines;
+            }
+            written.await;
+        }
+    }
+}
