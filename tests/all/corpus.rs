@@ -1,5 +1,5 @@
 //! Translation over recorded traffic: the shipped selection, and the whole collection where it lies beside the clone
-//! (`../shared/vendor-traffic`, or the folder that `BACKSTAY_TRAFFIC` names).
+//! (`../shared/vendor-traffic`, or the folder that `BACKSTAY_RECORDINGS` names).
 
 mod grammar;
 mod recordings;
