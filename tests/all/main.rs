@@ -19,3 +19,4 @@ mod secrets;
 mod support;
 mod tidy;
 mod failover;
+mod streams;
