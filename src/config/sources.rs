@@ -1,6 +1,6 @@
 //! Everything that compiling needs, read: plain data, the same bytes whoever looks.
 
-use crate::base::diagnostic::Diagnostic;
+use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::hash::Digest;
 use crate::base::secret::Secret;
 use crate::config::secrets::SecretSource;
@@ -97,6 +97,12 @@ impl Sources {
                 SecretSource::File(path) => ("secret", path_bytes(path)),
             };
             parts.push((kind, name, secret.expose().as_bytes()));
+        }
+        // a file that cannot be read leaves no bytes, but it is news all the same
+        let errors = self.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+        let errors: Vec<String> = errors.map(ToString::to_string).collect();
+        for error in &errors {
+            parts.push(("error", Vec::new(), error.as_bytes()));
         }
         Digest::of_parts(parts.iter().flat_map(|(kind, name, content)| [kind.as_bytes(), name, content]))
     }

@@ -1,6 +1,5 @@
 //! Reads a request's body once: checks it, and notes what deciding and forwarding need. The bytes stay as they are.
 
-use crate::base::rejection::{Rejection, RejectionCode};
 use crate::call::needs::Needs;
 use crate::dialect::json::syntax::{Fault, Scanner, SyntaxError};
 use crate::dialect::json::value::{Value, unescape};
@@ -10,6 +9,9 @@ use std::ops::Range;
 
 /// The longest model name that is looked at, in bytes.
 pub const MODEL_BYTES_MAX: usize = 256;
+
+/// The most top-level members that are taken: vendors know about forty.
+pub const MEMBERS_MAX: usize = 1024;
 
 /// What a request's body says, as far as it is not the vendor's business alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,17 +59,9 @@ pub struct ScanError {
 
 impl From<SyntaxError> for ScanError {
     fn from(error: SyntaxError) -> Self {
+        let message = format!("the body is not acceptable JSON: {}", error.fault.words());
         let limit = (error.fault == Fault::TooDeep).then_some("json_depth");
-        let named = limit.map_or_else(String::new, |limit| format!(" (limit {limit})"));
-        let message =
-            format!("the body is not acceptable JSON: {} at byte {}{named}", error.fault.words(), error.offset);
         Self { message, offset: error.offset, limit, param: None }
-    }
-}
-
-impl From<ScanError> for Rejection {
-    fn from(error: ScanError) -> Self {
-        Self { param: error.param, ..Self::new(RejectionCode::InvalidRequest, error.message) }
     }
 }
 
@@ -84,7 +78,11 @@ pub fn scan(dialect: Dialect, body: &[u8]) -> Result<Scan, ScanError> {
     let mut reading = Reading::new(dialect, body, scanner.at());
     scanner.space();
     if !scanner.take(b'}') {
-        loop {
+        for taken in 1.. {
+            if taken > MEMBERS_MAX {
+                let message = format!("the body has more than {MEMBERS_MAX} members");
+                return Err(ScanError { message, offset: scanner.at(), limit: Some("json_members"), param: None });
+            }
             let name_at = scanner.at();
             let name = scanner.name()?;
             let rule = reading.rule(name, name_at)?;
@@ -144,7 +142,7 @@ impl<'a> Reading<'a> {
         let Some((known, rule)) = self.members.get(index) else { return Ok(None) };
         let bit = 1 << index;
         if self.seen & bit != 0 {
-            let message = format!("`{known}` is given twice (again at byte {offset}): give it once");
+            let message = format!("`{known}` is given twice: give it once");
             return Err(ScanError { message, offset, limit: None, param: Some(known) });
         }
         self.seen |= bit;
@@ -217,7 +215,7 @@ fn model_name(value: Value<'_>, offset: usize) -> Result<String, ScanError> {
         return Err(mistyped("model", "a name, not an empty string", offset));
     }
     if name.len() > MODEL_BYTES_MAX {
-        let message = format!("`model` is longer than {MODEL_BYTES_MAX} bytes (limit model_bytes)");
+        let message = format!("`model` is longer than {MODEL_BYTES_MAX} bytes");
         return Err(ScanError { message, offset, limit: Some("model_bytes"), param: Some("model") });
     }
     Ok(name.into_owned())
@@ -240,7 +238,7 @@ fn include_usage(value: Value<'_>, offset: usize) -> Result<bool, ScanError> {
 }
 
 fn mistyped(name: &'static str, wanted: &str, offset: usize) -> ScanError {
-    let message = format!("`{name}` must be {wanted} (byte {offset})");
+    let message = format!("`{name}` must be {wanted}");
     ScanError { message, offset, limit: None, param: Some(name) }
 }
 
@@ -390,6 +388,7 @@ mod tests {
             (error.param, error.limit)
         };
         let deep = format!(r#"{{"model":"m","x":{}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        let wide = format!(r#"{{"model":"m"{}}}"#, r#","x":1"#.repeat(MEMBERS_MAX));
         let long = format!(r#"{{"model":"{}"}}"#, "m".repeat(MODEL_BYTES_MAX + 1));
         for (body, expected) in [
             (r#"{"model":"a","model":"b"}"#, (Some("model"), None)),
@@ -412,6 +411,7 @@ mod tests {
             (r#"{"model":""}"#, (Some("model"), None)),
             ("{}", (Some("model"), None)),
             (&deep, (None, Some("json_depth"))),
+            (&wide, (None, Some("json_members"))),
             (&long, (Some("model"), Some("model_bytes"))),
         ] {
             assert_eq!(refused(body), expected, "{body:.80}");

@@ -422,6 +422,23 @@ mod tests {
     }
 
     #[test]
+    fn f_049_a_terminator_is_final_where_the_profile_says_so() {
+        static FINAL: Profile = Profile { terminator_is_final: true, ..OPENAI };
+        assert_eq!(verdict(&watch(&FINAL, &[ROLE, TEXT, DONE]).1), "ok");
+        assert_eq!(verdict(&watch(&FINAL, &[ROLE, TEXT]).1), "truncated");
+    }
+
+    #[test]
+    fn f_048_the_terminator_that_is_missing_is_known() {
+        for (profile, events) in [(&OPENAI, [ROLE, TEXT, STOP]), (&ANTHROPIC, [START, DELTA, STOPPED])] {
+            let (_, mut seen) = watch(profile, &events);
+            let missing = seen.missing_terminator();
+            assert_eq!(word(&seen.event(&Event::parse(missing))), "end");
+            assert_eq!(seen.missing_terminator(), b"");
+        }
+    }
+
+    #[test]
     fn f_056_invalid_events_are_garbage() {
         for data in ["{\"choices\":", "nonsense", "[1]", "{\"a\":NaN}", "{\"a\":\"\u{7}\"}"] {
             assert_eq!(watch(&OPENAI, &[data]).0, ["garbage"], "{data}");

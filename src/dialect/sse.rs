@@ -236,6 +236,7 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// One event: its name and its data.
     type Told = (String, String);
@@ -348,5 +349,24 @@ mod tests {
         let mut splitter = Splitter::new();
         splitter.push([vec![b'x'; EVENT_BYTES_MAX], b"\n\n".to_vec()].concat().into());
         assert_eq!(splitter.take(), Err(EventTooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn any_stream_is_told_alike_however_it_is_cut(
+            stream in "(data|event|:| |x|\n|\r|\r\n|\u{feff}){0,40}",
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        ) {
+            let bytes = stream.as_bytes();
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let chunks: Vec<&[u8]> = cuts.windows(2).map(|ends| &bytes[ends[0]..ends[1]]).collect();
+            let (told, forwarded) = run(&chunks, |_| true);
+            prop_assert_eq!(told, run(&[bytes], |_| true).0);
+            let forwarded = forwarded.concat();
+            prop_assert!(forwarded.starts_with(bytes));
+            prop_assert!(forwarded[bytes.len()..].iter().all(|byte| *byte == b'\n'));
+        }
     }
 }

@@ -111,7 +111,7 @@ pub(crate) fn deposit(world: &World, pool: &Pool, tokens: u64, now: Moment) {
 
 /// Asks one candidate, and once more where the table says so.
 async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict {
-    let prepared = match request::prepare(&mut work.ingress, &candidate.deployment) {
+    let prepared = match request::prepare(&mut work.ingress, &work.admitted.pool, &candidate.deployment) {
         Ok(prepared) => prepared,
         Err(refusal) => {
             walk.refusals.push(refusal);
@@ -211,7 +211,7 @@ async fn once(work: &mut Work, permit: &Permit, prepared: &Prepared, fresh: bool
         return Err(Failure::new(FailureKind::Deadline, Phase::Connect, "no_time_left"));
     }
     let began = Instant::now();
-    let sent = tokio::time::timeout_at(work.deadline, work.connections.send(permit, prepared.outgoing(), fresh)).await;
+    let sent = tokio::time::timeout_at(work.deadline, work.connections.send(permit, prepared.outgoing(), &prepared.timeouts, fresh)).await;
     let incoming = sent.unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Sent, "headers")))?;
     work.settlement.answered(incoming.status.as_u16());
     let received = receive::receive(incoming, prepared, began, accept_empty);

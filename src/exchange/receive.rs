@@ -17,7 +17,7 @@ const ERROR_BYTES: usize = 64 << 10;
 /// How long an error body may take.
 const ERROR_TIME: Duration = Duration::from_secs(5);
 /// Bytes of an unstreamed answer.
-const ANSWER_BYTES: usize = 64 << 20;
+const ANSWER_BYTES: usize = 32 << 20;
 /// Bytes of a stream that are held back before its first content.
 const HELD_BYTES: usize = 64 << 10;
 

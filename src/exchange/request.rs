@@ -7,6 +7,7 @@ use crate::dialect::splice::{Edits, splice};
 use crate::dialect::{Dialect, translate};
 use crate::exchange::ingress::Ingress;
 use crate::snapshot::deployment::{Deployment, Timeouts};
+use crate::snapshot::pool::Pool;
 use crate::upstream::Outgoing;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -47,7 +48,6 @@ impl Prepared {
             path: self.deployment.profile().chat_path.to_owned(),
             headers: self.headers.clone(),
             body: self.body.clone(),
-            headers_within: if self.streamed { self.timeouts.headers } else { self.timeouts.answer },
         }
     }
 }
@@ -61,7 +61,7 @@ pub(crate) fn weight(ingress: &Ingress) -> u64 {
 ///
 /// # Errors
 /// What this deployment's dialect has no words for.
-pub(crate) fn prepare(ingress: &mut Ingress, deployment: &Arc<Deployment>) -> Result<Prepared, Refusal> {
+pub(crate) fn prepare(ingress: &mut Ingress, pool: &Pool, deployment: &Arc<Deployment>) -> Result<Prepared, Refusal> {
     let profile = deployment.profile();
     let translated = profile.dialect != ingress.dialect;
     let body = if translated {
@@ -84,7 +84,7 @@ pub(crate) fn prepare(ingress: &mut Ingress, deployment: &Arc<Deployment>) -> Re
         translated,
         streamed: scan.stream,
         client_wants_usage: scan.include_usage,
-        timeouts: timeouts(&deployment.timeouts, scan.needs, scan.input_tokens),
+        timeouts: timeouts(&pool.timeouts_at(deployment), scan.needs, scan.input_tokens, scan.stream),
         headers: headers(&ingress.headers, scan.stream, translated),
         body,
     })
@@ -105,7 +105,7 @@ fn headers(client: &HeaderMap, streamed: bool, translated: bool) -> HeaderMap {
 }
 
 /// The deployment's limits, stretched for long prompts and for reasoning.
-fn timeouts(configured: &Timeouts, needs: Needs, input_tokens: u64) -> Timeouts {
+fn timeouts(configured: &Timeouts, needs: Needs, input_tokens: u64, streamed: bool) -> Timeouts {
     let mut timeouts = *configured;
     let beyond = input_tokens.saturating_sub(SHORT_PROMPT) / 1_000;
     let stretched = configured.first_content + Duration::from_secs(beyond);
@@ -116,7 +116,11 @@ fn timeouts(configured: &Timeouts, needs: Needs, input_tokens: u64) -> Timeouts 
         timeouts.progress = configured.progress * 5;
         timeouts.answer = configured.answer * 5;
     }
-    timeouts.headers = timeouts.headers.max(timeouts.first_content.min(configured.headers * 12));
+    if !streamed {
+        timeouts.headers = timeouts.answer;
+    } else if timeouts.first_content > configured.first_content {
+        timeouts.headers = configured.headers.max(timeouts.first_content);
+    }
     timeouts
 }
 

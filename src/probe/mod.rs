@@ -9,7 +9,7 @@ use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::dialect::Dialect;
 use crate::dialect::signals;
 use crate::snapshot::Snapshot;
-use crate::snapshot::deployment::Deployment;
+use crate::snapshot::deployment::{Deployment, Timeouts};
 use crate::snapshot::pool::{Pool, ProbeKind};
 use crate::state::clock::Clock;
 use crate::state::health::DeploymentHealth;
@@ -92,8 +92,9 @@ async fn ask(
     request: Outgoing,
 ) -> Option<Result<(), Failure>> {
     let permit = state.world().snapshot.probe_permit(deployment).ok()?;
+    let timeouts = Timeouts { headers: WITHIN, ..deployment.timeouts };
     let asked = async {
-        let mut incoming = connections.send(&permit, request, false).await?;
+        let mut incoming = connections.send(&permit, request, &timeouts, false).await?;
         let mut body = BytesMut::new();
         while let Some(chunk) = incoming.body.chunk().await {
             body.extend_from_slice(&chunk?);
@@ -115,7 +116,7 @@ fn free_listing(deployment: &Deployment) -> Outgoing {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     let path = deployment.profile().models_path.to_owned();
-    Outgoing { method: Method::GET, path, headers, body: Bytes::new(), headers_within: WITHIN }
+    Outgoing { method: Method::GET, path, headers, body: Bytes::new() }
 }
 
 /// A few tokens, in the dialect of the deployment.
@@ -133,5 +134,5 @@ fn paid_call(deployment: &Deployment) -> Outgoing {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let body = Bytes::from(body.to_string());
-    Outgoing { method: Method::POST, path: profile.chat_path.to_owned(), headers, body, headers_within: WITHIN }
+    Outgoing { method: Method::POST, path: profile.chat_path.to_owned(), headers, body }
 }

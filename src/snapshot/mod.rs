@@ -5,6 +5,7 @@ mod compile;
 pub mod deployment;
 pub mod key;
 pub mod listener;
+pub mod narrowing;
 pub mod permit;
 pub mod pool;
 

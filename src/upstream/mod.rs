@@ -22,7 +22,7 @@ pub use body::VendorBody;
 
 use crate::base::event::Sink;
 use crate::base::failure::Failure;
-use crate::snapshot::deployment::{Deployment, Endpoint};
+use crate::snapshot::deployment::{Deployment, Endpoint, Timeouts};
 use crate::snapshot::permit::Permit;
 use crate::upstream::http1::Wire;
 use crate::upstream::http2::{Lease, Told};
@@ -56,8 +56,6 @@ pub struct Outgoing {
     pub headers: HeaderMap,
     /// Body.
     pub body: Bytes,
-    /// How long to wait for the head of the answer once the request is on its way.
-    pub headers_within: Duration,
 }
 
 /// The head of a vendor's answer, and its body to come.
@@ -106,19 +104,24 @@ impl Connections {
         })
     }
 
-    /// Sends one request to the permit's deployment and waits for the head of the answer. `fresh`: do not use a connection that
+    /// Sends one request to the permit's deployment and waits for the head of the answer, as long as `timeouts` say. `fresh`: do not use a connection that
     /// has carried an exchange before. Dropping the future cancels the vendor's work.
     ///
     /// # Errors
     /// The failure with how far the request had come. A connection that was dead before the request left is replaced here, once
     /// and unseen; one that died with the request on it is `stale_conn`, to be resent with `fresh`.
-    pub async fn send(&self, permit: &Permit, request: Outgoing, fresh: bool) -> Result<Incoming, Failure> {
+    pub async fn send(
+        &self,
+        permit: &Permit,
+        request: Outgoing,
+        timeouts: &Timeouts,
+        fresh: bool,
+    ) -> Result<Incoming, Failure> {
         let deployment = permit.deployment();
         let site = self.site(&deployment.endpoint)?;
-        let within = request.headers_within;
         let request = request::assemble(deployment, request)?;
         self.keep_sweeping();
-        self.exchange(&site, deployment, request, fresh, within).await
+        self.exchange(&site, deployment, request, timeouts, fresh).await
     }
 
     /// Sends the request over a connection that is there, or a new one.
@@ -127,14 +130,14 @@ impl Connections {
         site: &Arc<Site>,
         deployment: &Deployment,
         mut request: Outbound,
+        timeouts: &Timeouts,
         fresh: bool,
-        within: Duration,
     ) -> Result<Incoming, Failure> {
         // a request that never left goes over a connection of its own the second time
         for fresh in [fresh, true] {
-            let asked = match self.way(site, deployment, fresh).await? {
-                Way::Wire(wire) => ask_http1(site, wire, request, within).await,
-                Way::Stream(lease) => ask_http2(lease, request, within).await,
+            let asked = match self.way(site, deployment, timeouts, fresh).await? {
+                Way::Wire(wire) => ask_http1(site, wire, request, timeouts.headers).await,
+                Way::Stream(lease) => ask_http2(lease, request, timeouts.headers).await,
             };
             match asked {
                 Ok(incoming) => return Ok(incoming),
@@ -146,7 +149,13 @@ impl Connections {
     }
 
     /// Finds or opens a connection for one exchange.
-    async fn way(&self, site: &Arc<Site>, deployment: &Deployment, fresh: bool) -> Result<Way, Failure> {
+    async fn way(
+        &self,
+        site: &Arc<Site>,
+        deployment: &Deployment,
+        timeouts: &Timeouts,
+        fresh: bool,
+    ) -> Result<Way, Failure> {
         let mut opening = None;
         if site.speaks_http2() {
             match site.links().place(fresh).await? {
@@ -156,7 +165,7 @@ impl Connections {
         } else if !fresh && let Some(wire) = site.take() {
             return Ok(Way::Wire(wire));
         }
-        let (stream, address) = match site.connect(&self.tls, deployment).await {
+        let (stream, address) = match site.connect(&self.tls, timeouts).await {
             Ok(connected) => connected,
             Err(failure) => return Err(opening.map_or(failure.clone(), |opening| opening.failed(failure))),
         };

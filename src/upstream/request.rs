@@ -30,7 +30,7 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// # Errors
 /// `malformed` when the path, authority or credential cannot be sent at all.
 pub(super) fn assemble(deployment: &Deployment, outgoing: Outgoing) -> Result<Outbound, Failure> {
-    let Outgoing { method, path, headers, body, headers_within: _ } = outgoing;
+    let Outgoing { method, path, headers, body } = outgoing;
     let path = match &*deployment.endpoint.path {
         "" => path,
         prefix => [prefix, &path].concat(),

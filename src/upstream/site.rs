@@ -1,7 +1,7 @@
 //! What is kept of one endpoint between exchanges: its addresses, its TLS configuration and its connections.
 
 use crate::base::failure::Failure;
-use crate::snapshot::deployment::{Deployment, Endpoint, Roots};
+use crate::snapshot::deployment::{Endpoint, Roots, Timeouts};
 use crate::upstream::address::Consent;
 use crate::upstream::dial::dial;
 use crate::upstream::http1::Wire;
@@ -74,8 +74,7 @@ impl Site {
     ///
     /// # Errors
     /// What went wrong, in the phase `Connect`.
-    pub(super) async fn connect(&self, tls: &Tls, deployment: &Deployment) -> Result<(Stream, SocketAddr), Failure> {
-        let timeouts = &deployment.timeouts;
+    pub(super) async fn connect(&self, tls: &Tls, timeouts: &Timeouts) -> Result<(Stream, SocketAddr), Failure> {
         let begun = Instant::now();
         let addresses = self.addresses.get(timeouts.connect).await?;
         let left = timeouts.handshake.saturating_sub(begun.elapsed());

@@ -14,6 +14,8 @@ mod observe;
 mod server;
 #[cfg(test)]
 mod papers;
+mod recorded;
+mod secrets;
 mod support;
 mod tidy;
 mod failover;

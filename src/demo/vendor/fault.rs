@@ -55,9 +55,9 @@ macro_rules! faults {
 
 faults! {
     Connection {
-        /// The listener is closed. In a queue or at random, where one connection is meant: a reset on accept.
+        /// The listener is closed.
         Refuse = "refuse",
-        /// Connections are never made. In a queue or at random: the connection is made and nothing is read.
+        /// Connections are never made.
         Blackhole = "blackhole",
         /// The connection is reset as soon as it is accepted.
         ResetOnAccept = "reset-on-accept",

@@ -110,7 +110,8 @@ impl Vendor {
     }
 
     /// The next calls meet these faults, one each, `None` for none; then it behaves. A fault that strikes connections
-    /// meets the next new connection.
+    /// meets the next new connection. Where one connection is meant and not all, here and by lot, [`Fault::Refuse`] is a
+    /// reset on accept, and with [`Fault::Blackhole`] the connection is made and nothing is read.
     pub fn queue(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.schedule(Schedule::Queue(faults.into_iter().collect()));
     }
@@ -186,12 +187,21 @@ impl Shared {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let call = Call { dialect: self.dialect, asked: &asked, script: &script, serial };
         match (method, fault) {
-            ("POST", fault) => call.plan(fault),
+            ("POST", None) if path.ends_with("/count_tokens") => plan::token_count(&asked),
+            ("POST", fault) if script.replay.is_some() || path.ends_with(self.chat_path()) => call.plan(fault),
             (_, Some(fault)) if matches!(fault.phase(), Phase::Connection | Phase::BeforeContent) => {
                 call.plan(Some(fault))
             }
             ("GET", _) if path.ends_with("/models") => plan::listing(self.dialect, script.model.as_deref()),
             _ => plan::unknown_path(),
+        }
+    }
+
+    /// How the path of its chat endpoint ends, whatever prefix its base URL has.
+    const fn chat_path(&self) -> &'static str {
+        match self.dialect {
+            Dialect::OpenaiChat => "/chat/completions",
+            Dialect::Anthropic => "/v1/messages",
         }
     }
 

@@ -133,6 +133,11 @@ pub(super) fn listing(dialect: Dialect, model: Option<&str>) -> Vec<Step> {
     whole(200, "application/json", &speech::models(dialect, model))
 }
 
+/// How many tokens a call has, as Anthropic's `count_tokens` says it.
+pub(super) fn token_count(asked: &Asked) -> Vec<Step> {
+    whole(200, "application/json", format!("{{\"input_tokens\":{}}}", asked.prompt_tokens).as_bytes())
+}
+
 /// The answer to a path that the vendor does not know.
 pub(super) fn unknown_path() -> Vec<Step> {
     whole(

@@ -345,6 +345,8 @@ async fn lists_its_models_and_knows_no_other_path() {
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
     assert!(read_to_end(send(&vendor, &get("/v1/models")).await).await.text.contains("\"object\":\"list\""));
     assert!(read_to_end(send(&vendor, &get("/elsewhere")).await).await.text.starts_with("HTTP/1.1 404"));
+    let wrong = read_to_end(send(&vendor, &post("/v1/messages", &call(false))).await).await;
+    assert!(wrong.text.starts_with("HTTP/1.1 404"), "the other dialect's path");
     vendor.set_fault(Fault::Status503);
     assert!(read_to_end(send(&vendor, &get("/v1/models")).await).await.text.starts_with("HTTP/1.1 503"));
 }

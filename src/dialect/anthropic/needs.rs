@@ -62,7 +62,7 @@ pub(in crate::dialect) fn exact(part: Part, value: Value<'_>) -> Needs {
                 for (name, value) in message.members() {
                     match &*name {
                         "role" => last_role = value.text(),
-                        "content" => needs = needs.union(blocks(value)),
+                        "content" => needs = needs.union(blocks(value, RESULT_LEVELS)),
                         _ => {}
                     }
                 }
@@ -71,7 +71,7 @@ pub(in crate::dialect) fn exact(part: Part, value: Value<'_>) -> Needs {
                 needs.add(Need::Prefill);
             }
         }
-        Part::System => needs = blocks(value),
+        Part::System => needs = blocks(value, 0),
         Part::Tools => {
             for (name, value) in value.elements().flat_map(Value::members).filter(|(_, value)| !value.is_null()) {
                 match &*name {
@@ -88,15 +88,17 @@ pub(in crate::dialect) fn exact(part: Part, value: Value<'_>) -> Needs {
     needs
 }
 
-fn blocks(content: Value<'_>) -> Needs {
+/// How deep blocks lie in blocks: a tool's result may hold a document, which may hold text.
+const RESULT_LEVELS: u8 = 2;
+
+fn blocks(content: Value<'_>, levels: u8) -> Needs {
     let mut needs = Needs::NONE;
     for (name, value) in content.elements().flat_map(Value::members) {
         match &*name {
             "type" => block(value.text().unwrap_or_default().as_bytes(), |need| needs.add(need)),
             "cache_control" if !value.is_null() => needs.add(Need::CacheControl),
             "source" if value.get("file_id").is_some() => needs.add(Need::ServerIds),
-            // a result's own blocks
-            "content" => needs = needs.union(blocks(value)),
+            "content" if levels > 0 => needs = needs.union(blocks(value, levels - 1)),
             _ => {}
         }
     }

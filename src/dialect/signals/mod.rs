@@ -74,6 +74,7 @@ fn failure(
 mod tests {
     use super::*;
     use crate::dialect::profile::{ANTHROPIC, OPENAI};
+    use proptest::prelude::*;
     use std::time::Duration;
 
     /// Noon of 2026-11-21.
@@ -193,6 +194,14 @@ mod tests {
     }
 
     #[test]
+    fn f_076_insufficient_quota_means_what_the_profile_says() {
+        let body = r#"{"error":{"message":"x","type":"insufficient_quota","code":"insufficient_quota"}}"#;
+        let throttles = Profile { insufficient_quota_is_money: false, ..OPENAI };
+        assert_eq!(classified(&OPENAI, 429, &[], body).kind, FailureKind::Quota);
+        assert_eq!(classified(&throttles, 429, &[], body).kind, FailureKind::RateLimited);
+    }
+
+    #[test]
     fn a_request_above_the_whole_window_is_not_waited_for() {
         let body = r#"{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your rate limit"}}"#;
         let failure = classified(&ANTHROPIC, 429, &[("x-should-retry", "false")], body);
@@ -250,5 +259,17 @@ mod tests {
         assert_eq!(classified(&ANTHROPIC, 529, &[("retry-after", "60")], body).retry_after, None);
         let waits = classified(&OPENAI, 503, &[("retry-after", "60")], "").retry_after;
         assert_eq!(waits, Some(Duration::from_secs(60)));
+    }
+
+    proptest! {
+        #[test]
+        fn f_075_nothing_a_vendor_says_panics(status: u16, hint in "[ -~]{0,40}", body in "[\\[{]?[ -~]{0,80}") {
+            for profile in [&OPENAI, &ANTHROPIC] {
+                let failure = classified(profile, status, &[("retry-after", &hint), ("retry-after-ms", &hint)], &body);
+                let waits = failure.retry_after.unwrap_or(Duration::from_secs(1));
+                prop_assert!((Duration::from_millis(250)..=Duration::from_secs(300)).contains(&waits));
+                let _ = in_answer(profile, Phase::Content, body.as_bytes());
+            }
+        }
     }
 }

@@ -176,7 +176,10 @@ pub(super) const COMMON: &[Rule] = &[
             &[
                 "previous response",
                 "previous_response",
-                "file",
+                "no such file",
+                "file not found",
+                "file_",
+                "file-",
                 "container",
                 "conversation",
                 "item with id",

@@ -164,7 +164,7 @@ fn a_controlled_model_is_for_screened_users() {
 fn f_095_a_forbid_that_errs_refuses() {
     let overflow = r#"@id("overflow") forbid (principal, action, resource)
         when { resource.export_class * 9223372036854775807 > 1 };"#;
-    let engine = engine(&[super::super::BASE, overflow]);
+    let engine = engine(&[crate::policy::BASE, overflow]);
     assert_eq!(rules_of(&engine, "careless", "openai-us/m"), [EVALUATION_ERROR, "overflow"]);
     assert_eq!(permitted(&engine, "careless").len(), 19);
 }
@@ -190,7 +190,7 @@ fn unknown_words_are_refused() {
 #[test]
 fn f_094_a_deployment_that_no_key_may_use_is_not_probed() {
     let mistral = r#"@id("not-mistral") forbid (principal, action, resource in Vendor::"mistral");"#;
-    let engine = engine(&[super::super::BASE, mistral]);
+    let engine = engine(&[crate::policy::BASE, mistral]);
     let usable = |id: &str| {
         let index = engine.inventory.deployments.iter().position(|facts| *facts.id == *id).expect("a deployment");
         engine.usable_by_some_key(index)
@@ -202,7 +202,7 @@ fn f_094_a_deployment_that_no_key_may_use_is_not_probed() {
 #[test]
 fn a_deployment_for_later_attempts_is_usable() {
     let fallback = r#"@id("second-choice") forbid (principal, action, resource) when { context.attempt == 0 };"#;
-    let engine = engine(&[super::super::BASE, fallback]);
+    let engine = engine(&[crate::policy::BASE, fallback]);
     assert!(permitted(&engine, "careless").is_empty());
     assert!(engine.usable_by_some_key(1));
 }
@@ -210,7 +210,7 @@ fn a_deployment_for_later_attempts_is_usable() {
 #[test]
 fn decisions_are_remembered_by_what_policies_read() {
     let engine = engine(&[
-        super::super::BASE,
+        crate::policy::BASE,
         r#"@id("late") forbid (principal, action, resource) when { context.hour > 20 };"#,
     ]);
     let index = key_index(&engine, "careless");
@@ -224,7 +224,7 @@ fn decisions_are_remembered_by_what_policies_read() {
 fn policies_of_a_team_concern_the_team_alone() {
     let team =
         r#"@id("lab-stays") forbid (principal in Team::"lab", action, resource) unless { resource in Zone::"EU" };"#;
-    let engine = engine(&[super::super::BASE, team]);
+    let engine = engine(&[crate::policy::BASE, team]);
     assert_eq!(permitted(&engine, "careless").len(), 20);
     assert_eq!(permitted(&engine, "research").len(), 8);
 }

@@ -4,6 +4,7 @@ use crate::base::money::TokenPrice;
 use crate::config::load::load;
 use crate::policy::Ask;
 use crate::snapshot::Snapshot;
+use crate::snapshot::narrowing::Unfit;
 use crate::snapshot::pool::ProbeKind;
 use std::fs;
 use std::path::Path;
@@ -532,4 +533,90 @@ fn bounds_and_breakers_make_sense() {
     check(&pool("attempts = 0"), &["backstay.toml:17: 0 attempts ~ between 1 and 10"]);
     check(&pool("order = \"prise\""), &["backstay.toml:17: \"prise\" is not known here ~ \"price\""]);
     check("[pool.none]\ndeployments = []\n", &["backstay.toml:16: has no deployment"]);
+}
+
+#[test]
+fn a_header_narrows_the_residency_of_its_key() {
+    let (snapshot, _) = good(&SMALL.replace("residency = \"any\"", "residency = \"eea\""));
+    let key = snapshot.keys.by_name("app").expect("the key");
+    let narrowed = |asked: &str| snapshot.residency(key, asked).map(|zone| zone.to_string());
+    assert_eq!(narrowed("eu"), Ok("EU".to_owned()));
+    assert_eq!(narrowed("de"), Ok("DE".to_owned()));
+    assert_eq!(narrowed("any"), Ok("EEA".to_owned()));
+    assert_eq!(narrowed("US"), Err(Unfit::Contradicts));
+    assert_eq!(narrowed("atlantis"), Err(Unfit::Unknown));
+    assert_eq!(narrowed("unknown"), Err(Unfit::Unknown));
+    assert!(snapshot.data_class("health").is_some() && snapshot.data_class("secret").is_none());
+}
+
+#[test]
+fn every_table_can_be_written() {
+    let config = r#"
+[listener.main]
+address = "127.0.0.1:8443"
+[admin]
+address = "127.0.0.1:9443"
+operators = { env = "OPERATORS_KEY" }
+[state]
+directory = "state"
+[policy]
+data_classes = ["drawings"]
+[vendor.openai]
+dialect = "openai"
+profile = "openai"
+seat = "US"
+agreements = ["dpa", "scc"]
+certifications = ["soc2", "iso27001"]
+retention_days = 30
+trains_on_inputs = false
+base_url = "https://api.openai.com/v1"
+region = "us"
+credential = { env = "OPENAI_API_KEY" }
+status_url = "https://status.openai.com/api/v2/summary.json"
+[endpoint.openai-eu]
+vendor = "openai"
+base_url = "https://eu.api.openai.com/v1"
+region = "eu"
+credential = { env = "OPENAI_EU_API_KEY" }
+retention_days = 0
+[vendor.anthropic]
+dialect = "anthropic"
+seat = "US"
+base_url = "https://api.anthropic.com"
+region = "us"
+credential = { env = "ANTHROPIC_API_KEY" }
+[deployment."openai/gpt-5.5"]
+export_class = 3
+[pool.smart]
+aliases = ["gpt-5.5"]
+deployments = ["openai-eu/gpt-5.5", ["openai/gpt-5.5", "anthropic/claude-opus-4-8"]]
+order = "listed"
+max_price = { input = 6.0, output = 30.0 }
+surge = { leave = 1.2, return = 1.0, hold = "10m" }
+patience = "2s"
+attempts = 3
+continuation = true
+timeouts = { connect = "3s", first_content = "10s", idle = "30s", progress = "60s", answer = "120s" }
+breaker = { open = "5s", cap = "120s" }
+[team.research]
+budget = { usd = 5000, period = "month" }
+[key.research-app]
+secret = { env = "RESEARCH_KEY" }
+team = "research"
+jurisdiction = "DE"
+residency = "eu"
+data = ["personal", "drawings"]
+screened = true
+models = ["smart"]
+budget = { usd = 500, period = "month" }
+limit = { requests_per_minute = 600, tokens_per_minute = 2_000_000, concurrency = 64 }
+expires = "2027-06-30"
+"#;
+    let (snapshot, warnings) = good(config);
+    let idle: Vec<usize> = warnings.iter().map(|warning| warning.place.line).collect();
+    assert_eq!(idle, [42, 49, 58, 59], "what is not in effect yet is warned of: {warnings:?}");
+    let key = snapshot.keys.by_name("research-app").expect("the key");
+    let permitted = snapshot.deployments.iter().filter(|deployment| snapshot.permit(key, &ask("EU"), deployment).is_ok());
+    assert_eq!(permitted.map(|deployment| deployment.id.to_string()).collect::<Vec<_>>(), ["openai-eu/gpt-5.5"]);
+    assert_eq!(snapshot.admin.operators.len(), 1);
 }

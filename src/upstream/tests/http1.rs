@@ -31,7 +31,7 @@ async fn the_request_carries_our_head_fields_and_no_foreign_ones() {
         request.headers.insert(name, value.parse().expect("a value"));
     }
     let deployment = Target::plain(address).deployment();
-    connections().send(&Permit::for_test(deployment), request, false).await.expect("an answer");
+    send_request(&connections(), &deployment, request, false).await.expect("an answer");
     let head = vendor.await.expect("the vendor");
     let mut lines: Vec<&str> = head.trim_end_matches("\r\n\r\n{}").split("\r\n").collect();
     assert_eq!(lines.remove(0), "POST /v1/chat/completions HTTP/1.1");
@@ -114,7 +114,7 @@ async fn f_022_a_pooled_connection_that_dies_with_the_request_is_stale() {
     let connections = connections();
     assert_eq!(fetch(&connections, &deployment).await.expect("an answer"), "ok");
     assert_eq!(told(send(&connections, &deployment).await), (StaleConn, String::new()));
-    let again = connections.send(&Permit::for_test(Arc::clone(&deployment)), post("{}"), true).await;
+    let again = send_request(&connections, &deployment, post("{}"), true).await;
     assert!(again.is_ok(), "{again:?}");
 }
 
@@ -246,8 +246,9 @@ async fn a_body_that_ends_by_close_says_so() {
 #[tokio::test]
 async fn a_vendor_that_never_answers_runs_into_the_headers_timeout() {
     let (_listener, address) = listen().await;
-    let request = Outgoing { headers_within: Duration::from_millis(50), ..post("{}") };
-    let sent = connections().send(&Permit::for_test(Target::plain(address).deployment()), request, false).await;
+    let mut target = Target::plain(address);
+    target.timeouts.headers = Duration::from_millis(50);
+    let sent = send(&connections(), &target.deployment()).await;
     assert_eq!(told(sent), (HeadersTimeout, String::new()));
 }
 
@@ -267,7 +268,7 @@ async fn f_027_an_answer_that_comes_before_the_upload_ends_is_read() {
     let connections = connections();
     let large = post(vec![b' '; 20 << 20]);
     let mut answer =
-        connections.send(&Permit::for_test(Arc::clone(&deployment)), large, false).await.expect("an answer");
+        send_request(&connections, &deployment, large, false).await.expect("an answer");
     assert_eq!(answer.status, 413);
     while answer.body.chunk().await.is_some() {}
     assert_eq!(fetch(&connections, &deployment).await.expect("an answer"), "ok");
@@ -316,8 +317,7 @@ async fn f_136_every_exchange_gets_its_own_answer() {
         clients.spawn(async move {
             for exchange in 0..20 {
                 let said = format!("{client:05}{exchange:05}");
-                let permit = Permit::for_test(Arc::clone(&deployment));
-                let sent = connections.send(&permit, post(said.clone()), false).await;
+                let sent = send_request(&connections, &deployment, post(said.clone()), false).await;
                 let mut body = sent.expect("an answer").body;
                 let mut heard = Vec::new();
                 while let Some(chunk) = body.chunk().await {

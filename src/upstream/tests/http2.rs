@@ -340,8 +340,9 @@ async fn f_035_a_connection_that_fell_silent_takes_no_further_streams() {
     let address = raw(&ca, &[None, Some(b"\0\0\x01\x01\x05\0\0\0\x01\x88")]).await;
     let deployment = Target { http2: true, ..Target::tls(address, "localhost", &ca) }.deployment();
     let connections = connections();
-    let impatient = Outgoing { headers_within: Duration::from_millis(50), ..post("{}") };
-    let sent = connections.send(&Permit::for_test(Arc::clone(&deployment)), impatient, false).await;
+    let impatient = Timeouts { headers: Duration::from_millis(50), ..deployment.timeouts };
+    let permit = Permit::for_test(Arc::clone(&deployment));
+    let sent = connections.send(&permit, post("{}"), &impatient, false).await;
     assert_eq!(told(sent), (FailureKind::HeadersTimeout, String::new()));
     assert_eq!(fetch(&connections, &deployment).await.expect("an answer over another connection"), "");
 }

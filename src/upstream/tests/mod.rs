@@ -103,14 +103,22 @@ fn post(body: impl Into<Bytes>) -> Outgoing {
         path: "/chat/completions".to_owned(),
         headers,
         body: body.into(),
-        headers_within: WATCHDOG,
     }
+}
+
+/// Sends `request` as the deployment's own timeouts say.
+async fn send_request(
+    connections: &Connections,
+    to: &Arc<Deployment>,
+    request: Outgoing,
+    fresh: bool,
+) -> Result<Incoming, Failure> {
+    connections.send(&Permit::for_test(Arc::clone(to)), request, &to.timeouts, fresh).await
 }
 
 /// Sends a small request.
 async fn send(connections: &Connections, to: &Arc<Deployment>) -> Result<Incoming, Failure> {
-    let permit = Permit::for_test(Arc::clone(to));
-    let sent = connections.send(&permit, post("{}"), false);
+    let sent = send_request(connections, to, post("{}"), false);
     tokio::time::timeout(WATCHDOG, sent).await.expect("an answer or a failure in time")
 }
 

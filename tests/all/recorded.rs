@@ -1,13 +1,13 @@
 //! What is read of recorded traffic, all of it, where the recordings lie beside the clone (`../shared/vendor-traffic`, or the
 //! folder that `BACKSTAY_RECORDINGS` names). Without them these tests have nothing to say: the cases of each file then stand alone.
 
-use crate::base::failure::{Failure, FailureKind};
-use crate::dialect::profile::{ANTHROPIC, OPENAI, Profile};
-use crate::dialect::scan::scan;
-use crate::dialect::seen::{Mark, StreamSeen, reply};
-use crate::dialect::signals::classify;
-use crate::dialect::sse::Splitter;
-use crate::dialect::{Dialect, json};
+use backstay::base::failure::{Failure, FailureKind};
+use backstay::dialect::profile::{ANTHROPIC, OPENAI, Profile};
+use backstay::dialect::scan::scan;
+use backstay::dialect::seen::{Mark, StreamSeen, reply};
+use backstay::dialect::signals::classify;
+use backstay::dialect::sse::Splitter;
+use backstay::dialect::{Dialect, json};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use serde_json::Value;
