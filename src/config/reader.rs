@@ -36,6 +36,8 @@ pub struct Named<T> {
     pub name: At<String>,
     /// The content; `None` when it was too broken to read, which has been reported.
     pub body: Option<T>,
+    /// Whether something in it could not be read: then nothing can be said about what it leaves out.
+    pub spoilt: bool,
 }
 
 /// All tables of one kind, in order of appearance.
@@ -193,10 +195,10 @@ impl<T: Read> Read for At<T> {
     }
 }
 
-/// A field that may be left out; one that cannot be read spoils its table, so that nothing is made of a half-read one.
+/// A field that may be left out, and that counts as left out when it cannot be read.
 impl<T: Read> Read for Option<T> {
     fn read(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
-        T::read(value, reader).map(Some)
+        Some(T::read(value, reader))
     }
 
     fn absent() -> Option<Self> {
@@ -208,16 +210,14 @@ impl<T: Read> Read for Option<T> {
     }
 }
 
-/// A list, of which every member can be read.
+/// A list; its unreadable members are reported and left out.
 impl<T: Read> Read for Vec<T> {
     fn read(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
         let Some(array) = value.get_ref().as_array() else {
             reader.expected(value, "a list");
             return None;
         };
-        // every member is read before the first failure counts, so that all are reported
-        let members: Vec<Option<T>> = array.iter().map(|item| T::read(item, reader)).collect();
-        members.into_iter().collect()
+        Some(array.iter().filter_map(|item| T::read(item, reader)).collect())
     }
 
     fn absent() -> Option<Self> {
@@ -294,9 +294,11 @@ fn named<T: Section>(reader: &mut Reader<'_>, offset: usize, name: &str, body: &
         let message = format!("the table's name \"{dotted}\" holds a dot, which TOML reads as a table inside a table");
         let help = format!("write the name in quotes: \"{dotted}\", as in [pool.\"gpt-5.5\"]");
         reader.diagnostics.push(Diagnostic::error(place.clone(), message).help(help));
-        return Named { name: At { value: dotted, place }, body: None };
+        return Named { name: At { value: dotted, place }, body: None, spoilt: true };
     }
-    Named { name: At { value: name.to_owned(), place }, body: T::read(body, reader) }
+    let found = reader.diagnostics.len();
+    let body = T::read(body, reader);
+    Named { name: At { value: name.to_owned(), place }, body, spoilt: reader.diagnostics.len() > found }
 }
 
 /// The name that was meant when a table holds nothing but one table of an unknown name, as `[pool.gpt-5.5]` makes it.

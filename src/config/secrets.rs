@@ -38,7 +38,7 @@ impl Read for SecretSource {
             reader.error(value, "a secret is never written into the config itself", SECRET_HELP);
             return None;
         }
-        let table = SecretTable::read(value, reader)?;
+        let table: SecretTable = whole(value, reader)?;
         Self::of(table.env, table.file, value, reader)
     }
 
@@ -101,7 +101,7 @@ impl Read for KeySecret {
             reader.error(value, "a secret is never written into the config itself", help);
             return None;
         }
-        let table = KeySecretTable::read(value, reader)?;
+        let table: KeySecretTable = whole(value, reader)?;
         let Some(hex) = table.sha256 else {
             return SecretSource::of(table.env, table.file, value, reader).map(Self::Source);
         };
@@ -147,7 +147,7 @@ pub struct NamedCredential {
 
 impl Read for NamedCredential {
     fn read(value: &Value<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        let table = CredentialTable::read(value, reader)?;
+        let table: CredentialTable = whole(value, reader)?;
         let secret = SecretSource::of(table.env, table.file, value, reader)?;
         let place = reader.place(value.span().start);
         Some(Self { name: table.name, secret: At { value: secret, place } })
@@ -156,4 +156,10 @@ impl Read for NamedCredential {
     fn schema() -> Json {
         CredentialTable::schema()
     }
+}
+
+/// A table in which nothing was wrong: what a half-read one seems to lack is not said.
+fn whole<T: Read>(value: &Value<'_>, reader: &mut Reader<'_>) -> Option<T> {
+    let found = reader.diagnostics.len();
+    T::read(value, reader).filter(|_| reader.diagnostics.len() == found)
 }

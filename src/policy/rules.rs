@@ -157,7 +157,11 @@ impl RuleReader<'_> {
             let known = self.known(&kind);
             let Some(known) = known.filter(|known| !known.contains(&name)) else { continue };
             let message = format!("there is no {} \"{name}\"", kind.to_lowercase());
-            let help = match suggestion(name, &known) {
+            let near = match kind.as_str() {
+                "Zone" => self.inventory.vocabulary.nearest_zone(name),
+                _ => nearest(name, known.iter().copied()),
+            };
+            let help = match near {
                 Some(near) => format!("did you mean {kind}::\"{near}\"?"),
                 None if known.len() <= 12 => format!("there are: {}", known.join(", ")),
                 None => "names in policies must be in the config, or be words of the vocabulary".to_owned(),
@@ -218,18 +222,6 @@ fn diagnostic(file: &PolicyFile<'_>, report: &dyn Report) -> Diagnostic {
 fn place_from(file: &PolicyFile<'_>, start: usize, policy: &str) -> (Place, usize) {
     let found = file.text.get(start..).and_then(|rest| rest.find(policy)).map_or(start, |offset| start + offset);
     (Place::at(file.path, file.text, found), found + policy.len())
-}
-
-/// The name that was meant: the same letters in another order or case, or the nearest.
-fn suggestion<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let letters = |name: &str| {
-        let mut letters: Vec<char> = name.to_lowercase().chars().collect();
-        letters.sort_unstable();
-        letters
-    };
-    let same = known.iter().find(|other| letters(other) == letters(name)).copied();
-    // two letters are near to too many countries
-    same.or_else(|| if name.len() > 2 { nearest(name, known.iter().copied()) } else { None })
 }
 
 fn literal_place(file: &PolicyFile<'_>, literal: &EntityUid, policy: &Place) -> Place {

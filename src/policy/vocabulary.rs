@@ -1,5 +1,6 @@
 //! The words that policies can use: zones, regions, agreements, certifications and data classes, from a dated file.
 
+use crate::base::diagnostic::nearest;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -90,6 +91,28 @@ impl Vocabulary {
     #[must_use]
     pub fn zone(&self, typed: &str) -> Option<Arc<str>> {
         self.zones().find(|zone| zone.eq_ignore_ascii_case(typed)).map(Arc::from)
+    }
+
+    /// The zone that was probably meant: the same letters in another order, one letter too many, or the nearest name.
+    #[must_use]
+    pub fn nearest_zone(&self, typed: &str) -> Option<&str> {
+        let typed = typed.to_ascii_uppercase();
+        let letters = |name: &str| {
+            let mut letters: Vec<char> = name.chars().collect();
+            letters.sort_unstable();
+            letters
+        };
+        let shuffled = self.zones().find(|zone| letters(zone) == letters(&typed));
+        let beginning = || self.zones().find(|zone| typed.strip_prefix(zone).is_some_and(|rest| rest.len() == 1));
+        // two letters are near to too many countries
+        let near = || {
+            if typed.len() > 2 {
+                nearest(&typed, self.zones()).or_else(|| nearest(&typed.to_lowercase(), self.zones()))
+            } else {
+                None
+            }
+        };
+        shuffled.or_else(beginning).or_else(near)
     }
 
     /// The region of this name as policies write it, in lower case: a vendor's region, a country, a zone or `unknown`.
@@ -191,6 +214,16 @@ mod tests {
         assert!(words.within("DE", "EU") && words.within("EU", "EEA") && words.within("EU", "any"));
         assert!(!words.within("EEA", "EU") && !words.within("any", "EU") && !words.within("US", "EU"));
         assert!(!words.within("unknown", "EU"));
+    }
+
+    #[test]
+    fn a_mistyped_zone_is_guessed() {
+        let words = Vocabulary::shipped();
+        for (typed, meant) in [("UE", "EU"), ("USA", "US"), ("eae", "EEA"), ("EMBARG", "EMBARGO"), ("anny", "ANY")] {
+            assert_eq!(words.nearest_zone(typed).map(str::to_uppercase).as_deref(), Some(meant), "{typed}");
+        }
+        assert_eq!(words.nearest_zone("XX"), None);
+        assert_eq!(words.nearest_zone("middle-earth"), None);
     }
 
     #[test]

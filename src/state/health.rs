@@ -5,7 +5,7 @@
 
 use crate::base::clock::Moment;
 use crate::base::event::{Event, Sink};
-use crate::base::failure::{Blame, Failure, FailureKind, HealthEffect};
+use crate::base::failure::{Blame, Failure, HealthEffect};
 use crate::base::random::Random;
 use crate::base::rejection::Refusal;
 use crate::snapshot::deployment::Deployment;

@@ -11,14 +11,6 @@ pub(super) struct Consent {
     pub(super) private: bool,
 }
 
-impl Consent {
-    /// The consent that naming `host` gives: a literal loopback address and `localhost` mean this machine.
-    pub(super) fn of(host: &str, allow_private: bool) -> Self {
-        let literal_loopback = host.parse::<IpAddr>().is_ok_and(|address| class(address) == Class::Loopback);
-        Self { loopback: literal_loopback || host.eq_ignore_ascii_case("localhost"), private: allow_private }
-    }
-}
-
 /// Checks one address.
 ///
 /// # Errors
@@ -139,15 +131,6 @@ mod tests {
         for (address, consent, expected) in cases {
             let parsed = address.parse().expect("a literal address");
             assert_eq!(check(parsed, *consent), *expected, "{address} {consent:?}");
-        }
-    }
-
-    #[test]
-    fn naming_this_machine_consents_to_loopback() {
-        for (host, loopback) in
-            [("127.0.0.1", true), ("::1", true), ("localhost", true), ("api.openai.com", false), ("10.0.0.1", false)]
-        {
-            assert_eq!(Consent::of(host, false).loopback, loopback, "{host}");
         }
     }
 }

@@ -43,7 +43,7 @@ impl Site {
     /// # Errors
     /// `tls_error` when no roots can be had.
     pub(super) fn new(endpoint: &Endpoint, tls: &Tls, resolver: Arc<dyn Resolver>) -> Result<Self, Failure> {
-        let consent = Consent::of(&endpoint.host, endpoint.allow_private);
+        let consent = consent(endpoint);
         let config = if endpoint.tls { Some(tls.config(&endpoint.roots, endpoint.http2)?) } else { None };
         Ok(Self {
             host: Arc::clone(&endpoint.host),
@@ -66,7 +66,7 @@ impl Site {
             && self.port == endpoint.port
             && self.http2 == endpoint.http2
             && self.config.is_some() == endpoint.tls
-            && self.consent == Consent::of(&endpoint.host, endpoint.allow_private)
+            && self.consent == consent(endpoint)
             && same_roots(&self.roots, &endpoint.roots)
     }
 
@@ -150,4 +150,9 @@ impl Site {
     fn last_used(&self) -> MutexGuard<'_, Instant> {
         self.last_used.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the endpoint's config consents to.
+fn consent(endpoint: &Endpoint) -> Consent {
+    Consent { loopback: endpoint.loopback, private: endpoint.allow_private }
 }

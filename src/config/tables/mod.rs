@@ -10,6 +10,7 @@ pub use pool::{Breaker, Order, Pool, Probe, Surge};
 pub use price::{DatedPrice, PriceBook};
 pub use vendor::{Auth, Deployment, Endpoint, Price, Timeouts, Vendor};
 
+use crate::base::diagnostic::Place;
 use crate::config::reader::{At, Single, TablesOf};
 use crate::config::secrets::SecretSource;
 use crate::config::section::section;
@@ -141,5 +142,16 @@ section! {
         agreements: Vec<At<String>>,
         /// Further certifications.
         certifications: Vec<At<String>>,
+    }
+}
+
+impl Config {
+    /// The names of tables of which something could not be read.
+    pub fn spoilt(&self) -> impl Iterator<Item = &Place> {
+        fn of<T>(tables: &TablesOf<T>) -> impl Iterator<Item = &Place> {
+            tables.iter().filter(|named| named.spoilt).map(|named| &named.name.place)
+        }
+        let places = of(&self.listener).chain(of(&self.vendor)).chain(of(&self.endpoint)).chain(of(&self.deployment));
+        places.chain(of(&self.pool)).chain(of(&self.team)).chain(of(&self.key))
     }
 }

@@ -18,7 +18,8 @@ use crate::config::secrets::SecretSource;
 use crate::config::{At, Sources, Tables, defaults, names};
 use crate::policy::vocabulary::Vocabulary;
 use crate::snapshot::Snapshot;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Compiles what was read into the world of one generation. `now_unix` is the time in seconds since 1970, for
@@ -31,14 +32,10 @@ pub fn compile(
     generation: u64,
     now_unix: i64,
 ) -> Result<(Snapshot, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut compiler = Compiler {
-        sources,
-        now: now_unix,
-        vocabulary: Vocabulary::shipped(),
-        diagnostics: sources.diagnostics.clone(),
-    };
+    let mut compiler = Compiler { sources, now: now_unix, vocabulary: Vocabulary::shipped(), diagnostics: Vec::new() };
     let snapshot = compiler.snapshot(generation);
-    let mut diagnostics = compiler.diagnostics;
+    let mut diagnostics = without_echoes(sources, compiler.diagnostics);
+    diagnostics.extend(sources.diagnostics.iter().cloned());
     diagnostics.sort_by(|left, right| (&left.place, &left.message).cmp(&(&right.place, &right.message)));
     diagnostics.dedup();
     match snapshot {
@@ -47,6 +44,18 @@ pub fn compile(
         }
         Some(_) | None => Err(diagnostics),
     }
+}
+
+/// Leaves out what follows from something that could not be read: it would send people to the wrong place.
+fn without_echoes(sources: &Sources, mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let errors = sources.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    let lines: HashSet<(&Path, usize)> = errors.map(|found| (found.place.file.as_path(), found.place.line)).collect();
+    let spoilt: HashSet<&Place> = sources.config.spoilt().collect();
+    found.retain(|found| {
+        let same_line = found.place.line > 0 && lines.contains(&(found.place.file.as_path(), found.place.line));
+        !same_line && !spoilt.contains(&found.place)
+    });
+    found
 }
 
 /// One compilation.
@@ -165,9 +174,11 @@ impl Compiler<'_> {
     fn zone(&mut self, typed: &At<String>) -> Option<Arc<str>> {
         let zone = self.vocabulary.zone(typed);
         if zone.is_none() {
-            let vocabulary = self.vocabulary.clone();
-            let upper = At { value: typed.to_uppercase(), place: typed.place.clone() };
-            self.unknown(&upper, "zone", vocabulary.zones());
+            let help = match self.vocabulary.nearest_zone(typed) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => "zones are countries by their two letters, EU, EEA and the like, and \"any\"".to_owned(),
+            };
+            self.error(&typed.place, format!("there is no zone \"{}\"", typed.escape_debug()), help);
         }
         zone
     }

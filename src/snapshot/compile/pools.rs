@@ -78,7 +78,7 @@ impl Compiler<'_> {
         }
         if seen.is_empty() {
             let help = "list at least one, as in deployments = [\"vendor/model\"]";
-            self.error(&table.deployments.place, format!("the pool \"{public}\" has no deployment"), help);
+            self.error(&name.place, format!("the pool \"{public}\" has no deployment"), help);
         }
         let pool = Arc::new(self.settings(Arc::clone(&public), aliases, tiers, table));
         for known_as in std::iter::once(&public).chain(&pool.aliases) {
@@ -175,7 +175,8 @@ impl Compiler<'_> {
     /// Vendors, endpoints and deployments that no pool uses are probably a mistake.
     pub(super) fn warn_of_unused(&mut self, places: &Places<'_>) {
         // a pool that could not be read may have used them
-        if self.diagnostics.iter().any(|found| found.severity == Severity::Error) {
+        let mut found = self.diagnostics.iter().chain(&self.sources.diagnostics);
+        if found.any(|found| found.severity == Severity::Error) {
             return;
         }
         for (name, place) in &places.endpoints {

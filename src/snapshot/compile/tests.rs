@@ -517,6 +517,19 @@ fn what_is_not_used_is_warned_of() {
 }
 
 #[test]
+fn vendors_and_their_endpoints_fit() {
+    check("[vendor.x]\ndialect = \"openai\"\n", &["backstay.toml:15: answers nowhere ~ base_url"]);
+    let listed = "[vendor.x]\ndialect = \"openai\"\n[pool.y]\ndeployments = [\"x/m\"]\n";
+    check(listed, &["backstay.toml:15: answers nowhere", "backstay.toml:18: no endpoint of its own ~ [vendor.x]"]);
+    check_instead("/v1\"", "/v1/chat/completions\"", &["backstay.toml:6: ends with \"/chat/completions\" ~ prefix"]);
+    check_instead("https://api", "http://api", &["backstay.toml:6: plain HTTP is for loopback"]);
+    let both = "{ env = \"A_KEY\" }\ncredentials = [{ name = \"b\", env = \"B_KEY\" }]";
+    check_instead("{ env = \"OPENAI_API_KEY\" }", both, &["backstay.toml:8: both `credential` and `credentials`"]);
+    check_instead("region = \"us\"", "region = \"us\"\nauth = \"sigv4\"", &["backstay.toml:8: not supported yet"]);
+    check_instead("region = \"us\"", "ca_file = \"ca.pem\"", &["backstay.toml:7: cannot read ca.pem"]);
+}
+
+#[test]
 fn one_deployment_under_two_names_shares_its_health() {
     let twin = "[endpoint.twin]\nvendor = \"openai\"\nbase_url = \"https://api.openai.com/v1/\"\nregion = \"REGION\"\n\
                 credential = { env = \"OPENAI_API_KEY\" }\n[pool.two]\ndeployments = [\"twin/gpt-5.5\"]\n";
@@ -532,7 +545,7 @@ fn bounds_and_breakers_make_sense() {
     check(&pool("breaker = { open = \"5m\" }"), &["backstay.toml:17: at most its `cap`"]);
     check(&pool("attempts = 0"), &["backstay.toml:17: 0 attempts ~ between 1 and 10"]);
     check(&pool("order = \"prise\""), &["backstay.toml:17: \"prise\" is not known here ~ \"price\""]);
-    check("[pool.none]\ndeployments = []\n", &["backstay.toml:16: has no deployment"]);
+    check("[pool.none]\ndeployments = []\n", &["backstay.toml:15: has no deployment"]);
 }
 
 #[test]
@@ -616,7 +629,26 @@ expires = "2027-06-30"
     let idle: Vec<usize> = warnings.iter().map(|warning| warning.place.line).collect();
     assert_eq!(idle, [42, 49, 58, 59], "what is not in effect yet is warned of: {warnings:?}");
     let key = snapshot.keys.by_name("research-app").expect("the key");
-    let permitted = snapshot.deployments.iter().filter(|deployment| snapshot.permit(key, &ask("EU"), deployment).is_ok());
+    let permitted =
+        snapshot.deployments.iter().filter(|deployment| snapshot.permit(key, &ask("EU"), deployment).is_ok());
     assert_eq!(permitted.map(|deployment| deployment.id.to_string()).collect::<Vec<_>>(), ["openai-eu/gpt-5.5"]);
     assert_eq!(snapshot.admin.operators.len(), 1);
+}
+
+#[test]
+fn one_mistake_gives_one_finding_and_hides_no_other() {
+    let config = SMALL
+        .replace("\"openai\"", "\"opanai\"")
+        .replace("{ env = \"OPENAI_API_KEY\" }", "\"sk-literal\"")
+        .replace("residency = \"any\"", "residncy = \"any\"")
+        .replace("[\"openai/gpt-5.5\"]", "[5]");
+    check_config(
+        &config,
+        &[
+            "backstay.toml:5: no dialect \"opanai\"",
+            "backstay.toml:8: never written into the config",
+            "backstay.toml:10: expected a string",
+            "backstay.toml:13: unknown field `residncy`",
+        ],
+    );
 }

@@ -96,7 +96,20 @@ impl<'a> Compiler<'a> {
             let place = named.body.as_ref().and_then(|table| self.further_endpoint(&named.name, table, &vendors));
             endpoints.insert(named.name.as_str(), place);
         }
+        self.warn_of_homeless_vendors();
         Places { endpoints }
+    }
+
+    fn warn_of_homeless_vendors(&mut self) {
+        let config = &self.sources.config;
+        for named in config.vendor.iter() {
+            let own = named.body.as_ref().is_none_or(|table| table.base_url.is_some());
+            let further = config.endpoint.iter().filter_map(|endpoint| endpoint.body.as_ref());
+            if !own && further.into_iter().all(|endpoint| endpoint.vendor.value != named.name.value) {
+                let message = format!("the vendor \"{}\" answers nowhere", named.name.value);
+                self.warning(&named.name.place, message, "add `base_url`, or an [endpoint.NAME] of it");
+            }
+        }
     }
 
     fn vendor(&mut self, name: &At<String>, table: &tables::Vendor) -> Option<Arc<Vendor>> {

@@ -267,8 +267,7 @@ async fn f_027_an_answer_that_comes_before_the_upload_ends_is_read() {
     let deployment = Target::plain(address).deployment();
     let connections = connections();
     let large = post(vec![b' '; 20 << 20]);
-    let mut answer =
-        send_request(&connections, &deployment, large, false).await.expect("an answer");
+    let mut answer = send_request(&connections, &deployment, large, false).await.expect("an answer");
     assert_eq!(answer.status, 413);
     while answer.body.chunk().await.is_some() {}
     assert_eq!(fetch(&connections, &deployment).await.expect("an answer"), "ok");

@@ -10,7 +10,7 @@ use crate::base::failure::{Failure, FailureKind};
 use crate::base::money::TokenPrice;
 use crate::base::secret::Secret;
 use crate::dialect::profile::OPENAI;
-use crate::snapshot::deployment::{Credential, Deployment, Endpoint, Price, Roots, Timeouts, Vendor};
+use crate::snapshot::deployment::{Credential, Deployment, Endpoint, Price, Roots, TimeoutOverrides, Timeouts, Vendor};
 use crate::snapshot::permit::Permit;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::{Connections, Incoming, Outgoing};
@@ -75,6 +75,7 @@ impl Target {
             path: "/v1".into(),
             roots: self.roots.unwrap_or(Roots::System),
             allow_private: self.allow_private,
+            loopback: matches!(self.host, "localhost" | "127.0.0.1"),
             http2: self.http2,
             region: "eu".into(),
         };
@@ -91,6 +92,7 @@ impl Target {
             price: Some(Price { input: price, cached: price, written: price, output: price }),
             default_max_tokens: 16,
             timeouts: self.timeouts,
+            own_timeouts: TimeoutOverrides::default(),
         })
     }
 }
@@ -98,12 +100,7 @@ impl Target {
 /// A request with `body`.
 fn post(body: impl Into<Bytes>) -> Outgoing {
     let headers = HeaderMap::new();
-    Outgoing {
-        method: Method::POST,
-        path: "/chat/completions".to_owned(),
-        headers,
-        body: body.into(),
-    }
+    Outgoing { method: Method::POST, path: "/chat/completions".to_owned(), headers, body: body.into() }
 }
 
 /// Sends `request` as the deployment's own timeouts say.
