@@ -19,8 +19,6 @@ mod honour;
 mod members;
 mod object;
 mod schema;
-#[cfg(test)]
-mod recorded;
 
 /// A wire format that clients or vendors speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
