@@ -1,17 +1,23 @@
 //! Writing server-sent events.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use serde::Serialize;
 
-/// Writes one server-sent event whose data is `value` as JSON on one line.
+/// More than most events of a stream take.
+const EVENT_BYTES: usize = 512;
+
+/// Writes one server-sent event whose data is `value` as JSON on one line. It is put together apart from `out`, whose
+/// writer would check its room for every comma.
 pub(crate) fn write_event(name: Option<&str>, value: &impl Serialize, out: &mut BytesMut) {
+    let mut event = Vec::with_capacity(EVENT_BYTES);
     if let Some(name) = name {
-        out.put_slice(b"event: ");
-        out.put_slice(name.as_bytes());
-        out.put_slice(b"\n");
+        event.extend_from_slice(b"event: ");
+        event.extend_from_slice(name.as_bytes());
+        event.push(b'\n');
     }
-    out.put_slice(b"data: ");
+    event.extend_from_slice(b"data: ");
     // Writing to memory fails only for maps whose keys are not text, and there are none.
-    let _ = serde_json::to_writer(out.writer(), value);
-    out.put_slice(b"\n\n");
+    let _ = serde_json::to_writer(&mut event, value);
+    event.extend_from_slice(b"\n\n");
+    out.extend_from_slice(&event);
 }

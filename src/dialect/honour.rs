@@ -87,3 +87,33 @@ pub(crate) fn arguments_object(arguments: &str) -> Json {
     };
     Json::parse(&wrapped).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_kept_whatever_the_model_wrote() {
+        let check = |arguments: &str, expected: &str| assert_eq!(arguments_object(arguments).text(), expected);
+        check(r#"{"a": 1}"#, r#"{"a": 1}"#);
+        check(" {}\n", "{}");
+        check("", "{}");
+        check(r#"{"a": "#, r#"{"_unparsed_arguments":"{\"a\": "}"#);
+        check("[1]", r#"{"_unparsed_arguments":"[1]"}"#);
+        check(r#"{"a": 1} and more"#, r#"{"_unparsed_arguments":"{\"a\": 1} and more"}"#);
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_named() {
+        let check = |value: f64, accepted: bool| {
+            let told = within("top_p", Some(value), 1.0);
+            assert_eq!(told.is_ok(), accepted, "{value}");
+            assert!(told.err().is_none_or(|rejection| rejection.param == Some("top_p")), "{value}");
+        };
+        check(0.0, true);
+        check(1.0, true);
+        check(1.01, false);
+        check(-0.1, false);
+        check(f64::NAN, false);
+    }
+}

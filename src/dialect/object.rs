@@ -173,7 +173,53 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, serde
     serde_json::from_str(raw.get())
 }
 
+/// Reads the known members of an answer, or of one event of it. UTF-8 is checked once and not text by text.
+pub(crate) fn read_known<'a, T: Members<'a>>(data: &'a [u8]) -> Option<T> {
+    let text = std::str::from_utf8(data).ok()?;
+    serde_json::from_str::<Known<T>>(text).ok().map(|Known(known)| known)
+}
+
 /// A text that says something.
 pub(crate) fn said<'a>(text: &'a Option<Text<'_>>) -> Option<&'a str> {
     text.as_ref().map(|Text(text)| &**text).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    object! {
+        /// An object with another within.
+        Outer<'a> { text = "text": Option<Text<'a>>, inner = "inner": Option<Object<'a, Inner>>, list = "list": TextOr<u8>, }
+    }
+
+    object! {
+        /// The other.
+        Inner { number = "number": Option<u64>, }
+    }
+
+    #[test]
+    fn what_is_not_known_is_kept_as_it_came() {
+        let text = r#"{"more": [1,  2], "text": "a\"b", "none": null, "inner": {"number": 3, "odd": {}}}"#;
+        let Object { known, unknown } = serde_json::from_str::<Object<'_, Outer<'_>>>(text).expect("valid");
+        let kept = |unknown: &[(Cow<'_, str>, &RawValue)]| {
+            unknown.iter().map(|(name, value)| format!("{name}={}", value.get())).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(&unknown), ["more=[1,  2]"]);
+        assert_eq!(said(&known.text), Some("a\"b"));
+        let inner = known.inner.expect("given");
+        assert_eq!((inner.known.number, kept(&inner.unknown)), (Some(3), vec!["odd={}".to_owned()]));
+    }
+
+    #[test]
+    fn an_error_tells_the_way_to_the_member() {
+        let check = |text: &str, expected: &str| {
+            let error = serde_json::from_str::<Object<'_, Outer<'_>>>(text).expect_err(text).to_string();
+            assert!(error.starts_with(expected), "{text}: {error}");
+        };
+        check(r#"{"inner": {"number": "3"}}"#, "inner: number: invalid type");
+        check(r#"{"list": [1, 2, 300]}"#, "list: invalid value");
+        check(r#"{"list": 5}"#, "list: invalid type: integer `5`, expected a string or an array");
+        check("5", "invalid type: integer `5`, expected an object");
+    }
 }

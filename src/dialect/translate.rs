@@ -26,7 +26,10 @@ pub fn read_call(dialect: Dialect, body: &[u8]) -> Result<Call, Rejection> {
 /// none, it is `default_max_tokens`; `include_usage` asks for the usage of a stream, where that has to be asked for.
 ///
 /// # Errors
-/// [`Refusal::Capability`] that names what the vendor's dialect cannot honour: nothing is left out unsaid.
+/// [`Refusal::Capability`] that names what the vendor's dialect cannot honour: nothing is left out unsaid. Beside the
+/// names of needs these are: `stop` (too many texts, or white space alone), `temperature`, `tool_choice` (forced while
+/// the model thinks), `strict_tools` (a schema that the vendor would refuse), `name` (of a speaker), `image_detail`,
+/// `tool_result_images`, and `no_user_turn`.
 pub fn write_call(
     profile: &Profile,
     call: &Call,

@@ -130,7 +130,7 @@ fn one_reply(recording: &Recording) -> Option<Reply> {
 }
 
 /// How many bytes of one stream are read over and over: small streams are cut at every byte, large ones at fewer.
-const CUT_BYTES: usize = 1 << 21;
+const CUT_BYTES: usize = 1 << 19;
 
 #[test]
 fn a_stream_adds_up_to_the_same_reply_however_it_is_cut() {
@@ -169,6 +169,21 @@ fn a_stream_crosses_in_the_order_that_sdks_demand() {
             let crossed = fold(profile_of(client), &[retold])
                 .unwrap_or_else(|failure| panic!("{} as {}: {failure:?}", recording.id, client.name()));
             assert_eq!(shared::reply(&crossed, there), shared::reply(&reply, there), "{}", recording.id);
+        }
+    }
+}
+
+#[test]
+fn a_broken_body_is_an_error_and_never_a_panic() {
+    for recording in recordings::answered().filter(|recording| recording.request.len() < 20_000) {
+        for cut in (0..recording.request.len()).step_by(97) {
+            let told = translate::read_call(recording.dialect, &recording.request[..cut]);
+            assert!(told.is_err(), "{} at {cut}", recording.id);
+        }
+        for cut in (0..recording.response.trim_ascii_end().len()).step_by(97) {
+            let half = &recording.response[..cut];
+            let told = translate::read_reply(profile_of(recording.dialect), half);
+            assert!(told.is_err(), "{} at {cut}", recording.id);
         }
     }
 }

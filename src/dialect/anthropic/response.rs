@@ -9,7 +9,7 @@ use crate::call::reply::{Finish, Reply};
 use crate::call::turn::{Citation, Content, Part};
 use crate::call::usage::Usage;
 use crate::dialect::honour::arguments_object;
-use crate::dialect::object::{Known, Text};
+use crate::dialect::object::{Known, Text, read_known};
 use serde::Serialize;
 
 /// Reads a vendor's whole answer.
@@ -18,7 +18,7 @@ use serde::Serialize;
 /// [`FailureKind::Malformed`] where the body is no answer of this dialect.
 pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
     let malformed = || Failure::new(FailureKind::Malformed, Phase::Headers, "not_the_dialect");
-    let Known(answer) = serde_json::from_slice::<Known<Answer<'_>>>(body).map_err(|_| malformed())?;
+    let answer: Answer<'_> = read_known(body).ok_or_else(|| malformed())?;
     let is_message = answer.kind.is_some_and(|Text(kind)| kind == "message");
     let content = answer.content.filter(|_| is_message).ok_or_else(malformed)?;
     let parts = content.into_iter().map(read_block).collect::<Result<Vec<Part>, _>>().map_err(|_| malformed())?;

@@ -10,7 +10,7 @@ use crate::call::reply::Finish;
 use crate::call::turn::Content;
 use crate::call::usage::Usage;
 use crate::dialect::emit::write_event;
-use crate::dialect::object::{Known, Text, said};
+use crate::dialect::object::{Known, Text, read_known, said};
 use bytes::BytesMut;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -30,7 +30,7 @@ impl Reader {
     /// # Errors
     /// [`FailureKind::Malformed`] for what is no event, [`FailureKind::SseError`] for an error.
     pub(crate) fn event(&mut self, data: &[u8], sink: &mut impl FnMut(Delta<'_>)) -> Result<(), Failure> {
-        let Known(event) = serde_json::from_slice::<Known<Event<'_>>>(data).map_err(|_| self.malformed())?;
+        let event: Event<'_> = read_known(data).ok_or_else(|| self.malformed())?;
         let kind = event.kind.unwrap_or_default().0;
         match (&*kind, event.message, event.content_block, event.delta) {
             ("message_start", Some(Known(message)), _, _) => self.start(&message, sink),

@@ -10,7 +10,7 @@ use crate::call::needs::Need;
 use crate::call::reply::{Finish, Reply};
 use crate::call::turn::{Citation, Content, Foreign, Part};
 use crate::call::usage::Usage;
-use crate::dialect::object::{Known, Text, read};
+use crate::dialect::object::{Known, Text, read, read_known};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -22,8 +22,7 @@ use std::borrow::Cow;
 /// [`FailureKind::Malformed`] where the body is no answer of this dialect.
 pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
     let malformed = |reason| Failure::new(FailureKind::Malformed, Phase::Headers, reason);
-    let Known(completion) =
-        serde_json::from_slice::<Known<Completion<'_>>>(body).map_err(|_| malformed("not_the_dialect"))?;
+    let completion: Completion<'_> = read_known(body).ok_or_else(|| malformed("not_the_dialect"))?;
     if completion.error.is_some_and(|error| error.get() != "null") {
         return Err(Failure::new(FailureKind::ServerError, Phase::Headers, "error_inside_200"));
     }
@@ -217,7 +216,7 @@ pub(super) fn write_annotation(citation: &Citation, start_index: usize, end_inde
     }
     let (url, title) = (citation.url.as_deref()?, citation.title.as_deref().unwrap_or(""));
     let url_citation = UrlCitationOut { start_index, end_index, url, title };
-    Some(AnnotationOut::Page { kind: "url_citation", url_citation })
+    Some(AnnotationOut::Page { index: None, kind: "url_citation", url_citation })
 }
 
 #[cfg(test)]

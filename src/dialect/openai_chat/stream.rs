@@ -11,7 +11,7 @@ use crate::call::delta::Delta;
 use crate::call::reply::Finish;
 use crate::call::usage::Usage;
 use crate::dialect::emit::write_event;
-use crate::dialect::object::{Known, Text, said};
+use crate::dialect::object::{Known, Text, read_known, said};
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -34,7 +34,7 @@ impl Reader {
         if data == b"[DONE]" {
             return Ok(());
         }
-        let Known(chunk) = serde_json::from_slice::<Known<Chunk<'_>>>(data).map_err(|_| self.malformed())?;
+        let chunk: Chunk<'_> = read_known(data).ok_or_else(|| self.malformed())?;
         if chunk.error.is_some_and(|error| error.get() != "null") {
             return Err(Failure::new(FailureKind::SseError, self.phase(), "error_event"));
         }
@@ -133,6 +133,7 @@ pub(crate) struct Writer {
     created_s: u64,
     characters: usize,
     part_start: usize,
+    notes: usize,
     refused: bool,
     tool_called: bool,
     finish: Option<Finish>,
@@ -184,6 +185,7 @@ impl Writer {
             created_s: 0,
             characters: 0,
             part_start: 0,
+            notes: 0,
             refused: false,
             tool_called: false,
             finish: None,
@@ -212,7 +214,11 @@ impl Writer {
                 self.chunk(DeltaOut { reasoning_content: Some(text), ..DeltaOut::default() }, None, out);
             }
             Delta::Citation(citation) => {
-                if let Some(note) = write_annotation(citation, self.part_start, self.characters) {
+                if let Some(mut note) = write_annotation(citation, self.part_start, self.characters) {
+                    if let AnnotationOut::Page { index, .. } = &mut note {
+                        *index = Some(self.notes);
+                    }
+                    self.notes += 1;
                     self.chunk(DeltaOut { annotations: Some([note]), ..DeltaOut::default() }, None, out);
                 }
             }
@@ -321,6 +327,11 @@ mod tests {
                 block(1, json!({"type": "text", "text": ""})),
                 delta(1, json!({"type": "text_delta", "text": "a\n\"b"})),
                 delta(1, json!({"type": "some_new_delta"})),
+                delta(
+                    1,
+                    json!({"type": "citations_delta", "citation": {"type": "web_search_result_location",
+                    "url": "https://a", "title": "A", "encrypted_index": "e", "cited_text": "t"}}),
+                ),
                 json!({"type": "content_block_stop", "index": 1}),
                 block(2, json!({"type": "tool_use", "id": "t1", "name": "f", "input": {}})),
                 delta(2, json!({"type": "input_json_delta", "partial_json": ""})),
@@ -330,6 +341,8 @@ mod tests {
             &[
                 json!({"reasoning_content": "hm"}),
                 json!({"content": "a\n\"b"}),
+                json!({"annotations": [{"index": 0, "type": "url_citation",
+                    "url_citation": {"start_index": 0, "end_index": 4, "url": "https://a", "title": "A"}}]}),
                 call(0, "t1"),
                 json!({"tool_calls": [{"index": 0, "function": {"arguments": "{\"x\":1}"}}]}),
                 call(1, "t2"),

@@ -323,6 +323,9 @@ pub(crate) enum AnyToolCallOut<'a> {
 pub(crate) enum AnnotationOut<'a> {
     Own(&'a Json),
     Page {
+        /// Its place among the answer's notes, in a stream: SDKs add lists up by it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        index: Option<usize>,
         #[serde(rename = "type")]
         kind: &'static str,
         url_citation: UrlCitationOut<'a>,
