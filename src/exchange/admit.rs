@@ -78,7 +78,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 /// The limit that is used up, a model that the key may not ask for, or a header that is not understood.
 pub(crate) fn admit(world: &World, key: Arc<Key>, model: &str, needs: Needs, headers: &HeaderMap) -> Result<Admitted, Rejection> {
     let pool = pool(&world.snapshot, &key, model)?;
-    let ask = ask(&key, needs, headers)?;
+    let ask = ask(&world.snapshot, &key, needs, headers)?;
     let ceiling = ceiling(headers)?;
     let place = world.limits(&key).map(|limits| limits.take()).transpose().map_err(|reached| {
         Rejection::new(

@@ -81,7 +81,7 @@ async fn read_whole(incoming: Incoming, prepared: &Prepared, accept_empty: bool)
     let profile = prepared.deployment.profile();
     let answer = collect(incoming.body, ANSWER_BYTES).await?;
     let seen = match seen::reply(profile, &answer) {
-        Err(empty) if empty.kind == FailureKind::Empty && accept_empty && !answer.is_empty() => seen::ReplySeen::default(),
+        Err(empty) if empty.kind == FailureKind::Empty && accept_empty => seen::reply_even_empty(profile, &answer)?,
         other => other?,
     };
     let body = if prepared.translated {

@@ -15,7 +15,6 @@ mod papers;
 mod recorded;
 mod secrets;
 mod server;
+mod streams;
 mod support;
 mod tidy;
-mod failover;
-mod streams;
