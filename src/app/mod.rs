@@ -67,7 +67,23 @@ pub struct App {
     observer: Arc<Observer>,
     serving: oneshot::Receiver<io::Result<()>>,
     serving_admin: JoinHandle<()>,
+    background: Background,
+}
+
+/// What runs beside the serving, and ends with it.
+struct Background {
+    drain: Drain,
+    reloader: Reloader,
     probing: JoinHandle<()>,
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.probing.abort();
+        self.reloader.stop();
+        self.drain.begin();
+        self.drain.begin();
+    }
 }
 
 impl App {
@@ -99,7 +115,8 @@ impl App {
             tokio::spawn(async move { admin::serve(admin_listener, Arc::new(views), async move { ended.reached(Phase::Cut).await }).await });
         let probing = tokio::spawn(probe::run(Arc::clone(&state), Connections::new(Arc::clone(&sink))));
         let serving = serve(doors, options.workers, &state, &drain, sink)?;
-        Ok(Self { state, warnings, listeners, admin, reloader, drain, observer, serving, serving_admin, probing })
+        let background = Background { drain: drain.clone(), reloader: reloader.clone(), probing };
+        Ok(Self { state, warnings, listeners, admin, reloader, drain, observer, serving, serving_admin, background })
     }
 
     /// Begins the drain; a second call cuts what is left.
@@ -124,12 +141,9 @@ impl App {
     /// # Errors
     /// A listener failed.
     pub async fn ended(self) -> io::Result<()> {
-        let Self { serving, serving_admin, probing, reloader, observer, drain, .. } = self;
+        let Self { serving, serving_admin, background, observer, .. } = self;
         let ended = serving.await.map_err(io::Error::other)?;
-        probing.abort();
-        reloader.stop();
-        drain.begin();
-        drain.begin();
+        drop(background);
         let _ = serving_admin.await;
         observer.flush();
         ended
@@ -178,8 +192,7 @@ fn watch(
         observer.install(&snapshot);
         state.install(snapshot);
     });
-    reload::watch(config, sources, 1, Arc::clone(sink), install)
-        .map_err(|error| Fatal::Start(format!("files cannot be watched: {error}; see fs.inotify.max_user_instances")))
+    reload::watch(config, sources, 1, Arc::clone(sink), install).map_err(|error| Fatal::Start(error.to_string()))
 }
 
 fn bind(snapshot: &Snapshot) -> Result<Vec<Door>, Fatal> {

@@ -5,6 +5,7 @@ use crate::call::needs::Needs;
 use crate::policy::Ask;
 use crate::snapshot::Snapshot;
 use crate::snapshot::key::Key;
+use crate::snapshot::narrowing::Unfit;
 use crate::snapshot::pool::Pool;
 use crate::state::clock::Clock;
 use crate::state::limits::Place;
@@ -78,7 +79,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 /// The limit that is used up, a model that the key may not ask for, or a header that is not understood.
 pub(crate) fn admit(world: &World, key: Arc<Key>, model: &str, needs: Needs, headers: &HeaderMap) -> Result<Admitted, Rejection> {
     let pool = pool(&world.snapshot, &key, model)?;
-    let ask = ask(&key, needs, headers)?;
+    let ask = ask(&key, needs, headers, &|zone| world.snapshot.residency(&key, zone))?;
     let ceiling = ceiling(headers)?;
     let place = world.limits(&key).map(|limits| limits.take()).transpose().map_err(|reached| {
         Rejection::new(
@@ -104,7 +105,10 @@ fn pool(snapshot: &Snapshot, key: &Key, model: &str) -> Result<Arc<Pool>, Reject
     Err(Rejection::new(RejectionCode::ModelNotFound, format!("No model `{shown}` here. {choice}")).param("model"))
 }
 
-fn ask(key: &Key, needs: Needs, headers: &HeaderMap) -> Result<Ask, Rejection> {
+/// The narrower of the key's zone and the one that is asked for.
+type Narrow<'a> = &'a dyn Fn(&str) -> Result<Arc<str>, Unfit>;
+
+fn ask(key: &Key, needs: Needs, headers: &HeaderMap, narrow: Narrow<'_>) -> Result<Ask, Rejection> {
     let mut data = key.data.clone();
     for class in list(headers, DATA)? {
         if !data.iter().any(|known| **known == *class) {
@@ -117,7 +121,7 @@ fn ask(key: &Key, needs: Needs, headers: &HeaderMap) -> Result<Ask, Rejection> {
     data.sort();
     Ok(Ask {
         data,
-        residency: residency(key, headers)?,
+        residency: residency(key, headers, narrow)?,
         screened: key.screened && !headers.contains_key(UNSCREENED),
         needs,
         attempt: 0,
@@ -127,15 +131,18 @@ fn ask(key: &Key, needs: Needs, headers: &HeaderMap) -> Result<Ask, Rejection> {
     })
 }
 
-/// The key's residency, or the header's where the key says `any`: a header never widens, and never contradicts.
-fn residency(key: &Key, headers: &HeaderMap) -> Result<Arc<str>, Rejection> {
+/// The key's residency, or the header's where that lies within it: a header never widens, and never contradicts.
+fn residency(key: &Key, headers: &HeaderMap, narrow: Narrow<'_>) -> Result<Arc<str>, Rejection> {
     let mut zones = list(headers, RESIDENCY)?;
     zones.dedup();
     match zones.as_slice() {
         [] => Ok(Arc::clone(&key.residency)),
-        [zone] if *zone == "any" || **zone == *key.residency => Ok(Arc::clone(&key.residency)),
-        [zone] if *key.residency == *"any" => Ok((*zone).into()),
-        [_] => Err(bad_header(RESIDENCY, "contradicts the residency of this key; a header can only narrow what the key allows")),
+        [zone] => narrow(zone).map_err(|unfit| match unfit {
+            Unfit::Unknown => bad_header(RESIDENCY, "names a zone that nobody knows; `EU`, `DE` and `any` are some"),
+            Unfit::Contradicts => {
+                bad_header(RESIDENCY, "contradicts the residency of this key; a header can only narrow what the key allows")
+            }
+        }),
         _ => Err(bad_header(RESIDENCY, "names several zones; send one")),
     }
 }
@@ -204,7 +211,12 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_static(value));
         }
-        let seen = match ask(&a_key(key_residency), Needs::NONE, &map) {
+        let narrow = |zone: &str| match (zone, key_residency) {
+            ("any", own) => Ok(own.into()),
+            (zone, own) if own == "any" || own == zone => Ok(zone.into()),
+            _ => Err(Unfit::Contradicts),
+        };
+        let seen = match ask(&a_key(key_residency), Needs::NONE, &map, &narrow) {
             Ok(ask) => format!("{} {} {}", ask.residency, ask.data.join("+"), if ask.screened { "screened" } else { "unscreened" }),
             Err(rejection) => rejection.message,
         };

@@ -87,7 +87,7 @@ pub(crate) fn reject(mut settlement: Settlement, dialect: Dialect, rejection: &R
         let wait = wait_seconds(rejection.retry_after.unwrap_or(Duration::from_secs(1)), jitter);
         headers.insert(RETRY_AFTER, HeaderValue::from(wait));
     }
-    if !rejection.code.may_pass_later() || settlement.attempts() > 0 {
+    if !rejection.code.may_pass_later() || settlement.attempts() > 0 || !rejection.refusals.is_empty() {
         // what could be retried was retried here: an SDK that tries again multiplies load and finds the same
         headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
     }

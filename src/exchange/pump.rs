@@ -66,7 +66,7 @@ impl Pump {
         if pumped.complete || pumped.fault.is_some() {
             return pumped;
         }
-        match self.seen.finish() {
+        match verdict(&self.seen, self.garbage) {
             Err(failure) => pumped.fault = Some(failure),
             Ok(()) => self.complete(&mut pumped),
         }
@@ -113,7 +113,7 @@ impl Pump {
                 }
                 Mark::Quiet => true,
                 Mark::End => {
-                    if let Err(failure) = self.seen.finish() {
+                    if let Err(failure) = verdict(&self.seen, self.garbage) {
                         pumped.fault = Some(failure);
                         break;
                     }
@@ -155,6 +155,15 @@ impl Pump {
         pumped.bytes = written.freeze();
         pumped.complete = true;
     }
+}
+
+/// Whether the stream is whole, now that it has ended.
+fn verdict(seen: &StreamSeen, garbage: u32) -> Result<(), Failure> {
+    seen.finish().map_err(|failure| match failure.kind {
+        // what could have been content was no JSON
+        FailureKind::Empty if garbage > 0 => Failure::new(FailureKind::Malformed, Phase::Headers, "not_json"),
+        _ => failure,
+    })
 }
 
 /// All forwarded bytes; a single run is not copied.

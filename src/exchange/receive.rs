@@ -9,6 +9,8 @@ use crate::snapshot::deployment::Timeouts;
 use crate::state::clock::Clock;
 use crate::upstream::{Incoming, VendorBody};
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -79,7 +81,7 @@ async fn read_whole(incoming: Incoming, prepared: &Prepared, accept_empty: bool)
     let profile = prepared.deployment.profile();
     let answer = collect(incoming.body, ANSWER_BYTES).await?;
     let seen = match seen::reply(profile, &answer) {
-        Err(empty) if empty.kind == FailureKind::Empty && accept_empty && !answer.is_empty() => seen::ReplySeen::default(),
+        Err(empty) if empty.kind == FailureKind::Empty && accept_empty => seen::reply_even_empty(profile, &answer)?,
         other => other?,
     };
     let body = if prepared.translated {
@@ -114,11 +116,20 @@ async fn collect(mut body: VendorBody, most: usize) -> Result<Bytes, Failure> {
 
 /// Reads a stream up to its first content.
 async fn first_content(incoming: Incoming, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
+    let declared = is_event_stream(&incoming.headers);
     let mut body = incoming.body;
     let mut pump = Box::new(Pump::new(prepared));
+    let mut begun = declared;
     let mut held = Held::default();
     loop {
         let mut pumped = match body.chunk().await {
+            Some(Ok(chunk)) if !begun && !chunk.trim_ascii_start().is_empty() => {
+                if matches!(chunk.trim_ascii_start().first(), Some(b'{' | b'<')) {
+                    return Err(not_a_stream(chunk, body, prepared).await);
+                }
+                begun = true;
+                pump.push(chunk)
+            }
             Some(chunk) => pump.push(chunk?),
             None => pump.end(),
         };
@@ -137,6 +148,22 @@ async fn first_content(incoming: Incoming, prepared: &Prepared, accept_empty: bo
         if held.len() > HELD_BYTES {
             return Err(Failure::new(FailureKind::Malformed, Phase::Headers, "no_content"));
         }
+    }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let declared = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().get(..17));
+    declared.is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"))
+}
+
+/// What is wrong with a 200 whose body is a page or one object where a stream was asked for. Gemini's endpoints label such an
+/// error as a stream (recording `62593b535479768c`), others leave the label out: the first byte tells.
+async fn not_a_stream(first: Bytes, body: VendorBody, prepared: &Prepared) -> Failure {
+    let mut answer = BytesMut::from(&first[..]);
+    answer.extend_from_slice(&read_error(body).await);
+    match seen::reply(prepared.deployment.profile(), &answer) {
+        Err(failure) => failure,
+        Ok(_) => Failure::new(FailureKind::Malformed, Phase::Headers, "not_a_stream"),
     }
 }
 

@@ -80,7 +80,7 @@ pub type Install = Box<dyn Fn(Arc<Snapshot>) + Send>;
 /// Watches the sources of `config` on a thread of its own, and installs what compiles.
 ///
 /// # Errors
-/// The thread or the watcher cannot be started.
+/// The thread cannot be started.
 pub fn watch(config: PathBuf, sources: &Sources, generation: u64, sink: Arc<dyn Sink>, install: Install) -> std::io::Result<Reloader> {
     let (calls, inbox) = channel();
     let changed = calls.clone();
@@ -89,7 +89,9 @@ pub fn watch(config: PathBuf, sources: &Sources, generation: u64, sink: Arc<dyn 
             let _ = changed.send(Call::Maybe);
         }
     });
-    let watcher = watcher.map_err(std::io::Error::other)?;
+    let watcher = watcher
+        .inspect_err(|error| tracing::warn!(%error, "files cannot be watched and are read every 30 s; see fs.inotify.max_user_instances"))
+        .ok();
     let last = Arc::new(Mutex::new(None));
     let mut watch = Watch {
         config,
@@ -109,7 +111,8 @@ pub fn watch(config: PathBuf, sources: &Sources, generation: u64, sink: Arc<dyn 
 
 struct Watch {
     config: PathBuf,
-    watcher: RecommendedWatcher,
+    /// `None` where the system has none left to give.
+    watcher: Option<RecommendedWatcher>,
     watched: HashSet<PathBuf>,
     served: Digest,
     /// What was refused last, so that it is said once.
@@ -209,15 +212,16 @@ impl Watch {
 
     /// Watches the directories of these sources. One that cannot be watched is polled like all others.
     fn follow(&mut self, sources: &Sources) {
+        let Some(watcher) = &mut self.watcher else { return };
         let wanted: HashSet<PathBuf> = sources.watched().map(Path::to_owned).collect();
         for gone in self.watched.difference(&wanted) {
-            let _ = self.watcher.unwatch(gone);
+            let _ = watcher.unwatch(gone);
         }
         let mut watched = HashSet::new();
         for directory in wanted {
             // a directory that was replaced has a new inode under the same name: watch it afresh
-            let _ = self.watcher.unwatch(&directory);
-            match self.watcher.watch(&directory, RecursiveMode::NonRecursive) {
+            let _ = watcher.unwatch(&directory);
+            match watcher.watch(&directory, RecursiveMode::NonRecursive) {
                 Ok(()) => drop(watched.insert(directory)),
                 Err(error) => {
                     tracing::warn!(directory = %directory.display(), %error, "cannot be watched; it is read every 30 s");

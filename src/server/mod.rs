@@ -38,7 +38,8 @@ pub trait Application: Send + Sync + 'static {
     /// client takes a broken answer for a whole one. Dropping it unfinished means that the client is gone.
     type Body: http_body::Body<Data = Bytes, Error = Box<dyn Error + Send + Sync>> + Send + Unpin + 'static;
 
-    /// Answers one request. The future is dropped as soon as the client is gone.
+    /// Answers one request. The future is dropped as soon as the client is gone; a client that has closed its sending side
+    /// counts as gone.
     fn call(
         &self,
         request: http::Request<hyper::body::Incoming>,

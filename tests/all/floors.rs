@@ -134,5 +134,6 @@ fn the_check_itself_sees_what_it_should() {
     check("src/base/clock.rs", "const A: &str = \"http://a\"; use std::fs;", 1);
     check("src/config/load.rs", "use std::fs;", 0);
     check("src/config/parse.rs", "#[cfg(test)]\nmod tests { use std::fs; use crate::server; }", 0);
+    check("src/config/mod.rs", "#[cfg(test)]\nmod samples;\nuse std::fs;", 1);
     check("src/base/a/b.rs", "use super::super::clock;", 1);
 }

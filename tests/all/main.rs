@@ -7,15 +7,14 @@ mod admin;
 mod corpus;
 mod dashboards;
 mod demo;
+mod failover;
 mod faults;
 mod floors;
 mod observe;
-#[cfg(test)]
-mod server;
-#[cfg(test)]
 mod papers;
 mod recorded;
 mod secrets;
+mod server;
+mod streams;
 mod support;
 mod tidy;
-mod failover;

@@ -1,5 +1,5 @@
-//! What is read of recorded traffic, all of it, where the recordings lie beside the clone (`../shared/vendor-traffic`, or the
-//! folder that `BACKSTAY_RECORDINGS` names). Without them these tests have nothing to say: the cases of each file then stand alone.
+//! What is read of recorded traffic as it passes: the shipped selection, and the whole collection where it lies beside the
+//! clone (`../shared/vendor-traffic`, or the folder that `BACKSTAY_TRAFFIC` names).
 
 use backstay::base::failure::{Failure, FailureKind};
 use backstay::dialect::profile::{ANTHROPIC, OPENAI, Profile};
@@ -54,13 +54,16 @@ impl Record {
     }
 }
 
-fn folder() -> PathBuf {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vendor-traffic");
-    std::env::var_os("BACKSTAY_RECORDINGS").map_or(beside, PathBuf::from)
+/// Where recordings may lie; the collection holds the shipped ones too.
+fn folders() -> [PathBuf; 2] {
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let collection = crate_folder.join("../shared/vendor-traffic");
+    [std::env::var_os("BACKSTAY_TRAFFIC").map_or(collection, PathBuf::from), crate_folder.join("tests/recordings")]
 }
 
 fn records(vendor: &'static str) -> Vec<Record> {
-    let Ok(text) = std::fs::read_to_string(folder().join(vendor).with_extension("jsonl")) else { return Vec::new() };
+    let read = |folder: PathBuf| std::fs::read_to_string(folder.join(vendor).with_extension("jsonl")).ok();
+    let Some(text) = folders().into_iter().find_map(read) else { return Vec::new() };
     text.lines()
         .filter_map(|line| {
             let record: Value = serde_json::from_str(line).unwrap();

@@ -11,16 +11,34 @@ pub(crate) struct Source {
     pub(crate) text: String,
 }
 
+/// What begins the unit tests at a file's end.
+const TESTS: &str = "#[cfg(test)]\nmod tests {";
+
 impl Source {
+    fn before_tests(&self) -> &str {
+        self.text.split(TESTS).next().unwrap_or_default()
+    }
+
     /// What comes before the unit tests at the file's end, without comments.
     pub(crate) fn code(&self) -> String {
-        let shipped = self.text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
-        shipped.lines().map(without_comment).collect::<Vec<_>>().join("\n")
+        self.before_tests().lines().map(without_comment).collect::<Vec<_>>().join("\n")
     }
 
     /// Lines before the unit tests at the file's end.
     pub(crate) fn shipped_lines(&self) -> usize {
-        self.text.split("#[cfg(test)]\nmod ").next().unwrap_or_default().lines().count()
+        self.before_tests().lines().count()
+    }
+
+    /// The beginnings of the paths of modules that it declares for tests alone: `src/a/b.` and `src/a/b/` for `b` in
+    /// `src/a/mod.rs`.
+    fn test_modules(&self) -> Vec<String> {
+        let folder = match self.path.strip_suffix("/mod.rs").or(self.path.strip_suffix("/lib.rs")) {
+            Some(folder) => folder,
+            None => self.path.trim_end_matches(".rs"),
+        };
+        let declared = self.text.split("#[cfg(test)]\nmod ").skip(1).filter_map(|rest| rest.split_once(';'));
+        let names = declared.map(|(name, _)| name).filter(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_'));
+        names.flat_map(|name| [format!("{folder}/{name}."), format!("{folder}/{name}/")]).collect()
     }
 
     /// The top module that the file belongs to: `base` for `src/base/clock.rs`, `main` for `src/main.rs`.
@@ -32,8 +50,10 @@ impl Source {
 
 /// Every Rust file under `src` that is part of what ships, ordered by path.
 pub(crate) fn shipped() -> Vec<Source> {
-    let is_test = |path: &str| path.ends_with("/tests.rs") || path.contains("/tests/");
-    files("src", "rs").into_iter().filter(|source| !is_test(&source.path)).collect()
+    let all = files("src", "rs");
+    let for_tests: Vec<_> = all.iter().flat_map(Source::test_modules).collect();
+    let ships = |source: &Source| !for_tests.iter().any(|beginning| source.path.starts_with(beginning));
+    all.into_iter().filter(ships).collect()
 }
 
 /// Every file of an extension under a folder of the project, ordered by path.

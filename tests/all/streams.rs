@@ -1,0 +1,185 @@
+//! Streams that break after content: what came stands, the dialect's error event follows, and the connection breaks. A
+//! partial answer never looks whole.
+
+use crate::support::client::Answer;
+use crate::support::proxy::{Plan, Proxy};
+use backstay::demo::vendor::{Fault, Setup};
+use backstay::dialect::Dialect;
+
+/// A stream of the client's dialect from one vendor of the same or the other dialect, with this fault.
+async fn streamed(client: Dialect, vendor: Dialect, fault: Fault, change: impl FnOnce(Setup) -> Setup) -> (Proxy, Answer) {
+    let proxy = Plan::of(&[("only", vendor)]).setup(0, change).start().await;
+    proxy.vendors[0].set_fault(fault);
+    let answer = match client {
+        Dialect::OpenaiChat => proxy.client().chat(true).await,
+        Dialect::Anthropic => proxy.client().message(true).await,
+    };
+    (proxy, answer)
+}
+
+fn ends_with_terminator(dialect: Dialect, answer: &Answer) -> bool {
+    match dialect {
+        Dialect::OpenaiChat => answer.events().last().is_some_and(|data| data == "[DONE]"),
+        Dialect::Anthropic => answer.text().contains("message_stop"),
+    }
+}
+
+fn error_event(dialect: Dialect, answer: &Answer) -> bool {
+    let Some(last) = answer.events().pop() else { return false };
+    let event: serde_json::Value = serde_json::from_str(&last).unwrap_or_default();
+    match dialect {
+        Dialect::OpenaiChat => event["error"]["code"] == "upstream_broken",
+        Dialect::Anthropic => event["type"] == "error" && answer.text().contains("event: error"),
+    }
+}
+
+/// The stream breaks honestly: a beginning of the answer, one error event, no terminator, a broken connection.
+async fn breaks(fault: Fault, class: &str) {
+    for client in Dialect::ALL {
+        for vendor in Dialect::ALL {
+            let (proxy, answer) = streamed(client, vendor, fault, |setup| setup).await;
+            let case = format!("{fault}, {} from {}: {}", client.name(), vendor.name(), answer.text());
+            assert_eq!(answer.status, 200, "{case}");
+            assert!(!answer.clean, "the connection ends cleanly: {case}");
+            assert!(!ends_with_terminator(client, &answer), "{case}");
+            assert!(error_event(client, &answer), "no error event: {case}");
+            let said = answer.said();
+            assert!(!said.is_empty() && proxy.vendors[0].text().starts_with(&said), "{case}");
+            let line = &proxy.log.wait_for(1).await[0];
+            assert_eq!((line["outcome"].as_str(), line["attempts"][0]["class"].as_str()), (Some("broken"), Some(class)), "{case}");
+        }
+    }
+}
+
+/// The stream is whole although something about its end is odd.
+async fn is_whole(fault: Fault) {
+    for client in Dialect::ALL {
+        for vendor in Dialect::ALL {
+            let (proxy, answer) = streamed(client, vendor, fault, |setup| setup).await;
+            let case = format!("{fault}, {} from {}: {}", client.name(), vendor.name(), answer.text());
+            assert_eq!((answer.status, answer.clean), (200, true), "{case}");
+            assert!(ends_with_terminator(client, &answer), "{case}");
+            assert_eq!(answer.said(), proxy.vendors[0].text(), "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn f_046_an_error_after_content_is_told_and_breaks_the_connection() {
+    for client in Dialect::ALL {
+        let (_, answer) = streamed(client, client, Fault::ErrorAfterContent, |setup| setup).await;
+        assert!(!answer.clean && error_event(client, &answer) && !ends_with_terminator(client, &answer), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn f_047_a_stream_that_is_cut_never_looks_whole() {
+    breaks(Fault::CutReset, "truncated").await;
+    breaks(Fault::CutClose, "truncated").await;
+}
+
+#[tokio::test]
+async fn f_047_a_body_that_ends_with_its_connection_proves_nothing() {
+    for client in Dialect::ALL {
+        let until_close = |mut setup: Setup| {
+            setup.script.until_close = true;
+            setup
+        };
+        let (_, answer) = streamed(client, client, Fault::CutClose, until_close).await;
+        assert!(!answer.clean && error_event(client, &answer) && !ends_with_terminator(client, &answer), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn f_048_a_finish_reason_without_terminator_is_whole() {
+    is_whole(Fault::NoTerminator).await;
+}
+
+#[tokio::test]
+async fn f_049_a_terminator_without_finish_reason_is_truncated() {
+    breaks(Fault::TerminatorOnly, "truncated").await;
+}
+
+#[tokio::test]
+async fn f_050_a_terminator_that_is_cut_is_whole_after_the_finish_reason_and_truncated_before() {
+    is_whole(Fault::TerminatorCut).await;
+    breaks(Fault::FinishCut, "truncated").await;
+}
+
+#[tokio::test]
+async fn f_051_a_stream_that_falls_silent_breaks() {
+    breaks(Fault::Stall, "stream_idle").await;
+}
+
+#[tokio::test]
+async fn f_052_pings_are_no_progress() {
+    breaks(Fault::PingsOnly, "stream_idle").await;
+}
+
+#[tokio::test]
+async fn f_052_pings_before_content_do_not_hold_failover_up() {
+    let proxy = Plan::two(Dialect::Anthropic).start().await;
+    proxy.vendors[0].set_fault(Fault::PingsFirst);
+    let answer = proxy.client().message(true).await;
+    assert_eq!((answer.clean, answer.said()), (true, proxy.vendors[1].text()));
+    assert_eq!(answer.header("x-backstay-served-by"), "second/model-of-second");
+}
+
+#[tokio::test]
+async fn f_054_a_live_stream_has_no_total_limit() {
+    let slow = |mut setup: Setup| {
+        setup.script.words = 40;
+        setup.script.pause = std::time::Duration::from_millis(60);
+        setup
+    };
+    let proxy = Plan::of(&[("only", Dialect::OpenaiChat)]).setup(0, slow).start().await;
+    let answer = proxy.client().chat(true).await;
+    assert_eq!((answer.clean, answer.said()), (true, proxy.vendors[0].text()), "2.4 s is longer than every limit of this pool");
+}
+
+#[tokio::test]
+async fn f_055_a_drip_is_served() {
+    for client in Dialect::ALL {
+        let few_words = |mut setup: Setup| {
+            setup.script.words = 3;
+            setup.script.drip_every = std::time::Duration::ZERO;
+            setup
+        };
+        let (proxy, answer) = streamed(client, client, Fault::Drip, few_words).await;
+        assert_eq!((answer.clean, answer.said()), (true, proxy.vendors[0].text()));
+    }
+}
+
+#[tokio::test]
+async fn f_056_an_event_that_is_not_json_is_left_out() {
+    for client in Dialect::ALL {
+        let (proxy, answer) = streamed(client, client, Fault::MalformedEvent, |setup| setup).await;
+        assert!(answer.clean && ends_with_terminator(client, &answer), "{}", answer.text());
+        assert_eq!(answer.said().len() / 10, proxy.vendors[0].text().len() / 10, "all but the one event");
+    }
+}
+
+#[tokio::test]
+async fn f_057_the_first_terminator_ends_the_answer() {
+    is_whole(Fault::TwoTerminators).await;
+}
+
+#[tokio::test]
+async fn a_held_answer_keeps_the_client_awake_and_fails_over_unseen() {
+    let proxy = Plan::two(Dialect::Anthropic).with("[server]\nping_after = \"100ms\"").start().await;
+    proxy.vendors[0].set_fault(Fault::Silence);
+    let answer = proxy.client().message(true).await;
+    assert!(answer.text().starts_with("event: ping"), "{}", answer.text());
+    assert_eq!((answer.status, answer.clean, answer.said()), (200, true, proxy.vendors[1].text()));
+}
+
+#[tokio::test]
+async fn usage_is_in_the_log_whether_or_not_the_client_asked() {
+    for vendor in Dialect::ALL {
+        let proxy = Plan::of(&[("only", vendor)]).start().await;
+        let answer = proxy.client().chat(true).await;
+        assert!(!answer.text().contains("\"usage\":{"), "the client did not ask: {}", answer.text());
+        let line = &proxy.log.wait_for(1).await[0];
+        assert!(line["tokens"]["output"].as_u64().is_some_and(|tokens| tokens > 0), "{line}");
+    }
+}
