@@ -111,7 +111,12 @@ pub(crate) fn deposit(world: &World, pool: &Pool, tokens: u64, now: Moment) {
 
 /// Asks one candidate, and once more where the table says so.
 async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict {
-    let prepared = match request::prepare(&mut work.ingress, &work.admitted.pool, &candidate.deployment) {
+    let prepared = match request::prepare(
+        &mut work.ingress,
+        &work.world.snapshot.bounds,
+        &work.admitted.pool,
+        &candidate.deployment,
+    ) {
         Ok(prepared) => prepared,
         Err(refusal) => {
             walk.refusals.push(refusal);

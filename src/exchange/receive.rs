@@ -18,8 +18,6 @@ use tokio::time::Instant;
 const ERROR_BYTES: usize = 64 << 10;
 /// How long an error body may take.
 const ERROR_TIME: Duration = Duration::from_secs(5);
-/// Bytes of an unstreamed answer.
-const ANSWER_BYTES: usize = 32 << 20;
 /// Bytes of a stream that are held back before its first content.
 const HELD_BYTES: usize = 64 << 10;
 
@@ -79,7 +77,7 @@ async fn read_error(mut body: VendorBody) -> Bytes {
 
 async fn read_whole(incoming: Incoming, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
     let profile = prepared.deployment.profile();
-    let answer = collect(incoming.body, ANSWER_BYTES).await?;
+    let answer = collect(incoming.body, prepared.answer_bytes).await?;
     let seen = match seen::reply(profile, &answer) {
         Err(empty) if empty.kind == FailureKind::Empty && accept_empty => seen::reply_even_empty(profile, &answer)?,
         other => other?,

@@ -6,6 +6,7 @@ use crate::call::needs::{Need, Needs};
 use crate::dialect::splice::{Edits, splice};
 use crate::dialect::{Dialect, translate};
 use crate::exchange::ingress::Ingress;
+use crate::snapshot::bounds::Bounds;
 use crate::snapshot::deployment::{Deployment, Timeouts};
 use crate::snapshot::pool::Pool;
 use crate::upstream::Outgoing;
@@ -35,6 +36,8 @@ pub(crate) struct Prepared {
     pub(crate) streamed: bool,
     /// Whether the client itself asked for usage in the stream.
     pub(crate) client_wants_usage: bool,
+    /// Largest answer that is taken, where it is not streamed.
+    pub(crate) answer_bytes: usize,
     /// How long to wait for what, for a call of this size and kind.
     pub(crate) timeouts: Timeouts,
     headers: HeaderMap,
@@ -61,7 +64,12 @@ pub(crate) fn weight(ingress: &Ingress) -> u64 {
 ///
 /// # Errors
 /// What this deployment's dialect has no words for.
-pub(crate) fn prepare(ingress: &mut Ingress, pool: &Pool, deployment: &Arc<Deployment>) -> Result<Prepared, Refusal> {
+pub(crate) fn prepare(
+    ingress: &mut Ingress,
+    bounds: &Bounds,
+    pool: &Pool,
+    deployment: &Arc<Deployment>,
+) -> Result<Prepared, Refusal> {
     let profile = deployment.profile();
     let translated = profile.dialect != ingress.dialect;
     let body = if translated {
@@ -84,6 +92,7 @@ pub(crate) fn prepare(ingress: &mut Ingress, pool: &Pool, deployment: &Arc<Deplo
         translated,
         streamed: scan.stream,
         client_wants_usage: scan.include_usage,
+        answer_bytes: usize::try_from(bounds.max_answer_bytes).unwrap_or(usize::MAX),
         timeouts: timeouts(&pool.timeouts_at(deployment), scan.needs, scan.input_tokens, scan.stream),
         headers: headers(&ingress.headers, scan.stream, translated),
         body,

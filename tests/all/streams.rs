@@ -166,7 +166,7 @@ async fn f_057_the_first_terminator_ends_the_answer() {
 
 #[tokio::test]
 async fn a_held_answer_keeps_the_client_awake_and_fails_over_unseen() {
-    let proxy = Plan::two(Dialect::Anthropic).with("[server]\nping_after = \"100ms\"").start().await;
+    let proxy = Plan::two(Dialect::Anthropic).server("ping_after = \"100ms\"").start().await;
     proxy.vendors[0].set_fault(Fault::Silence);
     let answer = proxy.client().message(true).await;
     assert!(answer.text().starts_with("event: ping"), "{}", answer.text());

@@ -26,6 +26,7 @@ pub(crate) struct Plan {
     vendors: Vec<(String, Setup)>,
     pool: String,
     keys: String,
+    server: String,
     more: String,
     policies: Vec<(String, String)>,
 }
@@ -33,9 +34,15 @@ pub(crate) struct Plan {
 impl Plan {
     /// One pool `smart` over vendors of these names and dialects, in this order.
     pub(crate) fn of(vendors: &[(&str, Dialect)]) -> Self {
-        let vendors = vendors.iter().map(|(name, dialect)| ((*name).to_owned(), Setup::new(*dialect))).collect();
+        let setup = |dialect| {
+            let mut setup = Setup::new(dialect);
+            setup.script.oversize_bytes = 2 << 20;
+            setup
+        };
+        let vendors = vendors.iter().map(|(name, dialect)| ((*name).to_owned(), setup(*dialect))).collect();
         let keys = "[key.app]\nsecret = { file = \"secrets/app\" }\nresidency = \"any\"\ndata = []\n".to_owned();
-        Self { vendors, pool: TIMEOUTS.to_owned(), keys, more: String::new(), policies: Vec::new() }
+        let server = "max_answer = \"1MiB\"\n".to_owned();
+        Self { vendors, pool: TIMEOUTS.to_owned(), keys, server, more: String::new(), policies: Vec::new() }
     }
 
     /// Two vendors `first` and `second` of one dialect.
@@ -60,6 +67,13 @@ impl Plan {
     pub(crate) fn key(mut self, lines: &str) -> Self {
         self.keys.push_str(lines);
         self.keys.push('\n');
+        self
+    }
+
+    /// Adds lines to the server's table.
+    pub(crate) fn server(mut self, lines: &str) -> Self {
+        self.server.push_str(lines);
+        self.server.push('\n');
         self
     }
 
@@ -103,7 +117,7 @@ impl Plan {
             deployments.push(format!("\"{name}/model-of-{name}\""));
             vendors.push(vendor);
         }
-        config.push_str(&format!("[pool.smart]\ndeployments = [{}]\n{}\n\n{}\n{}", deployments.join(", "), self.pool, self.keys, self.more));
+        config.push_str(&format!("[pool.smart]\ndeployments = [{}]\n{}\n\n{}\n[server]\n{}\n{}", deployments.join(", "), self.pool, self.keys, self.server, self.more));
         write(root, "backstay.toml", &config);
         Proxy::start(directory, authority, vendors).await
     }
