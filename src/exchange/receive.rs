@@ -39,7 +39,12 @@ impl Received {
 ///
 /// # Errors
 /// Whatever makes the answer unusable: nothing of it has gone out.
-pub(crate) async fn receive(incoming: Incoming, prepared: &Prepared, began: Instant, accept_empty: bool) -> Result<Received, Failure> {
+pub(crate) async fn receive(
+    incoming: Incoming,
+    prepared: &Prepared,
+    began: Instant,
+    accept_empty: bool,
+) -> Result<Received, Failure> {
     let profile = prepared.deployment.profile();
     if !incoming.status.is_success() {
         let status = incoming.status.as_u16();
@@ -83,7 +88,10 @@ async fn read_whole(incoming: Incoming, prepared: &Prepared, accept_empty: bool)
         other => other?,
     };
     let body = if prepared.translated {
-        let reply = translate::read_reply(profile, &answer)?;
+        let mut reply = translate::read_reply(profile, &answer)?;
+        if reply.created_s == 0 {
+            reply.created_s = Clock::unix_seconds().unsigned_abs();
+        }
         translate::write_reply(prepared.client, &reply)
     } else {
         answer
@@ -116,7 +124,7 @@ async fn collect(mut body: VendorBody, most: usize) -> Result<Bytes, Failure> {
 async fn first_content(incoming: Incoming, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
     let declared = is_event_stream(&incoming.headers);
     let mut body = incoming.body;
-    let mut pump = Box::new(Pump::new(prepared));
+    let mut pump = Box::new(Pump::new(prepared, Clock::unix_seconds().unsigned_abs()));
     let mut begun = declared;
     let mut held = Held::default();
     loop {

@@ -55,6 +55,14 @@ impl Prepared {
     }
 }
 
+/// Why no request can be made of a call.
+pub(crate) enum Unfit {
+    /// This deployment has no words for it; another may.
+    Deployment(Refusal),
+    /// The call itself is not valid.
+    Call(Rejection),
+}
+
 /// Tokens that a call is estimated to move, for budgets.
 pub(crate) fn weight(ingress: &Ingress) -> u64 {
     ingress.scan.input_tokens + ingress.scan.max_tokens.unwrap_or(ASSUMED_ANSWER)
@@ -63,19 +71,20 @@ pub(crate) fn weight(ingress: &Ingress) -> u64 {
 /// Prepares the request for one deployment.
 ///
 /// # Errors
-/// What this deployment's dialect has no words for.
+/// What this deployment's dialect has no words for, or what is wrong with the call itself.
 pub(crate) fn prepare(
     ingress: &mut Ingress,
     bounds: &Bounds,
     pool: &Pool,
     deployment: &Arc<Deployment>,
-) -> Result<Prepared, Refusal> {
+) -> Result<Prepared, Unfit> {
     let profile = deployment.profile();
     let translated = profile.dialect != ingress.dialect;
     let body = if translated {
         let include_usage = ingress.scan.stream && profile.usage_on_request;
-        let call = ingress.call().map_err(|_| Refusal::Capability("translation"))?;
-        translate::write_call(profile, call, &deployment.model, deployment.default_max_tokens, include_usage)?
+        let call = ingress.call().map_err(Unfit::Call)?;
+        translate::write_call(profile, call, &deployment.model, deployment.default_max_tokens, include_usage)
+            .map_err(Unfit::Deployment)?
     } else {
         let scan = &ingress.scan;
         let edits = Edits {
@@ -139,6 +148,8 @@ impl Ingress {
         if self.call.is_none() {
             self.call = Some(translate::read_call(self.dialect, &self.body)?);
         }
-        self.call.as_ref().ok_or_else(|| Rejection::new(crate::base::rejection::RejectionCode::InvalidRequest, "no call"))
+        self.call
+            .as_ref()
+            .ok_or_else(|| Rejection::new(crate::base::rejection::RejectionCode::InvalidRequest, "no call"))
     }
 }

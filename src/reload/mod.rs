@@ -81,7 +81,13 @@ pub type Install = Box<dyn Fn(Arc<Snapshot>) + Send>;
 ///
 /// # Errors
 /// The thread cannot be started.
-pub fn watch(config: PathBuf, sources: &Sources, generation: u64, sink: Arc<dyn Sink>, install: Install) -> std::io::Result<Reloader> {
+pub fn watch(
+    config: PathBuf,
+    sources: &Sources,
+    generation: u64,
+    sink: Arc<dyn Sink>,
+    install: Install,
+) -> std::io::Result<Reloader> {
     let (calls, inbox) = channel();
     let changed = calls.clone();
     let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -207,7 +213,12 @@ impl Watch {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(LastReload { at: SystemTime::now(), accepted, diagnostics: diagnostics.clone() });
         let digest = digest.short().into();
-        self.sink.emit(Event::Reload { accepted, generation: self.generation, digest, diagnostics: diagnostics.into() });
+        self.sink.emit(Event::Reload {
+            accepted,
+            generation: self.generation,
+            digest,
+            diagnostics: diagnostics.into(),
+        });
     }
 
     /// Watches the directories of these sources. One that cannot be watched is polled like all others.

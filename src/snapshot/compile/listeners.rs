@@ -153,7 +153,8 @@ impl Compiler<'_> {
 fn shuts_out(bounds: &Bounds) -> bool {
     let counts = [bounds.max_headers, bounds.max_head_bytes, bounds.max_path_bytes, bounds.max_connections];
     let times = [bounds.handshake, bounds.head, bounds.body, bounds.idle, bounds.write, bounds.ping_after];
-    let nothing_fits = bounds.max_body_bytes == 0 || bounds.max_answer_bytes == 0 || bounds.max_streams == 0 || counts.contains(&0);
+    let nothing_fits =
+        bounds.max_body_bytes == 0 || bounds.max_answer_bytes == 0 || bounds.max_streams == 0 || counts.contains(&0);
     nothing_fits || times.iter().any(|time| time.is_zero())
 }
 

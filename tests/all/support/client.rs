@@ -47,7 +47,12 @@ impl Answer {
 
     /// The `data` of every event of a stream.
     pub(crate) fn events(&self) -> Vec<String> {
-        self.text().split("\n\n").flat_map(|event| event.lines()).filter_map(|line| line.strip_prefix("data: ")).map(str::to_owned).collect()
+        self.text()
+            .split("\n\n")
+            .flat_map(|event| event.lines())
+            .filter_map(|line| line.strip_prefix("data: "))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// The text of a chat answer, streamed or whole, in either dialect.

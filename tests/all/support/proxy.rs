@@ -117,7 +117,14 @@ impl Plan {
             deployments.push(format!("\"{name}/model-of-{name}\""));
             vendors.push(vendor);
         }
-        config.push_str(&format!("[pool.smart]\ndeployments = [{}]\n{}\n\n{}\n[server]\n{}\n{}", deployments.join(", "), self.pool, self.keys, self.server, self.more));
+        config.push_str(&format!(
+            "[pool.smart]\ndeployments = [{}]\n{}\n\n{}\n[server]\n{}\n{}",
+            deployments.join(", "),
+            self.pool,
+            self.keys,
+            self.server,
+            self.more
+        ));
         write(root, "backstay.toml", &config);
         Proxy::start(directory, authority, vendors).await
     }
