@@ -510,7 +510,6 @@ mod tests {
             (json!({"service_tier": "standard_only"}), "service_tier"),
             (json!({"inference_geo": "us"}), "unknown_members"),
             (json!({"metadata": {"user_id": "u", "more": 1}}), "unknown_members"),
-            (json!({"cache_control": {"type": "ephemeral"}}), "cache_control"),
             (json!({"stop_sequences": ["a", "b", "c", "d", "e"]}), "stop"),
             (json!({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}), "hosted_tools"),
             (json!({"tools": [{"name": "f", "input_schema": {}, "defer_loading": true}]}), "unknown_members"),
