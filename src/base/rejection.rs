@@ -23,8 +23,6 @@ pub enum RejectionCode {
     RequestTimeout,
     /// An encoding that we do not read.
     UnsupportedEncoding,
-    /// The `Host` names somebody else.
-    Misdirected,
     /// Policy leaves no deployment.
     PolicyDenied,
     /// No deployment of the pool can do what the call needs.
@@ -62,7 +60,6 @@ impl RejectionCode {
             Self::RequestTooLarge => "request_too_large",
             Self::RequestTimeout => "request_timeout",
             Self::UnsupportedEncoding => "unsupported_encoding",
-            Self::Misdirected => "misdirected_request",
             Self::PolicyDenied => "policy_denied",
             Self::NoCapableDeployment => "no_capable_deployment",
             Self::NoHealthyDeployment => "no_healthy_deployment",
@@ -88,7 +85,6 @@ impl RejectionCode {
             Self::RequestTooLarge => 413,
             Self::RequestTimeout => 408,
             Self::UnsupportedEncoding => 415,
-            Self::Misdirected => 421,
             Self::PolicyDenied => 403,
             Self::RateLimited => 429,
             Self::NoHealthyDeployment | Self::Overloaded => 503,
@@ -109,7 +105,6 @@ impl RejectionCode {
             | Self::InvalidRequest
             | Self::RequestTooLarge
             | Self::UnsupportedEncoding
-            | Self::Misdirected
             | Self::PolicyDenied
             | Self::NoCapableDeployment
             | Self::DeadlineExceeded

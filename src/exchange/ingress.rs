@@ -6,7 +6,7 @@ use crate::dialect::Dialect;
 use crate::dialect::scan::{Scan, ScanError, scan};
 use crate::exchange::body::{self, BodyError, BodyBounds};
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, HOST};
+use http::header::CONTENT_ENCODING;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
@@ -107,19 +107,5 @@ fn scan_rejection(error: ScanError) -> Rejection {
     match error.param {
         Some(param) => rejection.param(param),
         None => rejection,
-    }
-}
-
-/// Whether the request names one authority, and names it plainly. Which one does not matter: nothing is routed by it.
-pub(crate) fn authority_is_plain(parts: &Parts) -> bool {
-    let plain = |text: &[u8]| !text.is_empty() && text.iter().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(b));
-    let mut hosts = parts.headers.get_all(HOST).iter();
-    match (parts.uri.authority(), hosts.next(), hosts.next()) {
-        (_, _, Some(_)) | (None, None, _) => false,
-        (Some(authority), None, _) => plain(authority.as_str().as_bytes()),
-        (None, Some(host), None) => plain(host.as_bytes()),
-        (Some(authority), Some(host), None) => {
-            plain(host.as_bytes()) && authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes())
-        }
     }
 }
