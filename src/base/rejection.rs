@@ -158,6 +158,8 @@ pub struct Rejection {
     pub message: String,
     /// The parameter at fault, such as `model`.
     pub param: Option<&'static str>,
+    /// Our own limit that stood in the way, by its name.
+    pub limit: Option<&'static str>,
     /// The smallest honest wait.
     pub retry_after: Option<Duration>,
     /// Why each deployment of the pool was refused, without its name.
@@ -170,7 +172,7 @@ impl Rejection {
     /// A rejection with a code and a message.
     #[must_use]
     pub fn new(code: RejectionCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), param: None, retry_after: None, refusals: Vec::new(), said: None }
+        Self { code, message: message.into(), param: None, limit: None, retry_after: None, refusals: Vec::new(), said: None }
     }
 
     /// The HTTP status: the vendor's where it speaks, else the code's.
@@ -186,6 +188,13 @@ impl Rejection {
     #[must_use]
     pub const fn param(mut self, param: &'static str) -> Self {
         self.param = Some(param);
+        self
+    }
+
+    /// The same rejection that names our limit.
+    #[must_use]
+    pub const fn limit(mut self, limit: &'static str) -> Self {
+        self.limit = Some(limit);
         self
     }
 

@@ -86,6 +86,7 @@ pub(crate) fn admit(world: &World, key: Arc<Key>, model: &str, needs: Needs, hea
             RejectionCode::RateLimited,
             format!("The key's own limit `{}` is used up. Wait as long as Retry-After says, or ask for a higher limit.", reached.limit),
         )
+        .limit(reached.limit)
         .retry_after(reached.retry_after)
     })?;
     Ok(Admitted { key, pool, ask, ceiling, fallback: !headers.contains_key(NO_FALLBACK), place })

@@ -90,8 +90,11 @@ fn body_rejection(error: &BodyError, limits: &BodyBounds) -> Rejection {
         BodyError::TooLarge => Rejection::new(
             RejectionCode::RequestTooLarge,
             format!("The request's body is larger than the limit `max_body` of {} bytes.", limits.bytes),
-        ),
-        BodyError::TooSlow => Rejection::new(RejectionCode::RequestTimeout, "The request's body came too slowly."),
+        )
+        .limit("max_body"),
+        BodyError::TooSlow => {
+            Rejection::new(RejectionCode::RequestTimeout, "The request's body came too slowly.").limit("body")
+        }
         BodyError::Gone => Rejection::new(RejectionCode::InvalidRequest, "The request's body ended before it was whole."),
         BodyError::Malformed => Rejection::new(RejectionCode::InvalidRequest, "The request's body is not framed as HTTP wants it."),
     }
@@ -103,9 +106,8 @@ fn scan_rejection(error: ScanError) -> Rejection {
         Some(limit) => format!("{place}; the limit is `{limit}`."),
         None => format!("{place}."),
     };
-    let rejection = Rejection::new(RejectionCode::InvalidRequest, message);
-    match error.param {
-        Some(param) => rejection.param(param),
-        None => rejection,
-    }
+    let mut rejection = Rejection::new(RejectionCode::InvalidRequest, message);
+    rejection.param = error.param;
+    rejection.limit = error.limit;
+    rejection
 }

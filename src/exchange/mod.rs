@@ -17,6 +17,7 @@ mod settle;
 
 pub use answer::{Answer, Broken};
 
+use crate::base::event::Event;
 use crate::base::rejection::{Rejection, RejectionCode};
 use crate::dialect::{Dialect, models};
 use crate::exchange::attempt::{Served, Work};
@@ -184,6 +185,9 @@ impl Exchanges {
     }
 
     fn reject(&self, settlement: Settlement, dialect: Dialect, rejection: &Rejection) -> Response<Answer> {
+        if let Some(limit) = rejection.limit {
+            self.state.sink.emit(Event::LimitRejected { limit });
+        }
         answer::reject(settlement, dialect, rejection, self.state.random.around_one(WAIT_JITTER))
     }
 }
