@@ -40,8 +40,8 @@ pub(crate) struct Admitted {
     pub(crate) ask: Ask,
     pub(crate) ceiling: Ceiling,
     pub(crate) fallback: bool,
-    /// Held to the exchange's end.
-    pub(crate) place: Option<Place>,
+    /// Held to the exchange's end, by its drop.
+    _place: Option<Place>,
 }
 
 /// The key that the client showed, by header or by certificate.
@@ -89,7 +89,7 @@ pub(crate) fn admit(world: &World, key: Arc<Key>, model: &str, needs: Needs, hea
         .limit(reached.limit)
         .retry_after(reached.retry_after)
     })?;
-    Ok(Admitted { key, pool, ask, ceiling, fallback: !headers.contains_key(NO_FALLBACK), place })
+    Ok(Admitted { key, pool, ask, ceiling, fallback: !headers.contains_key(NO_FALLBACK), _place: place })
 }
 
 /// The pool that the key may ask for under this name.
