@@ -107,7 +107,7 @@ pub fn watch(config: PathBuf, sources: &Sources, generation: u64, sink: Arc<dyn 
         watcher,
         watched: HashSet::new(),
         served: sources.digest(),
-        has_policies: sources.policies != PolicySource::BuiltIn,
+        policies: folder(sources),
         refused: None,
         generation,
         sink,
@@ -125,8 +125,8 @@ struct Watch {
     watcher: Option<RecommendedWatcher>,
     watched: HashSet<PathBuf>,
     served: Digest,
-    /// Whether what serves has policies of its own.
-    has_policies: bool,
+    /// The folder of the policies that serve, if they have one.
+    policies: Option<PathBuf>,
     /// What was refused last, so that it is said once.
     refused: Option<Vec<Diagnostic>>,
     generation: u64,
@@ -201,19 +201,18 @@ impl Watch {
     }
 
     fn compile(&mut self, sources: &Sources) {
-        if self.has_policies && sources.policies == PolicySource::BuiltIn {
-            // the built-in policy permits more than any that was written: losing a folder must not widen anything
-            let message = "the folder of policies is gone";
+        if let (Some(folder), PolicySource::BuiltIn) = (&self.policies, &sources.policies) {
+            // the built-in policy may permit more than those that were written: losing them must not widen anything
             let help = "put it back, or restart to serve the built-in base policy";
-            let place = Place::file(&self.config);
-            return self.refuse(vec![Diagnostic::error(place, message.to_owned()).help(help)]);
+            let gone = Diagnostic::error(Place::file(folder), "the folder of policies is gone").help(help);
+            return self.refuse(vec![gone]);
         }
         match compile(sources, self.generation + 1, Clock::unix_seconds()) {
             Err(diagnostics) => self.refuse(diagnostics),
             Ok((snapshot, warnings)) => {
                 self.generation += 1;
                 self.served = sources.digest();
-                self.has_policies = sources.policies != PolicySource::BuiltIn;
+                self.policies = folder(sources);
                 self.refused = None;
                 let digest = snapshot.digest;
                 (self.install)(Arc::new(snapshot));
@@ -258,6 +257,14 @@ impl Watch {
             }
         }
         self.watched = watched;
+    }
+}
+
+/// The folder that the policies come from.
+fn folder(sources: &Sources) -> Option<PathBuf> {
+    match &sources.policies {
+        PolicySource::BuiltIn => None,
+        PolicySource::Folder { path, .. } => Some(path.clone()),
     }
 }
 

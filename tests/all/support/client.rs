@@ -229,13 +229,16 @@ impl Client {
 
     /// The same over HTTP/2.
     pub(crate) async fn send_http2(&self, path: &str, body: &Value) -> Answer {
-        self.begin_http2(path, body).await.finish().await
+        self.begin_stream(&self.http2().await, path, body).await.finish().await
     }
 
-    /// Sends a call over HTTP/2 and waits for the head of its answer.
-    pub(crate) async fn begin_http2(&self, path: &str, body: &Value) -> Begun {
-        let mut sender = self.http2().await;
-        let response = sender.send_request(self.http2_request(path, body)).await.unwrap();
+    /// Sends a call as one stream of an HTTP/2 connection and waits for the head of its answer.
+    pub(crate) async fn begin_stream(&self, connection: &http2::SendRequest<Full<Bytes>>, path: &str, body: &Value) -> Begun {
+        let request = http::Request::post(format!("https://localhost{path}"))
+            .header("authorization", format!("Bearer {}", self.key))
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body.to_string())));
+        let response = connection.clone().send_request(request.unwrap()).await.unwrap();
         // the connection lives as long as its streams
         Begun { response, body: Vec::new(), driver: tokio::spawn(std::future::ready(())) }
     }
@@ -247,14 +250,6 @@ impl Client {
         let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         tokio::spawn(async { drop(connection.await) });
         sender
-    }
-
-    pub(crate) fn http2_request(&self, path: &str, body: &Value) -> http::Request<Full<Bytes>> {
-        http::Request::post(format!("https://localhost{path}"))
-            .header("authorization", format!("Bearer {}", self.key))
-            .header("content-type", "application/json")
-            .body(Full::new(Bytes::from(body.to_string())))
-            .unwrap()
     }
 }
 
