@@ -61,9 +61,10 @@ async fn leave(mut socket: TlsStream<TcpStream>, how: Leave) {
     }
 }
 
-/// The vendor sees the cancel, the log says that the client left in this phase, and nothing else happens.
-async fn is_noticed(proxy: &Proxy, how: Leave, phase: &str, calls: usize) {
+/// The client leaves: the vendor sees the cancel, the log says that the client left in this phase, and nothing else happens.
+async fn is_noticed(proxy: &Proxy, socket: TlsStream<TcpStream>, how: Leave, phase: &str, calls: usize) {
     let left = Instant::now();
+    leave(socket, how).await;
     let log = proxy.vendors[0].log();
     let cancelled = log.wait_for(|entries| entries.calls().filter(|call| call.cancelled()).count() == calls);
     tokio::time::timeout(WATCHDOG, cancelled).await.unwrap_or_else(|_| panic!("{how:?} {phase}: the vendor works on"));
@@ -100,8 +101,7 @@ async fn f_111_a_client_that_leaves_before_the_first_token_takes_its_call_with_i
         let socket = call(&proxy.client(), false).await;
         calls += 1;
         proxy.vendors[0].log().wait_for(|entries| entries.calls().count() == calls).await;
-        leave(socket, how).await;
-        is_noticed(&proxy, how, "wait", calls).await;
+        is_noticed(&proxy, socket, how, "wait", calls).await;
     }
     nobody_is_blamed(&proxy).await;
 }
@@ -112,9 +112,8 @@ async fn f_112_a_client_that_leaves_mid_stream_takes_its_call_with_it() {
     let mut calls = 0;
     for how in [HTTP1, HTTP1].concat() {
         let socket = call(&proxy.client(), true).await;
-        leave(socket, how).await;
         calls += 1;
-        is_noticed(&proxy, how, "stream", calls).await;
+        is_noticed(&proxy, socket, how, "stream", calls).await;
     }
     nobody_is_blamed(&proxy).await;
 }
@@ -159,8 +158,7 @@ async fn f_113_bytes_behind_a_request_do_not_hide_that_the_client_left() {
     let proxy = Plan::two(Dialect::Anthropic).patient().setup(0, endless).start().await;
     for calls in 1..=3 {
         let socket = call(&proxy.client(), true).await;
-        leave(socket, Leave::FinBehindBytes).await;
-        is_noticed(&proxy, Leave::FinBehindBytes, "stream", calls).await;
+        is_noticed(&proxy, socket, Leave::FinBehindBytes, "stream", calls).await;
     }
 }
 

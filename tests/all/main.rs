@@ -8,6 +8,7 @@ mod corpus;
 mod dashboards;
 mod demo;
 mod departures;
+mod edges;
 mod failover;
 mod faults;
 mod floors;
