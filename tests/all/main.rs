@@ -14,6 +14,7 @@ mod faults;
 mod floors;
 mod observe;
 mod papers;
+mod process;
 mod recorded;
 mod reloads;
 mod secrets;

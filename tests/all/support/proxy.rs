@@ -100,6 +100,11 @@ impl Plan {
 
     /// Starts vendors and proxy.
     pub(crate) async fn start(self) -> Proxy {
+        Proxy::start(self.prepare().await).await
+    }
+
+    /// Starts the vendors and writes the files.
+    pub(crate) async fn prepare(self) -> Prepared {
         let authority = Authority::new("test authority").unwrap();
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
@@ -127,7 +132,7 @@ impl Plan {
         }
         config.push_str(&format!("[pool.smart]\ndeployments = [{}]\n{}\n\n{}\n{}", deployments.join(", "), self.pool, self.keys, self.more));
         write(root, "backstay.toml", &config);
-        Proxy::start(directory, authority, vendors).await
+        Prepared { directory, authority, vendors }
     }
 }
 
@@ -143,6 +148,13 @@ fn vendor_table(name: &str, setup: &Setup, region: &str, address: SocketAddr) ->
     )
 }
 
+/// Running vendors, and files for a proxy in front of them.
+pub(crate) struct Prepared {
+    pub(crate) directory: TempDir,
+    pub(crate) authority: Authority,
+    pub(crate) vendors: Vec<Vendor>,
+}
+
 /// A proxy with its vendors.
 pub(crate) struct Proxy {
     pub(crate) vendors: Vec<Vendor>,
@@ -153,7 +165,8 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    async fn start(directory: TempDir, authority: Authority, vendors: Vec<Vendor>) -> Self {
+    async fn start(prepared: Prepared) -> Self {
+        let Prepared { directory, authority, vendors } = prepared;
         let log = AccessLog::default();
         let options = Options {
             config: directory.path().join("backstay.toml"),
@@ -218,14 +231,9 @@ impl Proxy {
 
     /// What the admin address answers with 200.
     pub(crate) async fn admin(&self, path: &str) -> String {
-        let mut socket = TcpStream::connect(self.app.admin).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-        socket.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
-        body.to_owned()
+        let (status, body) = get_plain(self.app.admin, path).await;
+        assert_eq!(status, 200, "{body}");
+        body
     }
 
     /// `/status`.
@@ -244,6 +252,17 @@ impl Proxy {
     pub(crate) fn calls(&self) -> Vec<usize> {
         self.vendors.iter().map(|vendor| vendor.log().calls()).collect()
     }
+}
+
+/// Status and body of what is at a path of an admin address.
+pub(crate) async fn get_plain(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head[9..12].parse().unwrap(), body.to_owned())
 }
 
 fn write(root: &Path, file: &str, text: &str) {
