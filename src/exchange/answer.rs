@@ -79,7 +79,10 @@ pub(crate) fn stream(settlement_headers: HeaderMap, relay: Box<Relay>) -> Respon
 /// Our own error, or the vendor's words, in the client's dialect. Settles the exchange.
 pub(crate) fn reject(mut settlement: Settlement, dialect: Dialect, rejection: &Rejection, jitter: f64) -> Response<Answer> {
     let body = error::body(dialect, rejection, &settlement.request_id());
-    settlement.note(|record| record.bytes_out = body.len() as u64);
+    settlement.note(|record| {
+        record.status = rejection.status();
+        record.bytes_out = body.len() as u64;
+    });
     let status = StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = whole(&settlement, status, body);
     let headers = response.headers_mut();
