@@ -90,7 +90,13 @@ pub type Install = Box<dyn Fn(Arc<Snapshot>) + Send>;
 ///
 /// # Errors
 /// The thread cannot be started.
-pub fn watch(config: PathBuf, sources: &Sources, generation: u64, sink: Arc<dyn Sink>, install: Install) -> std::io::Result<Reloader> {
+pub fn watch(
+    config: PathBuf,
+    sources: &Sources,
+    generation: u64,
+    sink: Arc<dyn Sink>,
+    install: Install,
+) -> std::io::Result<Reloader> {
     let (calls, inbox) = channel();
     let changed = calls.clone();
     let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -233,7 +239,12 @@ impl Watch {
         let diagnostics: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
         let last = LastReload { at: SystemTime::now(), accepted, diagnostics: diagnostics.clone() };
         let digest = digest.short().into();
-        self.sink.emit(Event::Reload { accepted, generation: self.generation, digest, diagnostics: diagnostics.into() });
+        self.sink.emit(Event::Reload {
+            accepted,
+            generation: self.generation,
+            digest,
+            diagnostics: diagnostics.into(),
+        });
         // counted first: whoever waits for the outcome finds it in the metrics
         self.outcome.send_replace(Some(last));
     }

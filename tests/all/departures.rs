@@ -18,8 +18,6 @@ enum Leave {
     Rst,
     /// Bytes of a next request lie before the end.
     FinBehindBytes,
-    /// It resets its stream of an HTTP/2 connection that stays.
-    Http2Reset,
 }
 
 const HTTP1: [Leave; 3] = [Leave::Fin, Leave::Rst, Leave::FinBehindBytes];
@@ -57,7 +55,7 @@ async fn leave(mut socket: TlsStream<TcpStream>, how: Leave) {
             socket.write_all(b"POST /v1/chat/completions HTTP/1.1\r\nhost: loc").await.unwrap();
             socket.shutdown().await.unwrap();
         }
-        Leave::Rst | Leave::Http2Reset => socket.get_ref().0.set_zero_linger().unwrap(),
+        Leave::Rst => socket.get_ref().0.set_zero_linger().unwrap(),
     }
 }
 
@@ -132,24 +130,41 @@ async fn f_112_an_http2_stream_that_is_reset_is_cancelled_alone() {
             let mut goes = client.begin_stream(&connection, path, &chat_body(true)).await;
             goes.next().await;
             goes.leave();
-            is_noticed_beside(&proxy, calls).await;
+            is_noticed_beside(&proxy, "stream", calls).await;
         }
         stays.next().await;
         drop((stays, connection));
-        is_noticed_beside(&proxy, 7).await;
+        is_noticed_beside(&proxy, "stream", 7).await;
         nobody_is_blamed(&proxy).await;
     }
 }
 
-/// As [`is_noticed`], where one more call goes on.
-async fn is_noticed_beside(proxy: &Proxy, gone: usize) {
+#[tokio::test]
+async fn f_111_an_http2_stream_that_is_reset_before_the_first_token_is_cancelled() {
+    let proxy = Plan::two(Dialect::OpenaiChat).patient().start().await;
+    proxy.vendors[0].set_fault(Fault::Silence);
+    let client = proxy.client();
+    let connection = client.http2().await;
+    for calls in 1..=6 {
+        let (caller, stream) = (client.clone(), connection.clone());
+        let waits =
+            tokio::spawn(async move { caller.begin_stream(&stream, "/v1/chat/completions", &chat_body(true)).await });
+        proxy.vendors[0].log().wait_for(|entries| entries.calls().count() == calls).await;
+        waits.abort();
+        is_noticed_beside(&proxy, "wait", calls).await;
+    }
+    nobody_is_blamed(&proxy).await;
+}
+
+/// A stream was left: as [`is_noticed`], whatever else goes on.
+async fn is_noticed_beside(proxy: &Proxy, phase: &str, gone: usize) {
     let left = Instant::now();
     let log = proxy.vendors[0].log();
     let cancelled = log.wait_for(|entries| entries.calls().filter(|call| call.cancelled()).count() == gone);
     tokio::time::timeout(WATCHDOG, cancelled).await.expect("the vendor works on");
-    println!("{:?}: the vendor saw the cancel within {} ms", Leave::Http2Reset, left.elapsed().as_millis());
+    println!("HTTP/2 reset while {phase}: the vendor saw the cancel within {} ms", left.elapsed().as_millis());
     let line = proxy.log.wait_for(gone).await.pop().unwrap();
-    assert_eq!((&line["outcome"], &line["phase"]), (&"client_gone".into(), &"stream".into()), "{line}");
+    assert_eq!((&line["outcome"], &line["phase"]), (&"client_gone".into(), &phase.into()), "{line}");
     assert_eq!(proxy.calls()[1], 0);
 }
 

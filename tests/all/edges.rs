@@ -88,7 +88,10 @@ async fn f_041_encoded_bodies_are_refused() {
     let proxy = one().await;
     for encoding in ["gzip", "br", "zstd", "gzip, gzip", "deflate"] {
         for dialect in Dialect::ALL {
-            let answer = proxy.client().post_with(path(dialect), chat_body(false).to_string(), &[("content-encoding", encoding)]).await;
+            let answer = proxy
+                .client()
+                .post_with(path(dialect), chat_body(false).to_string(), &[("content-encoding", encoding)])
+                .await;
             refused(dialect, &answer, 415, "unsupported_encoding");
         }
     }
@@ -118,12 +121,20 @@ async fn f_128_nobody_gets_what_was_meant_for_somebody_else() {
             for stray in ["set-cookie", "alt-svc", "strict-transport-security"] {
                 assert_eq!(answer.header(stray), "", "{stray}");
             }
-            assert_eq!((answer.header("x-backstay-served-by"), answer.header("x-backstay-attempts")), ("only/model-of-only", "1"));
+            assert_eq!(
+                (answer.header("x-backstay-served-by"), answer.header("x-backstay-attempts")),
+                ("only/model-of-only", "1")
+            );
             assert_ne!(answer.header("x-backstay-cost-usd"), "99");
             assert!(!format!("{:?}{}", answer.headers, answer.text()).contains(CREDENTIAL));
         }
         for request in &proxy.vendors[0].log().entries().requests {
-            let seen = format!("{}{:?}{}", String::from_utf8_lossy(&request.head), request.headers, String::from_utf8_lossy(&request.body));
+            let seen = format!(
+                "{}{:?}{}",
+                String::from_utf8_lossy(&request.head),
+                request.headers,
+                String::from_utf8_lossy(&request.body)
+            );
             assert!(!seen.contains(KEY) && !seen.contains("canary-foreign") && !seen.contains("x-backstay"), "{seen}");
             assert!(seen.contains(CREDENTIAL));
         }
@@ -136,7 +147,8 @@ async fn f_128_nobody_gets_what_was_meant_for_somebody_else() {
 async fn f_128_a_key_in_either_header_counts_and_two_different_ones_do_not() {
     let proxy = one().await;
     let keyless = proxy.client().key("");
-    let call = async |headers: &[(&str, &str)]| keyless.post_with(CHAT, chat_body(false).to_string(), headers).await.status;
+    let call =
+        async |headers: &[(&str, &str)]| keyless.post_with(CHAT, chat_body(false).to_string(), headers).await.status;
     let bearer = format!("Bearer {KEY}");
     assert_eq!(call(&[("authorization", &bearer)]).await, 200);
     assert_eq!(call(&[("x-api-key", KEY)]).await, 200);
@@ -158,7 +170,8 @@ async fn f_129_control_characters_make_no_new_header_line_on_either_side() {
         let answer = raw(&proxy, &format!("{header}\r\ncontent-length: 2"), b"{}").await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{header:?}: {answer}");
     }
-    let injected = proxy.client().post_with(CHAT, chat_body(false).to_string(), &[("x-backstay-residency", "EU US")]).await;
+    let injected =
+        proxy.client().post_with(CHAT, chat_body(false).to_string(), &[("x-backstay-residency", "EU US")]).await;
     refused(Dialect::OpenaiChat, &injected, 400, "invalid_request");
     assert_eq!(proxy.calls(), [0]);
 }
@@ -166,14 +179,17 @@ async fn f_129_control_characters_make_no_new_header_line_on_either_side() {
 #[tokio::test]
 async fn an_unknown_model_is_answered_with_what_the_key_may_ask_for() {
     let more = "[pool.secret]\ndeployments = [\"only/m\"]\n[key.other]\nsecret = { file = \"secrets/other\" }\nresidency = \"any\"\ndata = []\nmodels = [\"secret\"]";
-    let plan = Plan::of(&[("only", Dialect::OpenaiChat)]).key("models = [\"smart\"]").with(more).file("secrets/other", "sk-test-other-3311");
+    let plan = Plan::of(&[("only", Dialect::OpenaiChat)])
+        .key("models = [\"smart\"]")
+        .with(more)
+        .file("secrets/other", "sk-test-other-3311");
     let proxy = plan.start().await;
     for model in ["nothing", "secret", "SMART"] {
         for dialect in Dialect::ALL {
             let body = json!({ "model": model, "max_tokens": 9, "messages": [{ "role": "user", "content": "Hello" }] });
             let answer = proxy.client().post(path(dialect), &body).await;
             let message = refused(dialect, &answer, 404, "model_not_found");
-            assert!(message.contains("`smart`") && !message.contains("`secret`.") , "{message}");
+            assert!(message.contains("`smart`") && !message.contains("`secret`."), "{message}");
         }
     }
     let names = |answer: &Answer| -> Vec<Value> {
@@ -181,20 +197,33 @@ async fn an_unknown_model_is_answered_with_what_the_key_may_ask_for() {
         body["data"].as_array().unwrap().iter().map(|model| model["id"].clone()).collect()
     };
     let openai = proxy.client().get("/v1/models", &[]).await;
-    assert_eq!((openai.status, openai.json()["object"].clone(), names(&openai)), (200, "list".into(), vec![json!("smart")]));
+    assert_eq!(
+        (openai.status, openai.json()["object"].clone(), names(&openai)),
+        (200, "list".into(), vec![json!("smart")])
+    );
     let anthropic = proxy.client().get("/v1/models", &[("anthropic-version", "2023-06-01")]).await;
-    assert_eq!((anthropic.json()["data"][0]["type"].clone(), names(&anthropic)), ("model".into(), vec![json!("smart")]));
+    assert_eq!(
+        (anthropic.json()["data"][0]["type"].clone(), names(&anthropic)),
+        ("model".into(), vec![json!("smart")])
+    );
     assert_eq!(names(&proxy.client().key("sk-test-other-3311").get("/v1/models", &[]).await), [json!("secret")]);
     assert_eq!(proxy.calls(), [0]);
 }
 
 #[tokio::test]
 async fn without_a_valid_key_nothing_is_told() {
-    let more = "[key.old]\nsecret = { file = \"secrets/old\" }\nresidency = \"any\"\ndata = []\nexpires = \"2021-01-01\"";
-    let proxy = Plan::of(&[("only", Dialect::OpenaiChat)]).with(more).file("secrets/old", "sk-test-expired-88").start().await;
+    let more =
+        "[key.old]\nsecret = { file = \"secrets/old\" }\nresidency = \"any\"\ndata = []\nexpires = \"2021-01-01\"";
+    let proxy =
+        Plan::of(&[("only", Dialect::OpenaiChat)]).with(more).file("secrets/old", "sk-test-expired-88").start().await;
     for key in ["", "sk-wrong", "sk-test-expired-88", CREDENTIAL] {
         for dialect in Dialect::ALL {
-            let message = refused(dialect, &proxy.client().key(key).post(path(dialect), &chat_body(false)).await, 401, "invalid_api_key");
+            let message = refused(
+                dialect,
+                &proxy.client().key(key).post(path(dialect), &chat_body(false)).await,
+                401,
+                "invalid_api_key",
+            );
             assert!(!message.contains("expired") && !message.contains("smart"), "all look the same: {message}");
         }
         assert_eq!(proxy.client().key(key).get("/v1/models", &[]).await.status, 401);
@@ -218,7 +247,9 @@ async fn http2_clients_are_served() {
 
 fn two_regions() -> Plan {
     let base = include_str!("../../policies/base.cedar");
-    Plan::of(&[("america", Dialect::OpenaiChat), ("europe", Dialect::OpenaiChat)]).region(1, "eu").policy("base.cedar", base)
+    Plan::of(&[("america", Dialect::OpenaiChat), ("europe", Dialect::OpenaiChat)])
+        .region(1, "eu")
+        .policy("base.cedar", base)
 }
 
 async fn within(proxy: &Proxy, zone: &str) -> Answer {

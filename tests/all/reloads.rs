@@ -84,7 +84,8 @@ async fn f_140_a_config_that_is_wrong_is_refused_with_its_place_and_the_old_one_
     accepted(&proxy, |proxy| proxy.write(CONFIG, &good)).await;
     assert_eq!(proxy.generation(), 1, "it is what served all the time");
     assert_eq!(proxy.metric("backstay_last_reload_accepted").await, 1.0);
-    accepted(&proxy, |proxy| proxy.write(CONFIG, &format!("{good}\n[pool.other]\ndeployments = [\"second/m\"]\n"))).await;
+    accepted(&proxy, |proxy| proxy.write(CONFIG, &format!("{good}\n[pool.other]\ndeployments = [\"second/m\"]\n")))
+        .await;
     assert_eq!((proxy.generation(), proxy.status().await["generation"].as_u64()), (2, Some(2)));
     assert_eq!(proxy.metric("backstay_snapshot_generation").await, 2.0);
 }
@@ -111,7 +112,14 @@ async fn f_142_a_file_that_is_written_slowly_serves_once_it_is_whole() {
 async fn f_142_editors_leave_their_own_files_and_swap_the_real_one() {
     let proxy = plan().start().await;
     let good = proxy.read(CONFIG);
-    for temporary in ["4913", ".backstay.toml.swp", "backstay.toml~", "#backstay.toml#", "policies/.base.cedar.swp", "policies/base.cedar~"] {
+    for temporary in [
+        "4913",
+        ".backstay.toml.swp",
+        "backstay.toml~",
+        "#backstay.toml#",
+        "policies/.base.cedar.swp",
+        "policies/base.cedar~",
+    ] {
         proxy.write(temporary, "[this is nothing");
         fs::remove_file(proxy.path(temporary)).unwrap();
     }
@@ -158,7 +166,10 @@ async fn f_143_streams_outlive_the_deployment_that_a_reload_removes() {
     for _ in 0..5 {
         streams.push(stream(&proxy).await);
     }
-    accepted(&proxy, |proxy| proxy.edit(CONFIG, "[\"first/model-of-first\", \"second/model-of-second\"]", "[\"second/model-of-second\"]")).await;
+    accepted(&proxy, |proxy| {
+        proxy.edit(CONFIG, "[\"first/model-of-first\", \"second/model-of-second\"]", "[\"second/model-of-second\"]")
+    })
+    .await;
     assert_eq!(served_by(&proxy).await, "second/model-of-second");
     for stream in streams {
         let answer = stream.finish().await;
@@ -175,14 +186,18 @@ async fn shown(proxy: &Proxy) -> Vec<u8> {
 #[tokio::test]
 async fn f_144_a_certificate_that_is_no_good_is_refused_and_the_old_one_shown() {
     let proxy = plan().start().await;
-    let (before, good_pem, good_key) = (shown(&proxy).await, proxy.read("certs/server.pem"), proxy.read("certs/server.key"));
+    let (before, good_pem, good_key) =
+        (shown(&proxy).await, proxy.read("certs/server.pem"), proxy.read("certs/server.key"));
     let fresh = proxy.authority.issue(&LOOPBACK_NAMES).unwrap();
     let expired = proxy.authority.issue_until(&LOOPBACK_NAMES, jiff::civil::date(2021, 1, 1)).unwrap();
     let both = |proxy: &Proxy, pem: &str, key: &str| {
         proxy.write("certs/server.pem", pem);
         proxy.write("certs/server.key", key);
     };
-    refused(&proxy, "config", &["do not go together", "backstay.toml:"], |proxy| proxy.write("certs/server.pem", &fresh.chain_pem)).await;
+    refused(&proxy, "config", &["do not go together", "backstay.toml:"], |proxy| {
+        proxy.write("certs/server.pem", &fresh.chain_pem)
+    })
+    .await;
     refused(&proxy, "config", &["expired"], |proxy| both(proxy, &expired.chain_pem, &expired.key_pem)).await;
     refused(&proxy, "config", &["do not go together"], |proxy| both(proxy, &good_pem, &fresh.key_pem)).await;
     refused(&proxy, "config", &["server.pem"], |proxy| both(proxy, "", &good_key)).await;
@@ -199,7 +214,12 @@ async fn f_144_a_certificate_that_is_no_good_is_refused_and_the_old_one_shown() 
     accepted(&proxy, |proxy| both(proxy, &fresh.chain_pem, &fresh.key_pem)).await;
     assert_ne!(shown(&proxy).await, before);
     assert_eq!(open.post("/v1/chat/completions", &chat_body(false)).await.status, 200, "open connections live on");
-    assert!(proxy.metric(&format!("backstay_cert_expiry_seconds{{cert=\"{}\"}}", proxy.path("certs/server.pem").display())).await > 0.0);
+    assert!(
+        proxy
+            .metric(&format!("backstay_cert_expiry_seconds{{cert=\"{}\"}}", proxy.path("certs/server.pem").display()))
+            .await
+            > 0.0
+    );
 }
 
 #[tokio::test]
@@ -227,7 +247,10 @@ async fn the_next_request_obeys_an_edited_policy_and_a_wrong_one_changes_nothing
     assert_eq!(served_by(&proxy).await, "second/model-of-second");
     for (wrong, words) in [
         ("forbid (principal, action, resource", "more.cedar:"),
-        ("@id(\"x\")\nforbid (principal, action == Action::\"call\", resource) when { resource.colour == 1 };", "colour"),
+        (
+            "@id(\"x\")\nforbid (principal, action == Action::\"call\", resource) when { resource.colour == 1 };",
+            "colour",
+        ),
     ] {
         refused(&proxy, "policy", &[words, "more.cedar:"], |proxy| proxy.write("policies/more.cedar", wrong)).await;
         assert_eq!(served_by(&proxy).await, "second/model-of-second");
@@ -240,7 +263,8 @@ async fn the_next_request_obeys_an_edited_policy_and_a_wrong_one_changes_nothing
 async fn f_089_policies_that_are_gone_or_unreadable_permit_no_more_than_before() {
     let proxy = plan().policy("more.cedar", NOT_FIRST).start().await;
     let obeys = async || assert_eq!(served_by(&proxy).await, "second/model-of-second");
-    refused(&proxy, "policy", &["policies"], |proxy| fs::rename(proxy.path("policies"), proxy.path("away")).unwrap()).await;
+    refused(&proxy, "policy", &["policies"], |proxy| fs::rename(proxy.path("policies"), proxy.path("away")).unwrap())
+        .await;
     obeys().await;
     refused(&proxy, "policy", &["policies"], |proxy| fs::create_dir(proxy.path("policies")).unwrap()).await;
     obeys().await;
@@ -249,7 +273,10 @@ async fn f_089_policies_that_are_gone_or_unreadable_permit_no_more_than_before()
     })
     .await;
     obeys().await;
-    refused(&proxy, "policy", &["base.cedar", "larger than"], |proxy| proxy.write("policies/base.cedar", &" ".repeat(17 << 20))).await;
+    refused(&proxy, "policy", &["base.cedar", "larger than"], |proxy| {
+        proxy.write("policies/base.cedar", &" ".repeat(17 << 20))
+    })
+    .await;
     obeys().await;
     refused(&proxy, "policy", &["base.cedar"], |proxy| {
         fs::remove_file(proxy.path("policies/base.cedar")).unwrap();

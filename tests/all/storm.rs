@@ -14,7 +14,8 @@ const CALLS: usize = 2_000;
 const CLIENTS: usize = 16;
 const SEED: u64 = 7;
 /// Short enough for silence to be cheap, and long enough for a sound vendor on a machine that the storm keeps busy.
-const TIMEOUTS: &str = "timeouts = { connect = \"2s\", handshake = \"3s\", headers = \"2s\", first_content = \"2s\", answer = \"4s\" }";
+const TIMEOUTS: &str =
+    "timeouts = { connect = \"2s\", handshake = \"3s\", headers = \"2s\", first_content = \"2s\", answer = \"4s\" }";
 
 /// Short answers, and pauses that a test can wait for.
 fn brisk(mut setup: Setup) -> Setup {
@@ -26,8 +27,16 @@ fn brisk(mut setup: Setup) -> Setup {
 /// Runs the storm over these faults. Gives how many attempts failed.
 async fn storm(faults: Vec<Fault>) -> usize {
     // a breaker that hardly ever opens, so that the faults are met and not avoided
-    let breaker = "breaker = { consecutive = 1000, samples = 1000, success_percent = 1, open = \"100ms\", cap = \"200ms\" }";
-    let proxy = Plan::two(Dialect::OpenaiChat).setup(0, brisk).setup(1, brisk).patient().pool(TIMEOUTS).pool(breaker).start().await;
+    let breaker =
+        "breaker = { consecutive = 1000, samples = 1000, success_percent = 1, open = \"100ms\", cap = \"200ms\" }";
+    let proxy = Plan::two(Dialect::OpenaiChat)
+        .setup(0, brisk)
+        .setup(1, brisk)
+        .patient()
+        .pool(TIMEOUTS)
+        .pool(breaker)
+        .start()
+        .await;
     let proxy = Arc::new(proxy);
     proxy.vendors[0].misbehave_at_random(SEED, 0.5, faults);
     let (began, next) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
@@ -41,6 +50,7 @@ async fn storm(faults: Vec<Fault>) -> usize {
     println!("{CALLS} calls in {:.1} s; calls at the vendors: {:?}", began.elapsed().as_secs_f64(), proxy.calls());
     println!("failed attempts by class: {failures:?}");
     assert!(proxy.calls().iter().all(|calls| *calls > 0));
+    assert!(proxy.admin("/metrics").await.contains("backstay_failovers_total{"));
     failures.values().sum()
 }
 
@@ -53,7 +63,8 @@ async fn two_thousand_calls_succeed_while_one_of_two_vendors_fails_in_every_way(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_thousand_calls_succeed_while_one_of_two_vendors_is_flaky() {
     let rests = |fault: &Fault| {
-        let resting = [Fault::Status401, Fault::Status403, Fault::Status404, Fault::Status429, Fault::Quota, Fault::RegionDenied];
+        let resting =
+            [Fault::Status401, Fault::Status403, Fault::Status404, Fault::Status429, Fault::Quota, Fault::RegionDenied];
         resting.contains(fault)
     };
     let failed = storm(Fault::before_content().filter(|fault| !rests(fault)).collect()).await;
@@ -69,7 +80,8 @@ async fn client(proxy: Arc<crate::support::proxy::Proxy>, next: Arc<AtomicUsize>
             return;
         }
         let answer = connection.post("/v1/chat/completions", &chat_body(number.is_multiple_of(2))).await;
-        let attempts = || proxy.log.lines().into_iter().find(|line| line["request_id"] == answer.header("x-request-id"));
+        let attempts =
+            || proxy.log.lines().into_iter().find(|line| line["request_id"] == answer.header("x-request-id"));
         assert_eq!((answer.status, answer.clean), (200, true), "call {number}: {} {:?}", answer.text(), attempts());
         assert_eq!(answer.said(), proxy.vendors[1].text(), "call {number}");
     }
@@ -79,7 +91,9 @@ fn failures(lines: &[Value]) -> BTreeMap<String, usize> {
     let mut failures = BTreeMap::new();
     let attempts = lines.iter().flat_map(|line| line["attempts"].as_array().unwrap());
     for attempt in attempts.filter(|attempt| attempt["class"] != "ok") {
-        *failures.entry(format!("{} {}", attempt["class"].as_str().unwrap(), attempt["reason"].as_str().unwrap_or_default())).or_default() += 1;
+        *failures
+            .entry(format!("{} {}", attempt["class"].as_str().unwrap(), attempt["reason"].as_str().unwrap_or_default()))
+            .or_default() += 1;
     }
     failures
 }

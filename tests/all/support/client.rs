@@ -49,7 +49,12 @@ impl Answer {
 
     /// The `data` of every event of a stream.
     pub(crate) fn events(&self) -> Vec<String> {
-        self.text().split("\n\n").flat_map(|event| event.lines()).filter_map(|line| line.strip_prefix("data: ")).map(str::to_owned).collect()
+        self.text()
+            .split("\n\n")
+            .flat_map(|event| event.lines())
+            .filter_map(|line| line.strip_prefix("data: "))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// The text of a chat answer, streamed or whole, in either dialect.
@@ -116,7 +121,8 @@ impl Kept {
             None => self.client.http1().await.0,
         };
         let request = self.client.request("POST", path, &[]).header("content-type", "application/json");
-        let response = sender.send_request(request.body(Full::new(Bytes::from(body.to_string()))).unwrap()).await.unwrap();
+        let response =
+            sender.send_request(request.body(Full::new(Bytes::from(body.to_string()))).unwrap()).await.unwrap();
         let answer = collect(response, Vec::new()).await;
         self.sender = Some(sender);
         answer
@@ -213,7 +219,8 @@ impl Client {
     pub(crate) async fn begin(&self, path: &str, body: &Value) -> Begun {
         let (mut sender, driver) = self.http1().await;
         let request = self.request("POST", path, &[]).header("content-type", "application/json");
-        let response = sender.send_request(request.body(Full::new(Bytes::from(body.to_string()))).unwrap()).await.unwrap();
+        let response =
+            sender.send_request(request.body(Full::new(Bytes::from(body.to_string()))).unwrap()).await.unwrap();
         Begun { response, body: Vec::new(), driver }
     }
 
@@ -233,7 +240,12 @@ impl Client {
     }
 
     /// Sends a call as one stream of an HTTP/2 connection and waits for the head of its answer.
-    pub(crate) async fn begin_stream(&self, connection: &http2::SendRequest<Full<Bytes>>, path: &str, body: &Value) -> Begun {
+    pub(crate) async fn begin_stream(
+        &self,
+        connection: &http2::SendRequest<Full<Bytes>>,
+        path: &str,
+        body: &Value,
+    ) -> Begun {
         let request = http::Request::post(format!("https://localhost{path}"))
             .header("authorization", format!("Bearer {}", self.key))
             .header("content-type", "application/json")

@@ -130,7 +130,13 @@ impl Plan {
             deployments.push(format!("\"{name}/model-of-{name}\""));
             vendors.push(vendor);
         }
-        config.push_str(&format!("[pool.smart]\ndeployments = [{}]\n{}\n\n{}\n{}", deployments.join(", "), self.pool, self.keys, self.more));
+        config.push_str(&format!(
+            "[pool.smart]\ndeployments = [{}]\n{}\n\n{}\n{}",
+            deployments.join(", "),
+            self.pool,
+            self.keys,
+            self.more
+        ));
         write(root, "backstay.toml", &config);
         Prepared { directory, authority, vendors }
     }
