@@ -1,4 +1,5 @@
-//! What translation costs: a long conversation in each direction, and one piece of a stream in each.
+//! What translation costs: a long conversation in each direction, and one piece of a stream in each. Goals: 150 us of
+//! CPU for the conversation, 1.5 us for the piece. `cargo bench --bench translate`
 
 use backstay::dialect::Dialect;
 use backstay::dialect::profile::{ANTHROPIC, OPENAI, Profile};

@@ -95,8 +95,8 @@ impl App {
         let sources = load(&options.config, &|name| environment(name)).map_err(Fatal::Diagnostics)?;
         let (snapshot, warnings) = compile(&sources, 1, Clock::unix_seconds()).map_err(Fatal::Diagnostics)?;
         let snapshot = Arc::new(snapshot);
-        let observer =
-            Observer::start(options.access_log, Box::new(jiff::Timestamp::now)).map_err(|error| Fatal::Start(error.to_string()))?;
+        let observer = Observer::start(options.access_log, Box::new(jiff::Timestamp::now))
+            .map_err(|error| Fatal::Start(error.to_string()))?;
         observer.install(&snapshot);
         let sink: Arc<dyn Sink> = Arc::<Observer>::clone(&observer);
         let state = Arc::new(State::new(Arc::clone(&snapshot), Arc::clone(&sink), seed()));
@@ -104,15 +104,19 @@ impl App {
         let listeners = doors.iter().map(|door| (Arc::clone(&door.name), door.address)).collect();
         let drain = Drain::new();
         let admin_listener = TcpListener::bind(snapshot.admin.address).await.map_err(|error| {
-            Fatal::Start(format!("the admin address {} cannot be had: {error}; set [admin] address", snapshot.admin.address))
+            Fatal::Start(format!(
+                "the admin address {} cannot be had: {error}; set [admin] address",
+                snapshot.admin.address
+            ))
         })?;
         let admin = admin_listener.local_addr().map_err(|error| Fatal::Start(error.to_string()))?;
         let reloader = watch(options.config, &sources, &state, &observer, &sink)?;
         let views =
             Live::new(Arc::clone(&state), Arc::clone(&observer), reloader.clone(), drain.clone(), Instant::now());
         let ended = drain.clone();
-        let serving_admin =
-            tokio::spawn(async move { admin::serve(admin_listener, Arc::new(views), async move { ended.reached(Phase::Cut).await }).await });
+        let serving_admin = tokio::spawn(async move {
+            admin::serve(admin_listener, Arc::new(views), async move { ended.reached(Phase::Cut).await }).await
+        });
         let probing = tokio::spawn(probe::run(Arc::clone(&state), Connections::new(Arc::clone(&sink))));
         let serving = serve(doors, options.workers, &state, &drain, sink)?;
         let background = Background { drain: drain.clone(), reloader: reloader.clone(), probing };
@@ -161,7 +165,9 @@ fn serve(
     let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let current = {
         let state = Arc::clone(state);
-        Arc::new(move |name: &str| state.world().snapshot.listeners.iter().find(|listener| *listener.name == *name).cloned())
+        Arc::new(move |name: &str| {
+            state.world().snapshot.listeners.iter().find(|listener| *listener.name == *name).cloned()
+        })
     };
     let bounds = server_bounds(&state.world().snapshot.bounds);
     let setting = Setting { bounds, drain: drain.clone(), sink: Arc::clone(&sink), current };
@@ -196,7 +202,11 @@ fn watch(
 }
 
 fn bind(snapshot: &Snapshot) -> Result<Vec<Door>, Fatal> {
-    snapshot.listeners.iter().map(|listener| accept::bind(listener).map_err(|error| Fatal::Start(error.to_string()))).collect()
+    snapshot
+        .listeners
+        .iter()
+        .map(|listener| accept::bind(listener).map_err(|error| Fatal::Start(error.to_string())))
+        .collect()
 }
 
 fn server_bounds(bounds: &Bounds) -> crate::server::bounds::Bounds {

@@ -25,7 +25,13 @@ pub(super) struct Live {
 }
 
 impl Live {
-    pub(super) const fn new(state: Arc<State>, observer: Arc<Observer>, reloader: Reloader, drain: Drain, started: Instant) -> Self {
+    pub(super) const fn new(
+        state: Arc<State>,
+        observer: Arc<Observer>,
+        reloader: Reloader,
+        drain: Drain,
+        started: Instant,
+    ) -> Self {
         Self { state, observer, reloader, drain, started }
     }
 
@@ -62,7 +68,8 @@ impl Views for Live {
     fn status(&self) -> Status {
         let world = self.state.world();
         let now = self.state.clock.now();
-        let mut pools: Vec<_> = world.snapshot.pools.iter().filter(|(name, pool)| **name == pool.name).map(|(_, pool)| pool).collect();
+        let mut pools: Vec<_> =
+            world.snapshot.pools.iter().filter(|(name, pool)| **name == pool.name).map(|(_, pool)| pool).collect();
         pools.sort_by(|left, right| left.name.cmp(&right.name));
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -110,7 +117,13 @@ fn pool_status(world: &World, pool: &Pool, now: Moment) -> PoolStatus {
     }
 }
 
-fn deployment_status(world: &World, pool: &Pool, tier: usize, deployment: &Deployment, now: Moment) -> DeploymentStatus {
+fn deployment_status(
+    world: &World,
+    pool: &Pool,
+    tier: usize,
+    deployment: &Deployment,
+    now: Moment,
+) -> DeploymentStatus {
     let mut status = DeploymentStatus {
         id: deployment.id.to_string(),
         credential: deployment.credential.as_ref().map_or_else(String::new, |credential| credential.name.to_string()),

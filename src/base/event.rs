@@ -151,21 +151,68 @@ pub enum Event {
     /// An exchange ended.
     Exchange(Box<ExchangeRecord>),
     /// A breaker changed its state.
-    Breaker { node: Arc<str>, to: &'static str, reason: &'static str },
+    Breaker {
+        /// Whose it is.
+        node: Arc<str>,
+        /// `open` or `closed`.
+        to: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
     /// The retry budget of a pool refused another attempt.
-    RetryBudgetDenied { pool: Arc<str> },
+    RetryBudgetDenied {
+        /// The pool.
+        pool: Arc<str>,
+    },
     /// A limit refused something; the limit's name.
-    LimitRejected { limit: &'static str },
+    LimitRejected {
+        /// The limit's name.
+        limit: &'static str,
+    },
     /// A TLS handshake failed; `client` or `vendor`, and why.
-    TlsFailed { side: &'static str, reason: &'static str },
+    TlsFailed {
+        /// Who was on the other side.
+        side: &'static str,
+        /// Why, from a closed set.
+        reason: &'static str,
+    },
     /// A reload was tried; the file that was wrong, or empty.
-    Reload { accepted: bool, generation: u64, digest: Arc<str>, diagnostics: Arc<[String]> },
+    Reload {
+        /// Whether what was read serves now.
+        accepted: bool,
+        /// The generation that serves.
+        generation: u64,
+        /// Its digest, shortened.
+        digest: Arc<str>,
+        /// What was found in the files.
+        diagnostics: Arc<[String]>,
+    },
     /// A probe ended.
-    Probe { node: Arc<str>, failure: Option<FailureKind> },
+    Probe {
+        /// What was probed.
+        node: Arc<str>,
+        /// `None` when it answered.
+        failure: Option<FailureKind>,
+    },
     /// An upstream connection of several streams broke; counted once.
-    UpstreamConnectionLost { deployment: Arc<str>, class: &'static str },
+    UpstreamConnectionLost {
+        /// Whose call had opened it.
+        deployment: Arc<str>,
+        /// How it broke.
+        class: &'static str,
+    },
     /// A vendor's certificate is refused: worth a page, once a minute for a host.
-    VendorCertificate { host: Arc<str>, reason: Cow<'static, str> },
+    VendorCertificate {
+        /// Who showed it.
+        host: Arc<str>,
+        /// What is wrong with it.
+        reason: Cow<'static, str>,
+    },
     /// The drain began, or ended with so many streams left.
-    Drain { left: usize, done: bool },
+    Drain {
+        /// Streams still open.
+        left: usize,
+        /// Whether it has ended.
+        done: bool,
+    },
 }

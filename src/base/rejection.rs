@@ -125,9 +125,17 @@ pub enum Refusal {
     /// Policy forbids it; the ids of the deciding policies, empty when no policy permits it.
     Policy(Arc<[Arc<str>]>),
     /// Its breaker, or its host's, is open; when a probe may come.
-    Breaker { retry_after: Duration },
+    Breaker {
+        /// Until the next trial may come.
+        retry_after: Duration,
+    },
     /// It rests after the vendor throttled it, refused the credential or withdrew the model; the failure class.
-    Resting { class: &'static str, retry_after: Duration },
+    Resting {
+        /// The class of the failure that sent it to rest.
+        class: &'static str,
+        /// Until it may be asked again.
+        retry_after: Duration,
+    },
     /// It is at its admission cap.
     Full,
     /// It costs more than the call or the pool allows, or its price is unknown under a ceiling.
@@ -172,7 +180,15 @@ impl Rejection {
     /// A rejection with a code and a message.
     #[must_use]
     pub fn new(code: RejectionCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), param: None, limit: None, retry_after: None, refusals: Vec::new(), said: None }
+        Self {
+            code,
+            message: message.into(),
+            param: None,
+            limit: None,
+            retry_after: None,
+            refusals: Vec::new(),
+            said: None,
+        }
     }
 
     /// The HTTP status: the vendor's where it speaks, else the code's.

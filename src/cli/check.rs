@@ -22,7 +22,7 @@ pub(super) fn run(config: &Path, json: bool) -> ExitCode {
         print::diagnostics(&diagnostics);
         match &snapshot {
             Some(snapshot) => println!("{}", summary(snapshot, &diagnostics)),
-            None => eprintln!("{} would not start with {}", "backstay serve", config.display()),
+            None => eprintln!("backstay serve would not start with {}", config.display()),
         }
     }
     if snapshot.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -62,7 +62,9 @@ enum Command {
         quiet: bool,
     },
     /// Compile everything that `serve` would, and print every finding.
-    #[command(after_help = "Exit code 0 when `serve` would start, 1 when it would not.\n\nExamples:\n  backstay check\n  backstay check --json\n  backstay check --schema > backstay.schema.json")]
+    #[command(
+        after_help = "Exit code 0 when `serve` would start, 1 when it would not.\n\nExamples:\n  backstay check\n  backstay check --json\n  backstay check --schema > backstay.schema.json"
+    )]
     Check {
         /// The config file.
         #[arg(long, default_value = "backstay.toml", env = "BACKSTAY_CONFIG")]

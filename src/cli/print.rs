@@ -26,7 +26,11 @@ fn coloured(out: &mut impl Write, diagnostic: &Diagnostic) -> std::io::Result<()
         Severity::Error => (RED, "error"),
         Severity::Warning => (YELLOW, "warning"),
     };
-    writeln!(out, "{colour}{word}{RESET}{BOLD}: {}{RESET}\n  {DIM}--> {}{RESET}", diagnostic.message, diagnostic.place)?;
+    writeln!(
+        out,
+        "{colour}{word}{RESET}{BOLD}: {}{RESET}\n  {DIM}--> {}{RESET}",
+        diagnostic.message, diagnostic.place
+    )?;
     if !diagnostic.help.is_empty() {
         writeln!(out, "  {BOLD}help{RESET}: {}", diagnostic.help)?;
     }

@@ -56,9 +56,17 @@ impl Serialize for Extras<'_> {
     }
 }
 
+/// A parser repeats the value that it cannot take, which may be a whole image.
+const MESSAGE_CHARACTERS: usize = 300;
+
 /// The rejection of a body that the client's dialect does not allow; `what` names the member.
 pub(crate) fn invalid(what: impl fmt::Display) -> Rejection {
-    Rejection::new(RejectionCode::InvalidRequest, what.to_string())
+    let mut message = what.to_string();
+    if let Some((end, _)) = message.char_indices().nth(MESSAGE_CHARACTERS) {
+        message.truncate(end);
+        message.push_str(" ...");
+    }
+    Rejection::new(RejectionCode::InvalidRequest, message)
 }
 
 /// A number that the client's dialect allows from 0 to `most`.
@@ -101,6 +109,12 @@ mod tests {
         check(r#"{"a": "#, r#"{"_unparsed_arguments":"{\"a\": "}"#);
         check("[1]", r#"{"_unparsed_arguments":"[1]"}"#);
         check(r#"{"a": 1} and more"#, r#"{"_unparsed_arguments":"{\"a\": 1} and more"}"#);
+    }
+
+    #[test]
+    fn a_message_repeats_no_whole_image() {
+        let message = invalid("é".repeat(10_000)).message;
+        assert_eq!(message.chars().count(), MESSAGE_CHARACTERS + 4);
     }
 
     #[test]

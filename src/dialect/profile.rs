@@ -43,8 +43,10 @@ pub struct Profile {
     pub capabilities: Capabilities,
 }
 
+/// Cache breakpoints are honoured without being sent: OpenAI caches prompts by itself
+/// (<https://platform.openai.com/docs/guides/prompt-caching>).
 const OPENAI_CAPABILITIES: Capabilities =
-    Needs::all().without(Need::TopK).without(Need::CacheControl).without(Need::Prefill).without(Need::SignedReasoning);
+    Needs::all().without(Need::TopK).without(Need::Prefill).without(Need::SignedReasoning);
 
 const ANTHROPIC_CAPABILITIES: Capabilities = Needs::all()
     .without(Need::Logprobs)

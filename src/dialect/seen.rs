@@ -25,6 +25,17 @@ pub enum Mark {
     Fault(Failure),
 }
 
+/// What a whole body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// An answer.
+    Answer,
+    /// An error, whatever the status.
+    Error,
+    /// Neither.
+    Nothing,
+}
+
 /// What has been seen of an answer; the dialects fill it.
 #[derive(Debug, Default)]
 pub(super) struct Noted {
@@ -271,16 +282,16 @@ fn read(profile: &Profile, body: &[u8]) -> Result<Noted, Failure> {
             Fault::Wrong(_) => failure(FailureKind::Malformed, "bad_json"),
         };
     }
-    let value = Value::new(body);
-    if value.get("error").is_some() {
-        return Err(signals::in_answer(profile, Phase::Headers, body));
-    }
     let mut noted = Noted::default();
-    let known = match profile.dialect {
-        Dialect::OpenaiChat => openai_chat::seen::reply(&mut noted, value),
-        Dialect::Anthropic => anthropic::seen::reply(&mut noted, value),
+    let told = match profile.dialect {
+        Dialect::OpenaiChat => openai_chat::seen::reply(&mut noted, Value::new(body)),
+        Dialect::Anthropic => anthropic::seen::reply(&mut noted, Value::new(body)),
     };
-    if known { Ok(noted) } else { failure(FailureKind::Malformed, "not_an_answer") }
+    match told {
+        Told::Answer => Ok(noted),
+        Told::Error => Err(signals::in_answer(profile, Phase::Headers, body)),
+        Told::Nothing => failure(FailureKind::Malformed, "not_an_answer"),
+    }
 }
 
 #[cfg(test)]

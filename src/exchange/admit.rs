@@ -48,7 +48,11 @@ pub(crate) struct Admitted {
 ///
 /// # Errors
 /// No key, several different ones, an unknown or an expired one: all of them 401, without saying which.
-pub(crate) fn key(snapshot: &Snapshot, headers: &HeaderMap, certificate_names: &[String]) -> Result<Arc<Key>, Rejection> {
+pub(crate) fn key(
+    snapshot: &Snapshot,
+    headers: &HeaderMap,
+    certificate_names: &[String],
+) -> Result<Arc<Key>, Rejection> {
     let mut shown = headers
         .get_all(AUTHORIZATION)
         .iter()
@@ -77,14 +81,23 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 ///
 /// # Errors
 /// The limit that is used up, a model that the key may not ask for, or a header that is not understood.
-pub(crate) fn admit(world: &World, key: Arc<Key>, model: &str, needs: Needs, headers: &HeaderMap) -> Result<Admitted, Rejection> {
+pub(crate) fn admit(
+    world: &World,
+    key: Arc<Key>,
+    model: &str,
+    needs: Needs,
+    headers: &HeaderMap,
+) -> Result<Admitted, Rejection> {
     let pool = pool(&world.snapshot, &key, model)?;
     let ask = ask(&key, needs, headers, &|zone| world.snapshot.residency(&key, zone))?;
     let ceiling = ceiling(headers)?;
     let place = world.limits(&key).map(|limits| limits.take()).transpose().map_err(|reached| {
         Rejection::new(
             RejectionCode::RateLimited,
-            format!("The key's own limit `{}` is used up. Wait as long as Retry-After says, or ask for a higher limit.", reached.limit),
+            format!(
+                "The key's own limit `{}` is used up. Wait as long as Retry-After says, or ask for a higher limit.",
+                reached.limit
+            ),
         )
         .limit(reached.limit)
         .retry_after(reached.retry_after)
@@ -101,7 +114,11 @@ fn pool(snapshot: &Snapshot, key: &Key, model: &str) -> Result<Arc<Pool>, Reject
     }
     // unknown and forbidden look the same, so that nobody can probe for names
     let names: Vec<_> = snapshot.pools_of(key).iter().map(|pool| format!("`{}`", pool.name)).collect();
-    let choice = if names.is_empty() { "This key may ask for no model.".to_owned() } else { format!("This key may ask for {}.", names.join(", ")) };
+    let choice = if names.is_empty() {
+        "This key may ask for no model.".to_owned()
+    } else {
+        format!("This key may ask for {}.", names.join(", "))
+    };
     let shown: String = model.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
     Err(Rejection::new(RejectionCode::ModelNotFound, format!("No model `{shown}` here. {choice}")).param("model"))
 }
@@ -140,9 +157,10 @@ fn residency(key: &Key, headers: &HeaderMap, narrow: Narrow<'_>) -> Result<Arc<s
         [] => Ok(Arc::clone(&key.residency)),
         [zone] => narrow(zone).map_err(|unfit| match unfit {
             Unfit::Unknown => bad_header(RESIDENCY, "names a zone that nobody knows; `EU`, `DE` and `any` are some"),
-            Unfit::Contradicts => {
-                bad_header(RESIDENCY, "contradicts the residency of this key; a header can only narrow what the key allows")
-            }
+            Unfit::Contradicts => bad_header(
+                RESIDENCY,
+                "contradicts the residency of this key; a header can only narrow what the key allows",
+            ),
         }),
         _ => Err(bad_header(RESIDENCY, "names several zones; send one")),
     }
@@ -155,8 +173,14 @@ fn list<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Vec<&'a str>, 
         let text = value.to_str().map_err(|_| bad_header(name, "is not plain ASCII"))?;
         names.extend(text.split(',').map(str::trim).filter(|name| !name.is_empty()));
     }
-    let plain = |name: &&str| name.len() <= LONGEST_NAME && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-    if names.iter().all(plain) { Ok(names) } else { Err(bad_header(name, "holds a name that is not letters, digits, `-` and `_`")) }
+    let plain = |name: &&str| {
+        name.len() <= LONGEST_NAME && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    if names.iter().all(plain) {
+        Ok(names)
+    } else {
+        Err(bad_header(name, "holds a name that is not letters, digits, `-` and `_`"))
+    }
 }
 
 /// `input=5,output=25`, in USD per million tokens.
@@ -218,7 +242,12 @@ mod tests {
             _ => Err(Unfit::Contradicts),
         };
         let seen = match ask(&a_key(key_residency), Needs::NONE, &map, &narrow) {
-            Ok(ask) => format!("{} {} {}", ask.residency, ask.data.join("+"), if ask.screened { "screened" } else { "unscreened" }),
+            Ok(ask) => format!(
+                "{} {} {}",
+                ask.residency,
+                ask.data.join("+"),
+                if ask.screened { "screened" } else { "unscreened" }
+            ),
             Err(rejection) => rejection.message,
         };
         assert!(seen.contains(expected), "{headers:?} gave {seen:?}, not {expected:?}");

@@ -35,7 +35,9 @@ impl Body for Answer {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.get_mut() {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Whole(bytes) => {
+                Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))))
+            }
             Self::Stream(relay) => {
                 relay.poll_bytes(cx).map(|next| next.map(|bytes| bytes.map(Frame::data).map_err(Into::into)))
             }
@@ -77,7 +79,12 @@ pub(crate) fn stream(settlement_headers: HeaderMap, relay: Box<Relay>) -> Respon
 }
 
 /// Our own error, or the vendor's words, in the client's dialect. Settles the exchange.
-pub(crate) fn reject(mut settlement: Settlement, dialect: Dialect, rejection: &Rejection, jitter: f64) -> Response<Answer> {
+pub(crate) fn reject(
+    mut settlement: Settlement,
+    dialect: Dialect,
+    rejection: &Rejection,
+    jitter: f64,
+) -> Response<Answer> {
     let body = error::body(dialect, rejection, &settlement.request_id());
     settlement.note(|record| {
         record.status = rejection.status();
@@ -114,7 +121,13 @@ pub(crate) fn every_answer(headers: &mut HeaderMap, settlement: &Settlement) {
 }
 
 /// Headers of an answer that a deployment gave.
-pub(crate) fn served(headers: &mut HeaderMap, deployment: &str, vendor: Duration, total: Duration, cost: Option<Microusd>) {
+pub(crate) fn served(
+    headers: &mut HeaderMap,
+    deployment: &str,
+    vendor: Duration,
+    total: Duration,
+    cost: Option<Microusd>,
+) {
     if let Ok(value) = HeaderValue::from_str(deployment) {
         headers.insert(HeaderName::from_static("x-backstay-served-by"), value);
     }
@@ -136,7 +149,8 @@ mod tests {
 
     #[test]
     fn waits_are_whole_seconds_within_what_sdks_honour() {
-        let check = |wait: f64, jitter, seconds| assert_eq!(wait_seconds(Duration::from_secs_f64(wait), jitter), seconds);
+        let check =
+            |wait: f64, jitter, seconds| assert_eq!(wait_seconds(Duration::from_secs_f64(wait), jitter), seconds);
         check(0.0, 1.0, 1);
         check(2.0, 1.0, 2);
         check(2.0, 1.1, 3);

@@ -9,8 +9,8 @@ use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::exchange::admit::Admitted;
 use crate::exchange::ingress::Ingress;
 use crate::exchange::receive::{self, Received};
-use crate::exchange::request::{self, Prepared};
-use crate::exchange::select::{Candidate, Selection, nobody_healthy};
+use crate::exchange::request::{self, Prepared, Unfit};
+use crate::exchange::select::{Candidate, Selection, nobody_left};
 use crate::exchange::settle::Settlement;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::permit::Permit;
@@ -57,6 +57,8 @@ struct Walk {
     trickle: bool,
     refusals: Vec<Refusal>,
     failures: Vec<Failure>,
+    /// What is wrong with the call itself.
+    invalid: Option<Rejection>,
     made: u32,
     most: u32,
 }
@@ -72,7 +74,7 @@ enum Verdict {
 pub(crate) async fn run(mut work: Work, selection: Selection) -> (Work, Result<Box<Served>, Rejection>) {
     let most = if work.admitted.fallback { work.admitted.pool.attempts.max(1) } else { 1 };
     let Selection { candidates, trickle, refusals } = selection;
-    let mut walk = Walk { queue: candidates, trickle, refusals, failures: Vec::new(), made: 0, most };
+    let mut walk = Walk { queue: candidates, trickle, refusals, failures: Vec::new(), invalid: None, made: 0, most };
     while let Some(candidate) = walk.queue.pop_front() {
         if walk.made >= walk.most || !may_spend(&work, &walk, &candidate) {
             break;
@@ -111,25 +113,9 @@ pub(crate) fn deposit(world: &World, pool: &Pool, tokens: u64, now: Moment) {
 
 /// Asks one candidate, and once more where the table says so.
 async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict {
-    let prepared = match request::prepare(&mut work.ingress, &work.admitted.pool, &candidate.deployment) {
-        Ok(prepared) => prepared,
-        Err(refusal) => {
-            walk.refusals.push(refusal);
-            return Verdict::Next;
-        }
-    };
-    let begun = work.state.health.begin(
-        &candidate.health,
-        work.admitted.pool.breaker,
-        work.state.clock.now(),
-        walk.trickle,
-    );
-    let mut flight = match begun {
-        Ok(flight) => flight,
-        Err(refusal) => {
-            walk.refusals.push(refusal);
-            return Verdict::Next;
-        }
+    let (prepared, mut flight) = match set_out(work, walk, candidate) {
+        Ok(ready) => ready,
+        Err(verdict) => return verdict,
     };
     let mut resent = false;
     loop {
@@ -174,6 +160,28 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
     }
 }
 
+/// Prepares the request, and asks health for leave to send it.
+fn set_out(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Result<(Prepared, Flight), Verdict> {
+    let bounds = &work.world.snapshot.bounds;
+    let prepared = request::prepare(&mut work.ingress, bounds, &work.admitted.pool, &candidate.deployment);
+    let prepared = prepared.map_err(|unfit| match unfit {
+        Unfit::Deployment(refusal) => {
+            walk.refusals.push(refusal);
+            Verdict::Next
+        }
+        Unfit::Call(rejection) => {
+            walk.invalid = Some(rejection);
+            Verdict::Stop
+        }
+    })?;
+    let (settings, now) = (work.admitted.pool.breaker, work.state.clock.now());
+    let flight = work.state.health.begin(&candidate.health, settings, now, walk.trickle).map_err(|refusal| {
+        walk.refusals.push(refusal);
+        Verdict::Next
+    })?;
+    Ok((prepared, flight))
+}
+
 /// The table's answer, with what the walk knows: with others left, moving comes before trying again.
 fn after(failure: &Failure, walk: &mut Walk, candidate: &Candidate) -> NextStep {
     match failure.kind.next_step() {
@@ -204,14 +212,24 @@ fn permit(work: &Work, walk: &Walk, deployment: &Arc<Deployment>) -> Result<Perm
 }
 
 /// One try at one deployment, up to its first content.
-async fn once(work: &mut Work, permit: &Permit, prepared: &Prepared, fresh: bool, accept_empty: bool) -> Result<Received, Failure> {
+async fn once(
+    work: &mut Work,
+    permit: &Permit,
+    prepared: &Prepared,
+    fresh: bool,
+    accept_empty: bool,
+) -> Result<Received, Failure> {
     let left = work.deadline.saturating_duration_since(Instant::now());
     work.settlement.begin_attempt(permit.deployment());
     if left < LEAST_TIME {
         return Err(Failure::new(FailureKind::Deadline, Phase::Connect, "no_time_left"));
     }
     let began = Instant::now();
-    let sent = tokio::time::timeout_at(work.deadline, work.connections.send(permit, prepared.outgoing(), &prepared.timeouts, fresh)).await;
+    let sent = tokio::time::timeout_at(
+        work.deadline,
+        work.connections.send(permit, prepared.outgoing(), &prepared.timeouts, fresh),
+    )
+    .await;
     let incoming = sent.unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Sent, "headers")))?;
     work.settlement.answered(incoming.status.as_u16());
     let received = receive::receive(incoming, prepared, began, accept_empty);
@@ -222,11 +240,15 @@ async fn once(work: &mut Work, permit: &Permit, prepared: &Prepared, fresh: bool
 
 /// What the client is told after the last attempt.
 fn conclude(walk: Walk) -> Rejection {
-    let Some(last) = walk.failures.last() else { return nobody_healthy(walk.refusals) };
+    if let Some(invalid) = walk.invalid {
+        return invalid;
+    }
+    let Some(last) = walk.failures.last() else { return nobody_left(walk.refusals) };
     let spoken = |kinds: &[FailureKind]| {
         walk.failures.iter().find(|failure| kinds.contains(&failure.kind) && failure.said.is_some())
     };
-    let clients_own = [FailureKind::BadRequest, FailureKind::ContentFilter, FailureKind::ContextLength, FailureKind::Unsupported];
+    let clients_own =
+        [FailureKind::BadRequest, FailureKind::ContentFilter, FailureKind::ContextLength, FailureKind::Unsupported];
     if let Some(failure) = spoken(&clients_own) {
         let mut rejection = Rejection::new(RejectionCode::VendorRefused, "The vendor found fault with the request.");
         rejection.said = failure.said.clone();
@@ -234,7 +256,9 @@ fn conclude(walk: Walk) -> Rejection {
     }
     let wait = walk.failures.iter().filter_map(|failure| failure.retry_after).min();
     let (code, message) = match last.kind {
-        FailureKind::Deadline => (RejectionCode::DeadlineExceeded, "The exchange ran out of time before any deployment had content."),
+        FailureKind::Deadline => {
+            (RejectionCode::DeadlineExceeded, "The exchange ran out of time before any deployment had content.")
+        }
         FailureKind::Malformed if last.reason == "redirect" => {
             (RejectionCode::UpstreamRedirect, "The vendor answered with a redirect, which is never followed.")
         }
@@ -242,10 +266,14 @@ fn conclude(walk: Walk) -> Rejection {
             (RejectionCode::UpstreamMalformed, "No deployment gave an answer that can be used.")
         }
         FailureKind::Oversize => (RejectionCode::UpstreamOversize, "The vendor's answer is larger than the limit."),
-        _ if walk.failures.iter().all(|failure| failure.kind == FailureKind::RateLimited) => {
-            (RejectionCode::RateLimited, "Every deployment of this model is throttled by its vendor. Wait as long as Retry-After says.")
-        }
-        _ => (RejectionCode::NoHealthyDeployment, "Every deployment of this model failed. Wait as long as Retry-After says; `/status` shows why."),
+        _ if walk.failures.iter().all(|failure| failure.kind == FailureKind::RateLimited) => (
+            RejectionCode::RateLimited,
+            "Every deployment of this model is throttled by its vendor. Wait as long as Retry-After says.",
+        ),
+        _ => (
+            RejectionCode::NoHealthyDeployment,
+            "Every deployment of this model failed. Wait as long as Retry-After says; `/status` shows why.",
+        ),
     };
     let mut rejection = Rejection::new(code, message);
     rejection.retry_after = wait;

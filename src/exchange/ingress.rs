@@ -4,7 +4,7 @@ use crate::base::rejection::{Rejection, RejectionCode};
 use crate::call::Call;
 use crate::dialect::Dialect;
 use crate::dialect::scan::{Scan, ScanError, scan};
-use crate::exchange::body::{self, BodyError, BodyBounds};
+use crate::exchange::body::{self, BodyBounds, BodyError};
 use bytes::Bytes;
 use http::header::CONTENT_ENCODING;
 use http::request::Parts;
@@ -27,7 +27,9 @@ impl Route {
     /// The dialect that errors are written in.
     pub(crate) const fn dialect(self) -> Dialect {
         match self {
-            Self::Chat(dialect) | Self::Models(dialect) | Self::WrongMethod(dialect) | Self::Unknown(dialect) => dialect,
+            Self::Chat(dialect) | Self::Models(dialect) | Self::WrongMethod(dialect) | Self::Unknown(dialect) => {
+                dialect
+            }
         }
     }
 }
@@ -69,7 +71,12 @@ pub(crate) struct Ingress {
 ///
 /// # Errors
 /// A body that is too large, too slow, encoded, cut off, or not a call of the dialect.
-pub(crate) async fn read<B>(dialect: Dialect, headers: HeaderMap, body: B, limits: &BodyBounds) -> Result<Ingress, Rejection>
+pub(crate) async fn read<B>(
+    dialect: Dialect,
+    headers: HeaderMap,
+    body: B,
+    limits: &BodyBounds,
+) -> Result<Ingress, Rejection>
 where
     B: http_body::Body<Data = Bytes> + Send,
     B::Error: std::error::Error + Send + Sync + 'static,
@@ -95,8 +102,12 @@ fn body_rejection(error: &BodyError, limits: &BodyBounds) -> Rejection {
         BodyError::TooSlow => {
             Rejection::new(RejectionCode::RequestTimeout, "The request's body came too slowly.").limit("body")
         }
-        BodyError::Gone => Rejection::new(RejectionCode::InvalidRequest, "The request's body ended before it was whole."),
-        BodyError::Malformed => Rejection::new(RejectionCode::InvalidRequest, "The request's body is not framed as HTTP wants it."),
+        BodyError::Gone => {
+            Rejection::new(RejectionCode::InvalidRequest, "The request's body ended before it was whole.")
+        }
+        BodyError::Malformed => {
+            Rejection::new(RejectionCode::InvalidRequest, "The request's body is not framed as HTTP wants it.")
+        }
     }
 }
 

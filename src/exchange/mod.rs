@@ -71,7 +71,10 @@ impl Exchanges {
                 Route::Models(dialect) => self.models(&world, settlement, &key, dialect),
                 Route::Chat(dialect) => self.chat(world, settlement, key, dialect, parts.headers, body).await,
                 Route::Unknown(dialect) => {
-                    let message = format!("Nothing is at `{}`. Try /v1/chat/completions, /v1/messages or /v1/models.", shown(parts.uri.path()));
+                    let message = format!(
+                        "Nothing is at `{}`. Try /v1/chat/completions, /v1/messages or /v1/models.",
+                        shown(parts.uri.path())
+                    );
                     self.reject(settlement, dialect, &Rejection::new(RejectionCode::NotFound, message))
                 }
                 Route::WrongMethod(dialect) => {
@@ -137,7 +140,11 @@ impl Exchanges {
         let deadline = Instant::now() + admitted.pool.deadline;
         let (state, connections) = (Arc::clone(&self.state), Arc::clone(&self.connections));
         let work = Work { state, connections, world, ingress, admitted, settlement, deadline };
-        if work.ingress.scan.stream { self.streamed(work, selection).await } else { self.unstreamed(work, selection).await }
+        if work.ingress.scan.stream {
+            self.streamed(work, selection).await
+        } else {
+            self.unstreamed(work, selection).await
+        }
     }
 
     async fn unstreamed(&self, work: Work, selection: select::Selection) -> Response<Answer> {
@@ -148,7 +155,11 @@ impl Exchanges {
         };
         let Served { deployment, mut flight, received, took } = *served;
         let Received::Whole { body, usage } = received else {
-            return self.reject(work.settlement, work.ingress.dialect, &Rejection::new(RejectionCode::UpstreamMalformed, "stream"));
+            return self.reject(
+                work.settlement,
+                work.ingress.dialect,
+                &Rejection::new(RejectionCode::UpstreamMalformed, "stream"),
+            );
         };
         let now = self.state.clock.now();
         flight.succeeded(now, None);

@@ -35,10 +35,11 @@ pub(crate) struct Pumped {
 }
 
 impl Pump {
-    pub(crate) fn new(prepared: &Prepared) -> Self {
+    pub(crate) fn new(prepared: &Prepared, now_s: u64) -> Self {
         let profile = prepared.deployment.profile();
-        let translator =
-            prepared.translated.then(|| Box::new(StreamTranslator::new(profile, prepared.client, prepared.client_wants_usage)));
+        let translator = prepared.translated.then(|| {
+            Box::new(StreamTranslator::new(profile, prepared.client, prepared.client_wants_usage).created_s(now_s))
+        });
         Self {
             splitter: Splitter::new(),
             seen: StreamSeen::new(profile),
@@ -136,10 +137,10 @@ impl Pump {
                 break;
             }
         }
-        if pumped.complete {
-            if let Some(translator) = &mut self.translator {
-                translator.end(&mut written);
-            }
+        if pumped.complete
+            && let Some(translator) = &mut self.translator
+        {
+            translator.end(&mut written);
         }
         pumped.bytes = if self.translator.is_some() { written.freeze() } else { gather(&mut self.splitter) };
         pumped

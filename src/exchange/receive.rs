@@ -18,8 +18,6 @@ use tokio::time::Instant;
 const ERROR_BYTES: usize = 64 << 10;
 /// How long an error body may take.
 const ERROR_TIME: Duration = Duration::from_secs(5);
-/// Bytes of an unstreamed answer.
-const ANSWER_BYTES: usize = 32 << 20;
 /// Bytes of a stream that are held back before its first content.
 const HELD_BYTES: usize = 64 << 10;
 
@@ -41,7 +39,12 @@ impl Received {
 ///
 /// # Errors
 /// Whatever makes the answer unusable: nothing of it has gone out.
-pub(crate) async fn receive(incoming: Incoming, prepared: &Prepared, began: Instant, accept_empty: bool) -> Result<Received, Failure> {
+pub(crate) async fn receive(
+    incoming: Incoming,
+    prepared: &Prepared,
+    began: Instant,
+    accept_empty: bool,
+) -> Result<Received, Failure> {
     let profile = prepared.deployment.profile();
     if !incoming.status.is_success() {
         let status = incoming.status.as_u16();
@@ -79,13 +82,16 @@ async fn read_error(mut body: VendorBody) -> Bytes {
 
 async fn read_whole(incoming: Incoming, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
     let profile = prepared.deployment.profile();
-    let answer = collect(incoming.body, ANSWER_BYTES).await?;
+    let answer = collect(incoming.body, prepared.answer_bytes).await?;
     let seen = match seen::reply(profile, &answer) {
         Err(empty) if empty.kind == FailureKind::Empty && accept_empty => seen::reply_even_empty(profile, &answer)?,
         other => other?,
     };
     let body = if prepared.translated {
-        let reply = translate::read_reply(profile, &answer)?;
+        let mut reply = translate::read_reply(profile, &answer)?;
+        if reply.created_s == 0 {
+            reply.created_s = Clock::unix_seconds().unsigned_abs();
+        }
         translate::write_reply(prepared.client, &reply)
     } else {
         answer
@@ -118,7 +124,7 @@ async fn collect(mut body: VendorBody, most: usize) -> Result<Bytes, Failure> {
 async fn first_content(incoming: Incoming, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
     let declared = is_event_stream(&incoming.headers);
     let mut body = incoming.body;
-    let mut pump = Box::new(Pump::new(prepared));
+    let mut pump = Box::new(Pump::new(prepared, Clock::unix_seconds().unsigned_abs()));
     let mut begun = declared;
     let mut held = Held::default();
     loop {

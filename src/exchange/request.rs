@@ -6,6 +6,7 @@ use crate::call::needs::{Need, Needs};
 use crate::dialect::splice::{Edits, splice};
 use crate::dialect::{Dialect, translate};
 use crate::exchange::ingress::Ingress;
+use crate::snapshot::bounds::Bounds;
 use crate::snapshot::deployment::{Deployment, Timeouts};
 use crate::snapshot::pool::Pool;
 use crate::upstream::Outgoing;
@@ -35,6 +36,8 @@ pub(crate) struct Prepared {
     pub(crate) streamed: bool,
     /// Whether the client itself asked for usage in the stream.
     pub(crate) client_wants_usage: bool,
+    /// Largest answer that is taken, where it is not streamed.
+    pub(crate) answer_bytes: usize,
     /// How long to wait for what, for a call of this size and kind.
     pub(crate) timeouts: Timeouts,
     headers: HeaderMap,
@@ -52,6 +55,14 @@ impl Prepared {
     }
 }
 
+/// Why no request can be made of a call.
+pub(crate) enum Unfit {
+    /// This deployment has no words for it; another may.
+    Deployment(Refusal),
+    /// The call itself is not valid.
+    Call(Rejection),
+}
+
 /// Tokens that a call is estimated to move, for budgets.
 pub(crate) fn weight(ingress: &Ingress) -> u64 {
     ingress.scan.input_tokens + ingress.scan.max_tokens.unwrap_or(ASSUMED_ANSWER)
@@ -60,14 +71,20 @@ pub(crate) fn weight(ingress: &Ingress) -> u64 {
 /// Prepares the request for one deployment.
 ///
 /// # Errors
-/// What this deployment's dialect has no words for.
-pub(crate) fn prepare(ingress: &mut Ingress, pool: &Pool, deployment: &Arc<Deployment>) -> Result<Prepared, Refusal> {
+/// What this deployment's dialect has no words for, or what is wrong with the call itself.
+pub(crate) fn prepare(
+    ingress: &mut Ingress,
+    bounds: &Bounds,
+    pool: &Pool,
+    deployment: &Arc<Deployment>,
+) -> Result<Prepared, Unfit> {
     let profile = deployment.profile();
     let translated = profile.dialect != ingress.dialect;
     let body = if translated {
         let include_usage = ingress.scan.stream && profile.usage_on_request;
-        let call = ingress.call().map_err(|_| Refusal::Capability("translation"))?;
-        translate::write_call(profile, call, &deployment.model, deployment.default_max_tokens, include_usage)?
+        let call = ingress.call().map_err(Unfit::Call)?;
+        translate::write_call(profile, call, &deployment.model, deployment.default_max_tokens, include_usage)
+            .map_err(Unfit::Deployment)?
     } else {
         let scan = &ingress.scan;
         let edits = Edits {
@@ -84,6 +101,7 @@ pub(crate) fn prepare(ingress: &mut Ingress, pool: &Pool, deployment: &Arc<Deplo
         translated,
         streamed: scan.stream,
         client_wants_usage: scan.include_usage,
+        answer_bytes: usize::try_from(bounds.max_answer_bytes).unwrap_or(usize::MAX),
         timeouts: timeouts(&pool.timeouts_at(deployment), scan.needs, scan.input_tokens, scan.stream),
         headers: headers(&ingress.headers, scan.stream, translated),
         body,
@@ -130,6 +148,8 @@ impl Ingress {
         if self.call.is_none() {
             self.call = Some(translate::read_call(self.dialect, &self.body)?);
         }
-        self.call.as_ref().ok_or_else(|| Rejection::new(crate::base::rejection::RejectionCode::InvalidRequest, "no call"))
+        self.call
+            .as_ref()
+            .ok_or_else(|| Rejection::new(crate::base::rejection::RejectionCode::InvalidRequest, "no call"))
     }
 }

@@ -65,7 +65,13 @@ pub(crate) fn select(
 }
 
 /// Whether the deployment may and can serve the call, its health aside.
-fn eligible(world: &World, admitted: &Admitted, dialect: Dialect, needs: Needs, deployment: &Arc<Deployment>) -> Result<(), Refusal> {
+fn eligible(
+    world: &World,
+    admitted: &Admitted,
+    dialect: Dialect,
+    needs: Needs,
+    deployment: &Arc<Deployment>,
+) -> Result<(), Refusal> {
     world.snapshot.permit(&admitted.key, &admitted.ask, deployment)?;
     let mut capabilities = deployment.capabilities;
     if deployment.profile().dialect == dialect {
@@ -149,14 +155,20 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
         .iter()
         .filter_map(|refusal| match refusal {
             Refusal::Capability(need) => Some(*need),
-            Refusal::Policy(_) | Refusal::Breaker { .. } | Refusal::Resting { .. } | Refusal::Full | Refusal::Price => None,
+            Refusal::Policy(_) | Refusal::Breaker { .. } | Refusal::Resting { .. } | Refusal::Full | Refusal::Price => {
+                None
+            }
         })
         .collect();
     let (code, message) = if !needs.is_empty() {
-        let named = format!("No deployment of this model that policy permits can honour `{}`. Leave it out, or ask for another model.", needs.join("`, `"));
+        let named = format!(
+            "No deployment of this model that policy permits can honour `{}`. Leave it out, or ask for another model.",
+            needs.join("`, `")
+        );
         (RejectionCode::NoCapableDeployment, named)
     } else if refusals.iter().any(|refusal| matches!(refusal, Refusal::Price)) {
-        let message = "Every deployment of this model costs more than this call or its pool allows, or its price is not known.";
+        let message =
+            "Every deployment of this model costs more than this call or its pool allows, or its price is not known.";
         (RejectionCode::PolicyDenied, message.to_owned())
     } else {
         let message = "Policy permits no deployment of this model for this call. `backstay explain` shows which rule refuses which deployment.";
@@ -167,8 +179,15 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
     rejection
 }
 
+/// What the client is told when no candidate was even asked.
+pub(crate) fn nobody_left(refusals: Vec<Refusal>) -> Rejection {
+    let unhealthy =
+        |refusal: &Refusal| matches!(refusal, Refusal::Breaker { .. } | Refusal::Resting { .. } | Refusal::Full);
+    if refusals.iter().any(unhealthy) { nobody_healthy(refusals) } else { nobody_eligible(refusals) }
+}
+
 /// What the client is told when some deployment may serve and none is healthy.
-pub(crate) fn nobody_healthy(refusals: Vec<Refusal>) -> Rejection {
+fn nobody_healthy(refusals: Vec<Refusal>) -> Rejection {
     let waits = refusals.iter().filter_map(|refusal| match refusal {
         Refusal::Breaker { retry_after } | Refusal::Resting { retry_after, .. } => Some(*retry_after),
         Refusal::Full => Some(Duration::from_secs(1)),
@@ -176,9 +195,13 @@ pub(crate) fn nobody_healthy(refusals: Vec<Refusal>) -> Rejection {
     });
     let wait = waits.min().unwrap_or(Duration::from_secs(1));
     let throttled = |refusal: &Refusal| matches!(refusal, Refusal::Resting { class: "rate_limited", .. });
-    let unhealthy = |refusal: &&Refusal| matches!(refusal, Refusal::Breaker { .. } | Refusal::Resting { .. } | Refusal::Full);
+    let unhealthy =
+        |refusal: &&Refusal| matches!(refusal, Refusal::Breaker { .. } | Refusal::Resting { .. } | Refusal::Full);
     let mut rejection = if refusals.iter().filter(unhealthy).all(throttled) && refusals.iter().any(throttled) {
-        Rejection::new(RejectionCode::RateLimited, "Every deployment of this model is throttled by its vendor. Wait as long as Retry-After says.")
+        Rejection::new(
+            RejectionCode::RateLimited,
+            "Every deployment of this model is throttled by its vendor. Wait as long as Retry-After says.",
+        )
     } else {
         Rejection::new(
             RejectionCode::NoHealthyDeployment,

@@ -56,7 +56,14 @@ impl Settlement {
             denied_by: Vec::new(),
             policy,
         };
-        Self { state: Arc::clone(state), record: Some(Box::new(record)), began, attempt: None, serving: None, streaming: false }
+        Self {
+            state: Arc::clone(state),
+            record: Some(Box::new(record)),
+            began,
+            attempt: None,
+            serving: None,
+            streaming: false,
+        }
     }
 
     /// Changes the record, as long as it is open.
@@ -97,8 +104,7 @@ impl Settlement {
 
     pub(crate) fn begin_attempt(&mut self, deployment: &Deployment) {
         let deployment = Arc::clone(&deployment.id);
-        self.attempt =
-            Some(Attempt { deployment, began: Instant::now(), first_content: None, status: 0, sent: false });
+        self.attempt = Some(Attempt { deployment, began: Instant::now(), first_content: None, status: 0, sent: false });
     }
 
     /// Response headers came: whatever happens now, the vendor had the request.

@@ -138,6 +138,12 @@ impl<'a> Object<'a> {
 fn string(out: &mut Vec<u8>, text: &str) {
     let text = text.get(..text.floor_char_boundary(FOREIGN_BYTES)).unwrap_or_default();
     out.push(b'"');
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+        // names of the config and our own words: nothing to escape
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     for character in text.chars() {
         match character {
             '"' => out.extend_from_slice(b"\\\""),

@@ -76,7 +76,10 @@ async fn probe(state: &State, world: &World, connections: &Connections, pool: &P
     let paid = pool.probe.kind == ProbeKind::Paid && !health.is_closed();
     let request = if paid { paid_call(deployment) } else { free_listing(deployment) };
     let Some(result) = ask(state, connections, deployment, request).await else { return };
-    state.sink.emit(Event::Probe { node: Arc::clone(&health.host.key), failure: result.as_ref().err().map(|failure| failure.kind) });
+    state.sink.emit(Event::Probe {
+        node: Arc::clone(&health.host.key),
+        failure: result.as_ref().err().map(|failure| failure.kind),
+    });
     learn(state, pool, health, paid, &result);
 }
 

@@ -184,7 +184,14 @@ impl Breaker {
     }
 
     /// Takes in how an attempt ended. `jitter` is a factor around one that spreads the trials of many breakers.
-    pub fn learn(&mut self, lesson: Lesson, trial: bool, now: Moment, settings: &BreakerSettings, jitter: f64) -> Option<Transition> {
+    pub fn learn(
+        &mut self,
+        lesson: Lesson,
+        trial: bool,
+        now: Moment,
+        settings: &BreakerSettings,
+        jitter: f64,
+    ) -> Option<Transition> {
         if trial {
             self.trial_out = false;
         }
@@ -388,7 +395,16 @@ mod tests {
         check(
             &[
                 &opened[..],
-                &[(4.9, "refused"), (5.1, "trial"), (5.1, "refused"), (5.2, "+ok"), (5.2, "trial"), (5.3, "+ok"), (5.3, "free"), (5.3, "free")],
+                &[
+                    (4.9, "refused"),
+                    (5.1, "trial"),
+                    (5.1, "refused"),
+                    (5.2, "+ok"),
+                    (5.2, "trial"),
+                    (5.3, "+ok"),
+                    (5.3, "free"),
+                    (5.3, "free"),
+                ],
             ]
             .concat(),
         );
@@ -397,13 +413,18 @@ mod tests {
     #[test]
     fn f_099_a_trial_without_verdict_gives_the_permit_back() {
         let opened = [(0.0, "hard"); 5];
-        check(&[&opened[..], &[(5.1, "trial"), (5.2, "+neutral"), (5.2, "trial"), (5.3, "+hard"), (5.4, "refused")]].concat());
+        check(
+            &[&opened[..], &[(5.1, "trial"), (5.2, "+neutral"), (5.2, "trial"), (5.3, "+hard"), (5.4, "refused")]]
+                .concat(),
+        );
     }
 
     #[test]
     fn backs_off_but_is_tried_again_within_a_quarter_minute_early_in_an_outage() {
         let mut breaker = Breaker::default();
-        (0..5).for_each(|_| drop(breaker.learn(Lesson::Hard, false, at(0.0), &SETTINGS, 1.0)));
+        for _ in 0..5 {
+            breaker.learn(Lesson::Hard, false, at(0.0), &SETTINGS, 1.0);
+        }
         let mut now = 0.0;
         let mut waits = Vec::new();
         for _ in 0..5 {
@@ -423,7 +444,12 @@ mod tests {
             let start = f64::from(opening) * 30.0;
             story.extend([(start, "hard"); 5]);
             if opening < 2 {
-                story.extend([(start + 21.0, "trial"), (start + 21.0, "+ok"), (start + 21.1, "trial"), (start + 21.1, "+ok")]);
+                story.extend([
+                    (start + 21.0, "trial"),
+                    (start + 21.0, "+ok"),
+                    (start + 21.1, "trial"),
+                    (start + 21.1, "+ok"),
+                ]);
             }
         }
         story.extend([(60.0 + 50.0, "refused"), (60.0 + 61.0, "trial")]);

@@ -66,7 +66,14 @@ impl Node {
         self.lock().resting = Some((class, until));
     }
 
-    fn learn(&self, lesson: Lesson, trial: bool, now: Moment, settings: &BreakerSettings, jitter: f64) -> Option<Transition> {
+    fn learn(
+        &self,
+        lesson: Lesson,
+        trial: bool,
+        now: Moment,
+        settings: &BreakerSettings,
+        jitter: f64,
+    ) -> Option<Transition> {
         self.lock().breaker.learn(lesson, trial, now, settings, jitter)
     }
 
@@ -132,7 +139,8 @@ impl DeploymentHealth {
         if let Some(resting) = self.all().into_iter().find_map(|node| node.rests(now)) {
             return Some(resting);
         }
-        let open = [&self.deployment, &self.host].into_iter().filter_map(|node| node.lock().breaker.refuses_for(now)).max();
+        let open =
+            [&self.deployment, &self.host].into_iter().filter_map(|node| node.lock().breaker.refuses_for(now)).max();
         if let Some(retry_after) = open {
             return Some(Refusal::Breaker { retry_after });
         }
@@ -248,7 +256,14 @@ impl Health {
     }
 
     /// Takes note of how a probe ended. A free one speaks for the host and the credential alone.
-    pub fn probed(&self, of: &DeploymentHealth, settings: &BreakerSettings, now: Moment, paid: bool, failure: Option<&Failure>) {
+    pub fn probed(
+        &self,
+        of: &DeploymentHealth,
+        settings: &BreakerSettings,
+        now: Moment,
+        paid: bool,
+        failure: Option<&Failure>,
+    ) {
         let Some(failure) = failure else {
             self.learn(&of.host, Lesson::Success, false, now, settings);
             if paid {

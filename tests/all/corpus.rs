@@ -1,5 +1,5 @@
 //! Translation over recorded traffic: the shipped selection, and the whole collection where it lies beside the clone
-//! (`../shared/vendor-traffic`, or the folder that `BACKSTAY_TRAFFIC` names).
+//! (`../shared/vendor-traffic`, or the folder that `BACKSTAY_RECORDINGS` names).
 
 mod grammar;
 mod recordings;
@@ -102,8 +102,8 @@ fn a_call_crosses_whole_or_is_refused_by_name() {
             .unwrap_or_else(|rejection| panic!("{}: {}", recording.id, rejection.message));
         assert_eq!(shared::call(&crossed), shared::call(&call), "{}", recording.id);
     }
-    println!("{told:?}");
-    assert!(told["crossed"] > 100, "{told:?}");
+    // Of the shipped selection alone, which is rich in what only one dialect knows.
+    assert!(told["crossed"] > 80, "{told:?}");
 }
 
 #[test]

@@ -46,7 +46,7 @@ async fn raw(proxy: &Proxy, headers: &str, body: &[u8]) -> String {
 
 #[tokio::test]
 async fn f_040_a_body_over_the_limit_is_refused_before_it_is_read() {
-    let proxy = Plan::of(&[("only", Dialect::OpenaiChat)]).with("[server]\nmax_body = \"64KiB\"").start().await;
+    let proxy = Plan::of(&[("only", Dialect::OpenaiChat)]).server("max_body = \"64KiB\"").start().await;
     let declared = raw(&proxy, "content-length: 1073741824", b"{").await;
     let endless = [b"10000\r\n".to_vec(), vec![b' '; 0x10000], b"\r\n".to_vec()].concat().repeat(2);
     let chunked = raw(&proxy, "transfer-encoding: chunked", &endless).await;

@@ -41,14 +41,18 @@ async fn check(dialect: Dialect, fault: Fault, classes: &[&str]) -> Proxy {
     }
     let lines = proxy.log.wait_for(2).await;
     let failed = |line: &Value| -> Vec<String> {
-        let classes = line["attempts"].as_array().unwrap().iter().map(|attempt| attempt["class"].as_str().unwrap().to_owned());
+        let classes =
+            line["attempts"].as_array().unwrap().iter().map(|attempt| attempt["class"].as_str().unwrap().to_owned());
         classes.filter(|class| class != "ok").collect()
     };
     // after the first the vendor may rest, and the second call then goes elsewhere at once
     assert!(!failed(&lines[0]).is_empty(), "{fault}: {}", lines[0]);
     for line in &lines {
         let failed = failed(line);
-        assert!(failed.iter().all(|class| classes.contains(&class.as_str())), "{fault}: {failed:?} instead of {classes:?}");
+        assert!(
+            failed.iter().all(|class| classes.contains(&class.as_str())),
+            "{fault}: {failed:?} instead of {classes:?}"
+        );
         assert_eq!(line["outcome"], "served");
     }
     proxy
@@ -97,7 +101,8 @@ async fn every_other_fault_before_content_is_unseen() {
             let proxy = Plan::two(dialect).start().await;
             proxy.vendors[0].set_fault(fault);
             let client = proxy.client();
-            let answer = if dialect == Dialect::OpenaiChat { client.chat(true).await } else { client.message(true).await };
+            let answer =
+                if dialect == Dialect::OpenaiChat { client.chat(true).await } else { client.message(true).await };
             assert_eq!((answer.status, answer.clean), (200, true), "{fault}: {}", answer.text());
             assert_eq!(answer.said(), proxy.vendors[1].text(), "{fault}");
         }
@@ -113,7 +118,8 @@ async fn f_022_a_pooled_connection_that_died_is_replaced_unseen() {
         assert_eq!((answer.status, answer.said()), (200, proxy.vendors[0].text()));
     }
     for line in proxy.log.wait_for(4).await {
-        let classes: Vec<&Value> = line["attempts"].as_array().unwrap().iter().map(|attempt| &attempt["class"]).collect();
+        let classes: Vec<&Value> =
+            line["attempts"].as_array().unwrap().iter().map(|attempt| &attempt["class"]).collect();
         assert!(classes.iter().all(|class| *class == "ok" || *class == "stale_conn"), "{classes:?}");
     }
 }
@@ -162,7 +168,10 @@ async fn the_log_tells_the_status_that_the_client_got() {
     for (calls, stream) in [(1, false), (2, true)] {
         let status = proxy.client().chat(stream).await.status;
         let line = proxy.log.wait_for(calls).await.pop().unwrap();
-        assert_eq!((line["status"].as_u64(), line["outcome"].as_str()), (Some(u64::from(status)), Some("no_healthy_deployment")));
+        assert_eq!(
+            (line["status"].as_u64(), line["outcome"].as_str()),
+            (Some(u64::from(status)), Some("no_healthy_deployment"))
+        );
     }
 }
 

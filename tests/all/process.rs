@@ -109,7 +109,7 @@ async fn prepared(words: usize) -> Prepared {
         setup
     };
     let plan = Plan::of(&[("only", Dialect::OpenaiChat)]).setup(0, slow).patient();
-    plan.with("[server]\ndrain_accept = \"200ms\"").prepare().await
+    plan.server("drain_accept = \"200ms\"").prepare().await
 }
 
 #[tokio::test]

@@ -7,7 +7,12 @@ use backstay::demo::vendor::{Fault, Setup};
 use backstay::dialect::Dialect;
 
 /// A stream of the client's dialect from one vendor of the same or the other dialect, with this fault.
-async fn streamed(client: Dialect, vendor: Dialect, fault: Fault, change: impl FnOnce(Setup) -> Setup) -> (Proxy, Answer) {
+async fn streamed(
+    client: Dialect,
+    vendor: Dialect,
+    fault: Fault,
+    change: impl FnOnce(Setup) -> Setup,
+) -> (Proxy, Answer) {
     let proxy = Plan::of(&[("only", vendor)]).setup(0, change).start().await;
     proxy.vendors[0].set_fault(fault);
     let answer = match client {
@@ -46,7 +51,11 @@ async fn breaks(fault: Fault, class: &str) {
             let said = answer.said();
             assert!(!said.is_empty() && proxy.vendors[0].text().starts_with(&said), "{case}");
             let line = &proxy.log.wait_for(1).await[0];
-            assert_eq!((line["outcome"].as_str(), line["attempts"][0]["class"].as_str()), (Some("broken"), Some(class)), "{case}");
+            assert_eq!(
+                (line["outcome"].as_str(), line["attempts"][0]["class"].as_str()),
+                (Some("broken"), Some(class)),
+                "{case}"
+            );
         }
     }
 }
@@ -68,7 +77,11 @@ async fn is_whole(fault: Fault) {
 async fn f_046_an_error_after_content_is_told_and_breaks_the_connection() {
     for client in Dialect::ALL {
         let (_, answer) = streamed(client, client, Fault::ErrorAfterContent, |setup| setup).await;
-        assert!(!answer.clean && error_event(client, &answer) && !ends_with_terminator(client, &answer), "{}", answer.text());
+        assert!(
+            !answer.clean && error_event(client, &answer) && !ends_with_terminator(client, &answer),
+            "{}",
+            answer.text()
+        );
     }
 }
 
@@ -86,7 +99,11 @@ async fn f_047_a_body_that_ends_with_its_connection_proves_nothing() {
             setup
         };
         let (_, answer) = streamed(client, client, Fault::CutClose, until_close).await;
-        assert!(!answer.clean && error_event(client, &answer) && !ends_with_terminator(client, &answer), "{}", answer.text());
+        assert!(
+            !answer.clean && error_event(client, &answer) && !ends_with_terminator(client, &answer),
+            "{}",
+            answer.text()
+        );
     }
 }
 
@@ -134,7 +151,11 @@ async fn f_054_a_live_stream_has_no_total_limit() {
     };
     let proxy = Plan::of(&[("only", Dialect::OpenaiChat)]).setup(0, slow).start().await;
     let answer = proxy.client().chat(true).await;
-    assert_eq!((answer.clean, answer.said()), (true, proxy.vendors[0].text()), "2.4 s is longer than every limit of this pool");
+    assert_eq!(
+        (answer.clean, answer.said()),
+        (true, proxy.vendors[0].text()),
+        "2.4 s is longer than every limit of this pool"
+    );
 }
 
 #[tokio::test]
@@ -166,7 +187,7 @@ async fn f_057_the_first_terminator_ends_the_answer() {
 
 #[tokio::test]
 async fn a_held_answer_keeps_the_client_awake_and_fails_over_unseen() {
-    let proxy = Plan::two(Dialect::Anthropic).with("[server]\nping_after = \"100ms\"").start().await;
+    let proxy = Plan::two(Dialect::Anthropic).server("ping_after = \"100ms\"").start().await;
     proxy.vendors[0].set_fault(Fault::Silence);
     let answer = proxy.client().message(true).await;
     assert!(answer.text().starts_with("event: ping"), "{}", answer.text());

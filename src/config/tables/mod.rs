@@ -98,6 +98,8 @@ section! {
     Server {
         /// Largest request body.
         max_body: Option<At<ByteSize>>,
+        /// Largest answer of a vendor that is not streamed.
+        max_answer: Option<At<ByteSize>>,
         /// Most header lines of a request.
         max_headers: Option<At<u32>>,
         /// Largest head of a request: request line and headers together.

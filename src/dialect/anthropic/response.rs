@@ -18,7 +18,7 @@ use serde::Serialize;
 /// [`FailureKind::Malformed`] where the body is no answer of this dialect.
 pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
     let malformed = || Failure::new(FailureKind::Malformed, Phase::Headers, "not_the_dialect");
-    let answer: Answer<'_> = read_known(body).ok_or_else(|| malformed())?;
+    let answer: Answer<'_> = read_known(body).ok_or_else(malformed)?;
     let is_message = answer.kind.is_some_and(|Text(kind)| kind == "message");
     let content = answer.content.filter(|_| is_message).ok_or_else(malformed)?;
     let parts = content.into_iter().map(read_block).collect::<Result<Vec<Part>, _>>().map_err(|_| malformed())?;

@@ -3,7 +3,7 @@
 use crate::call::usage::Usage;
 use crate::dialect::json::syntax::Visitor;
 use crate::dialect::json::value::Value;
-use crate::dialect::seen::{Glance, Mark, Noted};
+use crate::dialect::seen::{Glance, Mark, Noted, Told};
 
 /// Stop reasons that explain an answer with nothing in it.
 pub(in crate::dialect) const EXCUSES: &[&str] =
@@ -34,15 +34,17 @@ pub(in crate::dialect) fn event(noted: &mut Noted, event: Value<'_>) -> Mark {
         Some("message_start") => {
             noted.opened = 1;
             if let Some(message) = event.get("message") {
-                note_head(noted, message);
+                let [model, usage] = message.pick(["model", "usage"]);
+                note_head(noted, model, usage);
             }
         }
         Some("content_block_start") => note_block(noted, event.get("content_block")),
         Some("content_block_delta") => note_block(noted, event.get("delta")),
         Some("content_block_stop") => noted.in_tool_call = false,
         Some("message_delta") => {
-            note_head(noted, event);
-            if event.get("delta").is_some_and(|delta| note_stop(noted, delta)) {
+            let [usage, delta] = event.pick(["usage", "delta"]);
+            note_head(noted, None, usage);
+            if note_stop(noted, delta.and_then(|delta| delta.get("stop_reason"))) {
                 noted.finished = 1;
             }
         }
@@ -56,28 +58,32 @@ pub(in crate::dialect) fn event(noted: &mut Noted, event: Value<'_>) -> Mark {
     }
 }
 
-/// Reads a whole answer; false if it is none.
-pub(in crate::dialect) fn reply(noted: &mut Noted, answer: Value<'_>) -> bool {
-    let Some(content) = answer.get("content").filter(|content| content.is_array()) else { return false };
-    note_head(noted, answer);
-    note_stop(noted, answer);
+/// Reads a whole answer.
+pub(in crate::dialect) fn reply(noted: &mut Noted, answer: Value<'_>) -> Told {
+    let [error, content, model, usage, stop] = answer.pick(["error", "content", "model", "usage", "stop_reason"]);
+    if error.is_some() {
+        return Told::Error;
+    }
+    let Some(content) = content.filter(|content| content.is_array()) else { return Told::Nothing };
+    note_head(noted, model, usage);
+    note_stop(noted, stop);
     for block in content.elements() {
         note_block(noted, Some(block));
     }
-    true
+    Told::Answer
 }
 
-fn note_head(noted: &mut Noted, message: Value<'_>) {
+fn note_head(noted: &mut Noted, model: Option<Value<'_>>, told: Option<Value<'_>>) {
     if noted.model.is_none() {
-        noted.model = message.get("model").and_then(Value::text).filter(|model| !model.is_empty()).map(Into::into);
+        noted.model = model.and_then(Value::text).filter(|model| !model.is_empty()).map(Into::into);
     }
-    if let Some(told) = message.get("usage").map(usage) {
+    if let Some(told) = told.map(usage) {
         noted.usage = Some(noted.usage.map_or(told, |known| larger(known, told)));
     }
 }
 
-fn note_stop(noted: &mut Noted, delta: Value<'_>) -> bool {
-    let reason = delta.get("stop_reason").and_then(Value::text);
+fn note_stop(noted: &mut Noted, reason: Option<Value<'_>>) -> bool {
+    let reason = reason.and_then(Value::text);
     let stopped = reason.is_some();
     noted.finish = reason.map(Into::into).or_else(|| noted.finish.take());
     stopped
@@ -101,13 +107,19 @@ fn note_block(noted: &mut Noted, block: Option<Value<'_>>) {
 
 /// Usage: the input's count excludes what was read from and written to the cache.
 pub(in crate::dialect) fn usage(usage: Value<'_>) -> Usage {
-    let count = |name| usage.get(name).and_then(Value::count).unwrap_or_default();
-    let details = usage.get("output_tokens_details");
+    let [fresh, cached, written, output, details] = usage.pick([
+        "input_tokens",
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+        "output_tokens",
+        "output_tokens_details",
+    ]);
+    let count = |value: Option<Value<'_>>| value.and_then(Value::count).unwrap_or_default();
     Usage {
-        fresh: count("input_tokens"),
-        cached: count("cache_read_input_tokens"),
-        written: count("cache_creation_input_tokens"),
-        output: count("output_tokens"),
+        fresh: count(fresh),
+        cached: count(cached),
+        written: count(written),
+        output: count(output),
         reasoning: details.and_then(|details| details.get("thinking_tokens")?.count()).unwrap_or_default(),
     }
 }

@@ -85,6 +85,26 @@ impl<'a> Value<'a> {
     pub fn get(self, name: &str) -> Option<Self> {
         self.members().find(|(found, value)| found == name && !value.is_null()).map(|(_, value)| value)
     }
+
+    /// For each of these names the first member that is not `null`, in one walk through the object.
+    #[must_use]
+    pub fn pick<const N: usize>(self, names: [&str; N]) -> [Option<Self>; N] {
+        let mut picked = [None; N];
+        let mut missing = N;
+        for (found, value) in self.members() {
+            let slot = names.iter().zip(&mut picked).find(|(name, slot)| slot.is_none() && **name == found);
+            if let Some((_, slot)) = slot
+                && !value.is_null()
+            {
+                *slot = Some(value);
+                missing -= 1;
+                if missing == 0 {
+                    break;
+                }
+            }
+        }
+        picked
+    }
 }
 
 /// What a string means that is written so between its quotes.
@@ -172,6 +192,8 @@ mod tests {
         assert_eq!(value.get("no").and_then(Value::count), None);
         assert_eq!(value.get("no").and_then(Value::number), Some(-1.0));
         assert!(value.get("absent").is_none());
+        let [no, absent, first] = value.pick(["no", "absent", "a"]).map(|value| value.map(Value::raw));
+        assert_eq!((no, absent, first.map(<[u8]>::len)), (Some(b"-1".as_slice()), None, Some(32)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::call::usage::Usage;
 use crate::dialect::json::syntax::Visitor;
 use crate::dialect::json::value::Value;
-use crate::dialect::seen::{Glance, Mark, Noted};
+use crate::dialect::seen::{Glance, Mark, Noted, Told};
 
 /// Finish reasons that explain an answer with nothing in it.
 pub(in crate::dialect) const EXCUSES: &[&str] = &["length", "content_filter", "tool_calls", "function_call"];
@@ -33,45 +33,51 @@ impl Visitor for Look<'_> {
 
 /// Reads a chunk.
 pub(in crate::dialect) fn chunk(noted: &mut Noted, chunk: Value<'_>) -> Mark {
-    note_head(noted, chunk);
+    let [listed, model, usage, groq] = chunk.pick(["choices", "model", "usage", "x_groq"]);
+    note_head(noted, model, usage.or_else(|| groq?.get("usage")));
     let mut choices = 0;
-    for choice in chunk.get("choices").into_iter().flat_map(Value::elements) {
+    for choice in listed.into_iter().flat_map(Value::elements) {
         choices += 1;
-        let index = choice.get("index").and_then(Value::count).unwrap_or_default().min(63);
+        let [index, delta, message, finish] = choice.pick(["index", "delta", "message", "finish_reason"]);
+        let index = index.and_then(Value::count).unwrap_or_default().min(63);
         noted.opened |= 1 << index;
-        note_message(noted, choice.get("delta").or_else(|| choice.get("message")));
-        if note_finish(noted, choice) {
+        note_message(noted, delta.or(message));
+        if note_finish(noted, finish) {
             noted.finished |= 1 << index;
         }
     }
     match (noted.bears, choices) {
         (true, _) => Mark::Content,
-        (false, 0) if chunk.get("usage").is_some() => Mark::Usage,
+        (false, 0) if usage.is_some() => Mark::Usage,
         (false, _) => Mark::Quiet,
     }
 }
 
-/// Reads a whole answer; false if it is none.
-pub(in crate::dialect) fn reply(noted: &mut Noted, answer: Value<'_>) -> bool {
-    let Some(choices) = answer.get("choices").filter(|choices| choices.is_array()) else { return false };
-    note_head(noted, answer);
-    for choice in choices.elements() {
-        note_message(noted, choice.get("message"));
-        note_finish(noted, choice);
+/// Reads a whole answer.
+pub(in crate::dialect) fn reply(noted: &mut Noted, answer: Value<'_>) -> Told {
+    let [error, choices, model, usage, groq] = answer.pick(["error", "choices", "model", "usage", "x_groq"]);
+    if error.is_some() {
+        return Told::Error;
     }
-    true
+    let Some(choices) = choices.filter(|choices| choices.is_array()) else { return Told::Nothing };
+    note_head(noted, model, usage.or_else(|| groq?.get("usage")));
+    for choice in choices.elements() {
+        let [message, finish] = choice.pick(["message", "finish_reason"]);
+        note_message(noted, message);
+        note_finish(noted, finish);
+    }
+    Told::Answer
 }
 
-fn note_head(noted: &mut Noted, answer: Value<'_>) {
+fn note_head(noted: &mut Noted, model: Option<Value<'_>>, told: Option<Value<'_>>) {
     if noted.model.is_none() {
-        noted.model = answer.get("model").and_then(Value::text).filter(|model| !model.is_empty()).map(Into::into);
+        noted.model = model.and_then(Value::text).filter(|model| !model.is_empty()).map(Into::into);
     }
-    let told = answer.get("usage").or_else(|| answer.get("x_groq")?.get("usage"));
     noted.usage = told.and_then(usage).or(noted.usage);
 }
 
-fn note_finish(noted: &mut Noted, choice: Value<'_>) -> bool {
-    let finish = choice.get("finish_reason").and_then(Value::text).filter(|finish| !finish.is_empty());
+fn note_finish(noted: &mut Noted, reason: Option<Value<'_>>) -> bool {
+    let finish = reason.and_then(Value::text).filter(|finish| !finish.is_empty());
     let finished = finish.is_some();
     noted.finish = finish.map(Into::into).or_else(|| noted.finish.take());
     finished
@@ -99,15 +105,22 @@ fn note_message(noted: &mut Noted, message: Option<Value<'_>>) {
 ///
 /// xAI alone counts reasoning beside the answer, which its total shows (recording 609ee901abf98e02).
 pub(in crate::dialect) fn usage(usage: Value<'_>) -> Option<Usage> {
-    let count = |value: Option<Value<'_>>, name| value?.get(name)?.count();
-    let all = Some(usage);
-    let prompt = count(all, "prompt_tokens")?;
-    let answer = count(all, "completion_tokens").unwrap_or_default();
-    let details = usage.get("prompt_tokens_details");
-    let cached = count(details, "cached_tokens").or_else(|| count(all, "prompt_cache_hit_tokens")).unwrap_or_default();
-    let written = count(details, "cache_write_tokens").unwrap_or_default();
-    let reasoning = count(usage.get("completion_tokens_details"), "reasoning_tokens").unwrap_or_default();
-    let apart = count(all, "total_tokens") == prompt.checked_add(answer)?.checked_add(reasoning);
+    let count = |value: Option<Value<'_>>| value?.count();
+    let [prompt, answer, total, details, answer_details, hits] = usage.pick([
+        "prompt_tokens",
+        "completion_tokens",
+        "total_tokens",
+        "prompt_tokens_details",
+        "completion_tokens_details",
+        "prompt_cache_hit_tokens",
+    ]);
+    let prompt = count(prompt)?;
+    let answer = count(answer).unwrap_or_default();
+    let [cached, written] = details.map_or([None; 2], |details| details.pick(["cached_tokens", "cache_write_tokens"]));
+    let cached = count(cached).or_else(|| count(hits)).unwrap_or_default();
+    let written = count(written).unwrap_or_default();
+    let reasoning = answer_details.and_then(|details| details.get("reasoning_tokens")?.count()).unwrap_or_default();
+    let apart = count(total) == prompt.checked_add(answer)?.checked_add(reasoning);
     let output = if apart { answer.saturating_add(reasoning) } else { answer };
     let cached = cached.min(prompt);
     let written = written.min(prompt - cached);

@@ -124,6 +124,7 @@ impl Compiler<'_> {
         }
         let bounds = Bounds {
             max_body_bytes: size!(max_body, defaults::MAX_BODY_BYTES),
+            max_answer_bytes: size!(max_answer, defaults::MAX_ANSWER_BYTES),
             max_headers: bound!(max_headers, defaults::MAX_HEADERS) as usize,
             max_head_bytes: size!(max_head, defaults::MAX_HEAD_BYTES) as usize,
             max_path_bytes: size!(max_path, defaults::MAX_PATH_BYTES) as usize,
@@ -152,7 +153,8 @@ impl Compiler<'_> {
 fn shuts_out(bounds: &Bounds) -> bool {
     let counts = [bounds.max_headers, bounds.max_head_bytes, bounds.max_path_bytes, bounds.max_connections];
     let times = [bounds.handshake, bounds.head, bounds.body, bounds.idle, bounds.write, bounds.ping_after];
-    let nothing_fits = bounds.max_body_bytes == 0 || bounds.max_streams == 0 || counts.contains(&0);
+    let nothing_fits =
+        bounds.max_body_bytes == 0 || bounds.max_answer_bytes == 0 || bounds.max_streams == 0 || counts.contains(&0);
     nothing_fits || times.iter().any(|time| time.is_zero())
 }
 

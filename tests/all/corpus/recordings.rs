@@ -17,7 +17,7 @@ pub(super) struct Recording {
 pub(super) fn answered() -> impl Iterator<Item = Recording> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let beside =
-        std::env::var_os("BACKSTAY_TRAFFIC").map_or_else(|| here.join("../shared/vendor-traffic"), PathBuf::from);
+        std::env::var_os("BACKSTAY_RECORDINGS").map_or_else(|| here.join("../shared/vendor-traffic"), PathBuf::from);
     [here.join("tests/recordings"), beside]
         .into_iter()
         .filter(|folder| folder.is_dir())

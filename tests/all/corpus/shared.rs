@@ -18,11 +18,14 @@ enum Said {
     ToolResult(String, String),
 }
 
+/// A tool's name, description, schema and strictness.
+type SharedTool = (String, Option<String>, Option<Value>, Option<bool>);
+
 #[derive(Debug, PartialEq)]
 pub(super) struct SharedCall {
     system: Vec<String>,
     said: Vec<Said>,
-    tools: Vec<(String, Option<String>, Option<Value>, Option<bool>)>,
+    tools: Vec<SharedTool>,
     tool_choice: ToolChoice,
     one_tool_at_a_time: bool,
     max_tokens: u64,
@@ -111,8 +114,6 @@ fn text(parts: &[Part]) -> String {
         .collect()
 }
 
-type SharedTool = (String, Option<String>, Option<Value>, Option<bool>);
-
 fn tool(tool: &Tool) -> Option<SharedTool> {
     let Tool::Function(function) = tool else { return None };
     let nothing = value(r#"{"type":"object","properties":{}}"#);
@@ -131,7 +132,6 @@ pub(super) struct SharedReply {
     model: String,
     thoughts: String,
     text: String,
-    refused: bool,
     tool_calls: Vec<(String, String, Value)>,
     finish: String,
     usage: Usage,
@@ -144,7 +144,6 @@ pub(super) fn reply(reply: &Reply, dialect: Dialect) -> SharedReply {
         model: reply.model.clone(),
         thoughts: String::new(),
         text: String::new(),
-        refused: matches!(reply.finish, Finish::Refusal(_)),
         tool_calls: Vec::new(),
         finish: finish(&reply.finish, dialect),
         usage: reply.usage.unwrap_or_default(),

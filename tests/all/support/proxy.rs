@@ -30,6 +30,7 @@ pub(crate) struct Plan {
     regions: Vec<&'static str>,
     pool: String,
     keys: String,
+    server: String,
     more: String,
     files: Vec<(String, String)>,
 }
@@ -37,10 +38,16 @@ pub(crate) struct Plan {
 impl Plan {
     /// One pool `smart` over vendors of these names and dialects, in this order.
     pub(crate) fn of(vendors: &[(&str, Dialect)]) -> Self {
+        let setup = |dialect| {
+            let mut setup = Setup::new(dialect);
+            setup.script.oversize_bytes = 2 << 20;
+            setup
+        };
         let regions = vec!["us"; vendors.len()];
-        let vendors = vendors.iter().map(|(name, dialect)| ((*name).to_owned(), Setup::new(*dialect))).collect();
+        let vendors = vendors.iter().map(|(name, dialect)| ((*name).to_owned(), setup(*dialect))).collect();
         let keys = "[key.app]\nsecret = { file = \"secrets/app\" }\nresidency = \"any\"\ndata = []\n".to_owned();
-        Self { vendors, regions, pool: TIMEOUTS.to_owned(), keys, more: String::new(), files: Vec::new() }
+        let server = "max_answer = \"1MiB\"\n".to_owned();
+        Self { vendors, regions, pool: TIMEOUTS.to_owned(), keys, server, more: String::new(), files: Vec::new() }
     }
 
     /// Two vendors `first` and `second` of one dialect.
@@ -77,6 +84,13 @@ impl Plan {
     pub(crate) fn key(mut self, lines: &str) -> Self {
         self.keys.push_str(lines);
         self.keys.push('\n');
+        self
+    }
+
+    /// Adds lines to the server's table.
+    pub(crate) fn server(mut self, lines: &str) -> Self {
+        self.server.push_str(lines);
+        self.server.push('\n');
         self
     }
 
@@ -131,10 +145,11 @@ impl Plan {
             vendors.push(vendor);
         }
         config.push_str(&format!(
-            "[pool.smart]\ndeployments = [{}]\n{}\n\n{}\n{}",
+            "[pool.smart]\ndeployments = [{}]\n{}\n\n{}\n[server]\n{}\n{}",
             deployments.join(", "),
             self.pool,
             self.keys,
+            self.server,
             self.more
         ));
         write(root, "backstay.toml", &config);
