@@ -68,7 +68,7 @@ async fn two_thousand_calls_succeed_while_one_of_two_vendors_is_flaky() {
         resting.contains(fault)
     };
     let failed = storm(Fault::before_content().filter(|fault| !rests(fault)).collect()).await;
-    assert!(failed > 200, "{failed} failures are no storm");
+    assert!(failed > 50, "{failed} failures are no storm");
 }
 
 /// Calls, streamed and not, until enough were made by all.
