@@ -23,8 +23,6 @@ pub enum RejectionCode {
     RequestTimeout,
     /// An encoding that we do not read.
     UnsupportedEncoding,
-    /// The `Host` names somebody else.
-    Misdirected,
     /// Policy leaves no deployment.
     PolicyDenied,
     /// No deployment of the pool can do what the call needs.
@@ -62,7 +60,6 @@ impl RejectionCode {
             Self::RequestTooLarge => "request_too_large",
             Self::RequestTimeout => "request_timeout",
             Self::UnsupportedEncoding => "unsupported_encoding",
-            Self::Misdirected => "misdirected_request",
             Self::PolicyDenied => "policy_denied",
             Self::NoCapableDeployment => "no_capable_deployment",
             Self::NoHealthyDeployment => "no_healthy_deployment",
@@ -88,7 +85,6 @@ impl RejectionCode {
             Self::RequestTooLarge => 413,
             Self::RequestTimeout => 408,
             Self::UnsupportedEncoding => 415,
-            Self::Misdirected => 421,
             Self::PolicyDenied => 403,
             Self::RateLimited => 429,
             Self::NoHealthyDeployment | Self::Overloaded => 503,
@@ -109,7 +105,6 @@ impl RejectionCode {
             | Self::InvalidRequest
             | Self::RequestTooLarge
             | Self::UnsupportedEncoding
-            | Self::Misdirected
             | Self::PolicyDenied
             | Self::NoCapableDeployment
             | Self::DeadlineExceeded
@@ -171,6 +166,8 @@ pub struct Rejection {
     pub message: String,
     /// The parameter at fault, such as `model`.
     pub param: Option<&'static str>,
+    /// Our own limit that stood in the way, by its name.
+    pub limit: Option<&'static str>,
     /// The smallest honest wait.
     pub retry_after: Option<Duration>,
     /// Why each deployment of the pool was refused, without its name.
@@ -183,7 +180,15 @@ impl Rejection {
     /// A rejection with a code and a message.
     #[must_use]
     pub fn new(code: RejectionCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), param: None, retry_after: None, refusals: Vec::new(), said: None }
+        Self {
+            code,
+            message: message.into(),
+            param: None,
+            limit: None,
+            retry_after: None,
+            refusals: Vec::new(),
+            said: None,
+        }
     }
 
     /// The HTTP status: the vendor's where it speaks, else the code's.
@@ -199,6 +204,13 @@ impl Rejection {
     #[must_use]
     pub const fn param(mut self, param: &'static str) -> Self {
         self.param = Some(param);
+        self
+    }
+
+    /// The same rejection that names our limit.
+    #[must_use]
+    pub const fn limit(mut self, limit: &'static str) -> Self {
+        self.limit = Some(limit);
         self
     }
 

@@ -40,7 +40,7 @@ pub(crate) struct Admitted {
     pub(crate) ask: Ask,
     pub(crate) ceiling: Ceiling,
     pub(crate) fallback: bool,
-    /// Held to the exchange's end.
+    /// Held to the exchange's end, by its drop.
     _place: Option<Place>,
 }
 
@@ -99,6 +99,7 @@ pub(crate) fn admit(
                 reached.limit
             ),
         )
+        .limit(reached.limit)
         .retry_after(reached.retry_after)
     })?;
     Ok(Admitted { key, pool, ask, ceiling, fallback: !headers.contains_key(NO_FALLBACK), _place: place })

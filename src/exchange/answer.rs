@@ -86,7 +86,10 @@ pub(crate) fn reject(
     jitter: f64,
 ) -> Response<Answer> {
     let body = error::body(dialect, rejection, &settlement.request_id());
-    settlement.note(|record| record.bytes_out = body.len() as u64);
+    settlement.note(|record| {
+        record.status = rejection.status();
+        record.bytes_out = body.len() as u64;
+    });
     let status = StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = whole(&settlement, status, body);
     let headers = response.headers_mut();

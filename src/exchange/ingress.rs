@@ -6,7 +6,7 @@ use crate::dialect::Dialect;
 use crate::dialect::scan::{Scan, ScanError, scan};
 use crate::exchange::body::{self, BodyBounds, BodyError};
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, HOST};
+use http::header::CONTENT_ENCODING;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
@@ -97,8 +97,11 @@ fn body_rejection(error: &BodyError, limits: &BodyBounds) -> Rejection {
         BodyError::TooLarge => Rejection::new(
             RejectionCode::RequestTooLarge,
             format!("The request's body is larger than the limit `max_body` of {} bytes.", limits.bytes),
-        ),
-        BodyError::TooSlow => Rejection::new(RejectionCode::RequestTimeout, "The request's body came too slowly."),
+        )
+        .limit("max_body"),
+        BodyError::TooSlow => {
+            Rejection::new(RejectionCode::RequestTimeout, "The request's body came too slowly.").limit("body")
+        }
         BodyError::Gone => {
             Rejection::new(RejectionCode::InvalidRequest, "The request's body ended before it was whole.")
         }
@@ -114,24 +117,8 @@ fn scan_rejection(error: ScanError) -> Rejection {
         Some(limit) => format!("{place}; the limit is `{limit}`."),
         None => format!("{place}."),
     };
-    let rejection = Rejection::new(RejectionCode::InvalidRequest, message);
-    match error.param {
-        Some(param) => rejection.param(param),
-        None => rejection,
-    }
-}
-
-/// Whether the request names one authority, and names it plainly. Which one does not matter: nothing is routed by it.
-pub(crate) fn authority_is_plain(parts: &Parts) -> bool {
-    let plain =
-        |text: &[u8]| !text.is_empty() && text.iter().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(b));
-    let mut hosts = parts.headers.get_all(HOST).iter();
-    match (parts.uri.authority(), hosts.next(), hosts.next()) {
-        (_, _, Some(_)) | (None, None, _) => false,
-        (Some(authority), None, _) => plain(authority.as_str().as_bytes()),
-        (None, Some(host), None) => plain(host.as_bytes()),
-        (Some(authority), Some(host), None) => {
-            plain(host.as_bytes()) && authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes())
-        }
-    }
+    let mut rejection = Rejection::new(RejectionCode::InvalidRequest, message);
+    rejection.param = error.param;
+    rejection.limit = error.limit;
+    rejection
 }

@@ -17,6 +17,7 @@ mod settle;
 
 pub use answer::{Answer, Broken};
 
+use crate::base::event::Event;
 use crate::base::rejection::{Rejection, RejectionCode};
 use crate::dialect::{Dialect, models};
 use crate::exchange::attempt::{Served, Work};
@@ -30,7 +31,6 @@ use crate::snapshot::key::Key;
 use crate::state::world::{State, World};
 use crate::upstream::Connections;
 use bytes::Bytes;
-use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -65,8 +65,7 @@ impl Exchanges {
         let route = ingress::route(&parts);
         let policy = Arc::clone(&world.snapshot.policy_digest);
         let settlement = Settlement::open(&self.state, began, route.dialect().name(), policy);
-        let opened = open(&world, &parts, certificate_names);
-        match opened {
+        match admit::key(&world.snapshot, &parts.headers, certificate_names) {
             Err(rejection) => self.reject(settlement, route.dialect(), &rejection),
             Ok(key) => match route {
                 Route::Models(dialect) => self.models(&world, settlement, &key, dialect),
@@ -197,17 +196,11 @@ impl Exchanges {
     }
 
     fn reject(&self, settlement: Settlement, dialect: Dialect, rejection: &Rejection) -> Response<Answer> {
+        if let Some(limit) = rejection.limit {
+            self.state.sink.emit(Event::LimitRejected { limit });
+        }
         answer::reject(settlement, dialect, rejection, self.state.random.around_one(WAIT_JITTER))
     }
-}
-
-/// Who calls, if the request is plain enough to be listened to.
-fn open(world: &World, parts: &Parts, certificate_names: &[String]) -> Result<Arc<Key>, Rejection> {
-    if !ingress::authority_is_plain(parts) {
-        let message = "The request must name one host, plainly, in Host or :authority.";
-        return Err(Rejection::new(RejectionCode::Misdirected, message));
-    }
-    admit::key(&world.snapshot, &parts.headers, certificate_names)
 }
 
 fn body_bounds(bounds: &Bounds) -> BodyBounds {

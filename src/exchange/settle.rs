@@ -159,8 +159,6 @@ impl Settlement {
             Some(_) => Outcome::VendorRefused,
             None => Outcome::Rejected(rejection.code.as_str()),
         };
-        let status = rejection.status();
-        self.note(|record| record.status = if record.status == 0 { status } else { record.status });
         self.close(outcome);
     }
 

@@ -1,6 +1,6 @@
 //! One access-log line: a JSON object that holds what an exchange did, and nothing of what was said in it.
 
-use crate::base::event::{AttemptRecord, ExchangeRecord, Tokens};
+use crate::base::event::{AttemptRecord, ExchangeRecord, Outcome, Tokens};
 use jiff::Timestamp;
 use std::io::Write;
 use std::time::Duration;
@@ -19,6 +19,9 @@ pub(super) fn write(out: &mut Vec<u8>, time: Timestamp, record: &ExchangeRecord)
     line.string("pool", &record.pool);
     line.optional_string("served_by", record.served_by.as_deref());
     line.string("outcome", record.outcome.label());
+    if let Outcome::ClientGone(phase) = record.outcome {
+        line.string("phase", phase.label());
+    }
     line.shown("status", record.status);
     line.shown("streamed", record.streamed);
     line.list("attempts", &record.attempts, attempt);
@@ -161,7 +164,7 @@ fn escape(out: &mut Vec<u8>, character: char) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::event::{GonePhase, Outcome};
+    use crate::base::event::GonePhase;
     use crate::base::failure::FailureKind;
     use crate::base::money::Microusd;
     use serde_json::{Value, json};
@@ -246,7 +249,7 @@ mod tests {
         };
         let (_, value) = line(&bare);
         assert_eq!(value["served_by"], Value::Null);
-        assert_eq!(value["outcome"], "client_gone");
+        assert_eq!((&value["outcome"], &value["phase"]), (&json!("client_gone"), &json!("wait")));
         assert!(value.get("tokens").is_none() && value.get("cost_usd").is_none());
     }
 

@@ -1,10 +1,12 @@
 //! Every metric that Backstay exports, and which event it counts. What an exchange counts is in `exchanges`.
 
 use crate::base::event::Event;
+use crate::config::defaults::{POLICY_DIRECTORY, PRICE_FILE};
 use crate::observe::exchanges::Exchanges;
 use crate::observe::families::{Counters, Gauges, counter, gauge};
 use crate::observe::process;
 use prometheus::{Error, IntCounter, IntGauge, Registry, TextEncoder};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The state of a breaker, as `backstay_breaker_state` shows it.
@@ -147,15 +149,15 @@ impl Metrics {
     }
 }
 
-/// The kind of file that the first diagnostic is about: a closed set, because a path is no label.
+/// The kind of file that the first error is about: a closed set, because a path is no label. Certificates and secrets count
+/// as config: the line that names them is where the error is.
 fn kind_of_file(diagnostics: &[String]) -> &'static str {
-    let place = diagnostics.first().and_then(|text| text.split(": ").next()).unwrap_or_default();
-    let named = |parts: &[&str]| parts.iter().any(|part| place.contains(part));
-    if named(&[".cedar", "policies/"]) {
+    let place = diagnostics.iter().find_map(|text| text.split_once(": error: ")).map_or("", |(place, _)| place);
+    let file = Path::new(place.trim_end_matches(|c: char| c == ':' || c.is_ascii_digit()));
+    let is_named = |name| file.file_name().is_some_and(|found| found == name);
+    if file.extension().is_some_and(|found| found == "cedar") || is_named(POLICY_DIRECTORY) {
         "policy"
-    } else if named(&[".pem", ".crt", ".key"]) {
-        "certificate"
-    } else if named(&["prices"]) {
+    } else if is_named(PRICE_FILE) {
         "prices"
     } else {
         "config"

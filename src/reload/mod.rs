@@ -4,20 +4,21 @@
 //! two levels up, so that the file's own name never appears. Any event means "maybe": the sources are read again, twice
 //! alike, so that a file that is still being written is not taken for what it will be, and compared by content.
 
-use crate::base::diagnostic::Diagnostic;
+use crate::base::diagnostic::{Diagnostic, Place};
 use crate::base::event::{Event, Sink};
 use crate::base::hash::Digest;
 use crate::config::load::load;
-use crate::config::sources::Sources;
+use crate::config::sources::{PolicySource, Sources};
 use crate::snapshot::Snapshot;
 use crate::snapshot::compile;
 use crate::state::clock::Clock;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
+use tokio::sync::watch;
 
 /// Files must have been quiet, and read alike, for so long.
 const QUIET: Duration = Duration::from_millis(100);
@@ -52,7 +53,7 @@ enum Call {
 #[derive(Clone)]
 pub struct Reloader {
     calls: Sender<Call>,
-    last: Arc<Mutex<Option<LastReload>>>,
+    last: watch::Receiver<Option<LastReload>>,
 }
 
 impl Reloader {
@@ -70,7 +71,15 @@ impl Reloader {
     /// How the last reload went, if there was one.
     #[must_use]
     pub fn last(&self) -> Option<LastReload> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.last.borrow().clone()
+    }
+
+    /// The same to wait on: it changes with every reload that was accepted or refused.
+    #[must_use]
+    pub fn outcomes(&self) -> watch::Receiver<Option<LastReload>> {
+        let mut outcomes = self.last.clone();
+        outcomes.mark_unchanged();
+        outcomes
     }
 }
 
@@ -98,17 +107,18 @@ pub fn watch(
     let watcher = watcher
         .inspect_err(|error| tracing::warn!(%error, "files cannot be watched and are read every 30 s; see fs.inotify.max_user_instances"))
         .ok();
-    let last = Arc::new(Mutex::new(None));
+    let (outcome, last) = watch::channel(None);
     let mut watch = Watch {
         config,
         watcher,
         watched: HashSet::new(),
         served: sources.digest(),
+        policies: folder(sources),
         refused: None,
         generation,
         sink,
         install,
-        last: Arc::clone(&last),
+        outcome,
     };
     watch.follow(sources);
     std::thread::Builder::new().name("reload".to_owned()).spawn(move || watch.run(&inbox))?;
@@ -121,12 +131,14 @@ struct Watch {
     watcher: Option<RecommendedWatcher>,
     watched: HashSet<PathBuf>,
     served: Digest,
+    /// The folder of the policies that serve, if they have one.
+    policies: Option<PathBuf>,
     /// What was refused last, so that it is said once.
     refused: Option<Vec<Diagnostic>>,
     generation: u64,
     sink: Arc<dyn Sink>,
     install: Install,
-    last: Arc<Mutex<Option<LastReload>>>,
+    outcome: watch::Sender<Option<LastReload>>,
 }
 
 /// Sources that were read twice alike, or what stands against them.
@@ -154,18 +166,27 @@ impl Watch {
 
     fn reload(&mut self, asked: bool) {
         let began = std::time::Instant::now();
+        let mut tried = None;
         loop {
             match self.read() {
                 Read::StillChanging if began.elapsed() < LONGEST_WAIT => {}
                 Read::StillChanging => return,
                 Read::Unchanged => {
-                    self.refused = None;
-                    if asked {
+                    if self.refused.take().is_some() {
+                        self.tell(true, self.served, &[]);
+                    } else if asked && tried.is_none() {
                         tracing::info!(generation = self.generation, "nothing has changed");
                     }
                     return;
                 }
-                Read::Changed(sources) => return self.compile(&sources),
+                Read::Changed(sources) if tried == Some(sources.digest()) => return,
+                Read::Changed(sources) => {
+                    tried = Some(sources.digest());
+                    // also what is refused: its correction may come in a folder that it is the first to name
+                    self.follow(&sources);
+                    self.compile(&sources);
+                    // what changed before its folder was watched made no event: read once more
+                }
                 Read::Wrong(diagnostics) => return self.refuse(diagnostics),
             }
         }
@@ -186,13 +207,19 @@ impl Watch {
     }
 
     fn compile(&mut self, sources: &Sources) {
+        if let (Some(folder), PolicySource::BuiltIn) = (&self.policies, &sources.policies) {
+            // the built-in policy may permit more than those that were written: losing them must not widen anything
+            let help = "put it back, or restart to serve the built-in base policy";
+            let gone = Diagnostic::error(Place::file(folder), "the folder of policies is gone").help(help);
+            return self.refuse(vec![gone]);
+        }
         match compile(sources, self.generation + 1, Clock::unix_seconds()) {
             Err(diagnostics) => self.refuse(diagnostics),
             Ok((snapshot, warnings)) => {
                 self.generation += 1;
                 self.served = sources.digest();
+                self.policies = folder(sources);
                 self.refused = None;
-                self.follow(sources);
                 let digest = snapshot.digest;
                 (self.install)(Arc::new(snapshot));
                 self.tell(true, digest, &warnings);
@@ -210,8 +237,7 @@ impl Watch {
 
     fn tell(&self, accepted: bool, digest: Digest, diagnostics: &[Diagnostic]) {
         let diagnostics: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(LastReload { at: SystemTime::now(), accepted, diagnostics: diagnostics.clone() });
+        let last = LastReload { at: SystemTime::now(), accepted, diagnostics: diagnostics.clone() };
         let digest = digest.short().into();
         self.sink.emit(Event::Reload {
             accepted,
@@ -219,6 +245,8 @@ impl Watch {
             digest,
             diagnostics: diagnostics.into(),
         });
+        // counted first: whoever waits for the outcome finds it in the metrics
+        self.outcome.send_replace(Some(last));
     }
 
     /// Watches the directories of these sources. One that cannot be watched is polled like all others.
@@ -240,6 +268,14 @@ impl Watch {
             }
         }
         self.watched = watched;
+    }
+}
+
+/// The folder that the policies come from.
+fn folder(sources: &Sources) -> Option<PathBuf> {
+    match &sources.policies {
+        PolicySource::BuiltIn => None,
+        PolicySource::Folder { path, .. } => Some(path.clone()),
     }
 }
 

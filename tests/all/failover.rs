@@ -160,6 +160,22 @@ async fn f_085_f_108_with_everybody_down_the_answer_is_a_503_that_says_when_to_c
 }
 
 #[tokio::test]
+async fn the_log_tells_the_status_that_the_client_got() {
+    let proxy = Plan::two(Dialect::OpenaiChat).start().await;
+    for vendor in &proxy.vendors {
+        vendor.set_fault(Fault::Status500);
+    }
+    for (calls, stream) in [(1, false), (2, true)] {
+        let status = proxy.client().chat(stream).await.status;
+        let line = proxy.log.wait_for(calls).await.pop().unwrap();
+        assert_eq!(
+            (line["status"].as_u64(), line["outcome"].as_str()),
+            (Some(u64::from(status)), Some("no_healthy_deployment"))
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_the_vendor_finds_wrong_with_the_request_is_told_and_tried_nowhere_else() {
     let proxy = Plan::two(Dialect::OpenaiChat).start().await;
     proxy.vendors[0].set_fault(Fault::Status400);

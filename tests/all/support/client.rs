@@ -1,15 +1,17 @@
 //! A client over TLS that sees what an SDK would, and how the connection ended.
 
-use backstay::demo::certificates::Authority;
+use backstay::demo::certificates::{Authority, Issued};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -71,23 +73,95 @@ impl Answer {
     }
 }
 
-fn connector(authority: &Authority, alpn: &[u8]) -> TlsConnector {
+/// An answer whose head has come.
+pub(crate) struct Begun {
+    response: http::Response<hyper::body::Incoming>,
+    body: Vec<u8>,
+    driver: JoinHandle<()>,
+}
+
+impl Begun {
+    pub(crate) fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    /// Waits for the next bytes of the body and keeps them.
+    pub(crate) async fn next(&mut self) {
+        let frame = self.response.body_mut().frame().await.unwrap().unwrap();
+        self.body.extend_from_slice(frame.data_ref().unwrap());
+    }
+
+    /// Reads the answer to its end.
+    pub(crate) async fn finish(self) -> Answer {
+        let answer = collect(self.response, self.body).await;
+        self.driver.abort();
+        answer
+    }
+
+    /// Goes away.
+    pub(crate) fn leave(self) {
+        self.driver.abort();
+    }
+}
+
+/// A connection that is kept from call to call, and made anew once the other side has closed it.
+pub(crate) struct Kept {
+    client: Client,
+    sender: Option<http1::SendRequest<Full<Bytes>>>,
+}
+
+impl Kept {
+    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Answer {
+        let kept = match self.sender.take() {
+            Some(mut sender) => sender.ready().await.is_ok().then_some(sender),
+            None => None,
+        };
+        let mut sender = match kept {
+            Some(sender) => sender,
+            None => self.client.http1().await.0,
+        };
+        let request = self.client.request("POST", path, &[]).header("content-type", "application/json");
+        let response =
+            sender.send_request(request.body(Full::new(Bytes::from(body.to_string()))).unwrap()).await.unwrap();
+        let answer = collect(response, Vec::new()).await;
+        self.sender = Some(sender);
+        answer
+    }
+}
+
+/// The certificate and key that a client shows.
+fn identity(issued: &Issued) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    let chain = CertificateDer::pem_slice_iter(issued.chain_pem.as_bytes()).collect::<Result<_, _>>().unwrap();
+    (chain, PrivateKeyDer::from_pem_slice(issued.key_pem.as_bytes()).unwrap())
+}
+
+fn connector(authority: &Authority, shown: Option<&Issued>, alpn: &[u8]) -> TlsConnector {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(authority.der()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+    let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match shown.map(identity) {
+        Some((chain, key)) => config.with_client_auth_cert(chain, key).unwrap(),
+        None => config.with_no_client_auth(),
+    };
     config.alpn_protocols = vec![alpn.to_vec()];
     TlsConnector::from(Arc::new(config))
 }
 
 impl Client {
     pub(crate) fn new(address: SocketAddr, authority: &Authority, key: &str) -> Self {
-        let (tls, tls_http2) = (connector(authority, b"http/1.1"), connector(authority, b"h2"));
+        let (tls, tls_http2) = (connector(authority, None, b"http/1.1"), connector(authority, None, b"h2"));
         Self { address, tls, tls_http2, key: key.to_owned() }
+    }
+
+    /// A client without a key that shows a certificate.
+    pub(crate) fn certified(address: SocketAddr, authority: &Authority, issued: &Issued) -> Self {
+        let (tls, tls_http2) =
+            (connector(authority, Some(issued), b"http/1.1"), connector(authority, Some(issued), b"h2"));
+        Self { address, tls, tls_http2, key: String::new() }
     }
 
     /// The same client with another key.
@@ -135,27 +209,59 @@ impl Client {
     }
 
     pub(crate) async fn send(&self, request: http::Request<Full<Bytes>>) -> Answer {
-        let (mut sender, connection) = http1::handshake(TokioIo::new(self.connect().await)).await.unwrap();
-        let driver = tokio::spawn(connection);
-        let answer = collect(sender.send_request(request).await.unwrap()).await;
+        let (mut sender, driver) = self.http1().await;
+        let answer = collect(sender.send_request(request).await.unwrap(), Vec::new()).await;
         driver.abort();
         answer
     }
 
+    /// Sends a call and waits for the head of its answer.
+    pub(crate) async fn begin(&self, path: &str, body: &Value) -> Begun {
+        let (mut sender, driver) = self.http1().await;
+        let request = self.request("POST", path, &[]).header("content-type", "application/json");
+        let response =
+            sender.send_request(request.body(Full::new(Bytes::from(body.to_string()))).unwrap()).await.unwrap();
+        Begun { response, body: Vec::new(), driver }
+    }
+
+    /// A connection for call after call.
+    pub(crate) fn kept(&self) -> Kept {
+        Kept { client: self.clone(), sender: None }
+    }
+
+    async fn http1(&self) -> (http1::SendRequest<Full<Bytes>>, JoinHandle<()>) {
+        let (sender, connection) = http1::handshake(TokioIo::new(self.connect().await)).await.unwrap();
+        (sender, tokio::spawn(async { drop(connection.await) }))
+    }
+
     /// The same over HTTP/2.
     pub(crate) async fn send_http2(&self, path: &str, body: &Value) -> Answer {
-        let socket = TcpStream::connect(self.address).await.unwrap();
-        let stream = self.tls_http2.connect(ServerName::try_from("localhost").unwrap(), socket).await.unwrap();
-        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-        let driver = tokio::spawn(connection);
+        self.begin_stream(&self.http2().await, path, body).await.finish().await
+    }
+
+    /// Sends a call as one stream of an HTTP/2 connection and waits for the head of its answer.
+    pub(crate) async fn begin_stream(
+        &self,
+        connection: &http2::SendRequest<Full<Bytes>>,
+        path: &str,
+        body: &Value,
+    ) -> Begun {
         let request = http::Request::post(format!("https://localhost{path}"))
             .header("authorization", format!("Bearer {}", self.key))
             .header("content-type", "application/json")
-            .body(Full::new(Bytes::from(body.to_string())))
-            .unwrap();
-        let answer = collect(sender.send_request(request).await.unwrap()).await;
-        driver.abort();
-        answer
+            .body(Full::new(Bytes::from(body.to_string())));
+        let response = connection.clone().send_request(request.unwrap()).await.unwrap();
+        // the connection lives as long as its streams
+        Begun { response, body: Vec::new(), driver: tokio::spawn(std::future::ready(())) }
+    }
+
+    /// A connection to be used for several streams.
+    pub(crate) async fn http2(&self) -> http2::SendRequest<Full<Bytes>> {
+        let socket = TcpStream::connect(self.address).await.unwrap();
+        let stream = self.tls_http2.connect(ServerName::try_from("localhost").unwrap(), socket).await.unwrap();
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(async { drop(connection.await) });
+        sender
     }
 }
 
@@ -164,9 +270,9 @@ pub(crate) fn chat_body(stream: bool) -> Value {
     json!({ "model": "smart", "stream": stream, "messages": [{ "role": "user", "content": "Hello" }] })
 }
 
-async fn collect(response: http::Response<hyper::body::Incoming>) -> Answer {
+/// Reads an answer to its end; `body` is what was read of it before.
+async fn collect(response: http::Response<hyper::body::Incoming>, mut body: Vec<u8>) -> Answer {
     let (parts, mut incoming) = response.into_parts();
-    let mut body = Vec::new();
     let clean = loop {
         match incoming.frame().await {
             None => break true,

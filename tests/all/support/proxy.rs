@@ -5,6 +5,7 @@ use backstay::app::{App, Options};
 use backstay::demo::certificates::{Authority, LOOPBACK_NAMES};
 use backstay::demo::vendor::{Setup, Vendor};
 use backstay::dialect::Dialect;
+use backstay::reload::LastReload;
 use serde_json::Value;
 use std::fs;
 use std::io::{self, Write};
@@ -12,6 +13,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 /// The virtual key that every harness knows, and the secret at its vendors.
@@ -24,11 +27,12 @@ const TIMEOUTS: &str = r#"timeouts = { connect = "300ms", handshake = "400ms", h
 /// What is in front of what.
 pub(crate) struct Plan {
     vendors: Vec<(String, Setup)>,
+    regions: Vec<&'static str>,
     pool: String,
     keys: String,
     server: String,
     more: String,
-    policies: Vec<(String, String)>,
+    files: Vec<(String, String)>,
 }
 
 impl Plan {
@@ -39,10 +43,11 @@ impl Plan {
             setup.script.oversize_bytes = 2 << 20;
             setup
         };
+        let regions = vec!["us"; vendors.len()];
         let vendors = vendors.iter().map(|(name, dialect)| ((*name).to_owned(), setup(*dialect))).collect();
         let keys = "[key.app]\nsecret = { file = \"secrets/app\" }\nresidency = \"any\"\ndata = []\n".to_owned();
         let server = "max_answer = \"1MiB\"\n".to_owned();
-        Self { vendors, pool: TIMEOUTS.to_owned(), keys, server, more: String::new(), policies: Vec::new() }
+        Self { vendors, regions, pool: TIMEOUTS.to_owned(), keys, server, more: String::new(), files: Vec::new() }
     }
 
     /// Two vendors `first` and `second` of one dialect.
@@ -54,6 +59,18 @@ impl Plan {
     pub(crate) fn setup(mut self, vendor: usize, change: impl FnOnce(Setup) -> Setup) -> Self {
         let (_, setup) = &mut self.vendors[vendor];
         *setup = change(setup.clone());
+        self
+    }
+
+    /// Says where a vendor processes.
+    pub(crate) fn region(mut self, vendor: usize, region: &'static str) -> Self {
+        self.regions[vendor] = region;
+        self
+    }
+
+    /// Leaves the timeouts as they are by default: for tests that load the machine.
+    pub(crate) fn patient(mut self) -> Self {
+        self.pool = self.pool.replace(TIMEOUTS, "");
         self
     }
 
@@ -85,13 +102,23 @@ impl Plan {
     }
 
     /// Serves these policies.
-    pub(crate) fn policy(mut self, file: &str, text: &str) -> Self {
-        self.policies.push((file.to_owned(), text.to_owned()));
+    pub(crate) fn policy(self, file: &str, text: &str) -> Self {
+        self.file(&format!("policies/{file}"), text)
+    }
+
+    /// Puts a file beside the config.
+    pub(crate) fn file(mut self, path: &str, text: &str) -> Self {
+        self.files.push((path.to_owned(), text.to_owned()));
         self
     }
 
     /// Starts vendors and proxy.
     pub(crate) async fn start(self) -> Proxy {
+        Proxy::start(self.prepare().await).await
+    }
+
+    /// Starts the vendors and writes the files.
+    pub(crate) async fn prepare(self) -> Prepared {
         let authority = Authority::new("test authority").unwrap();
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
@@ -101,8 +128,8 @@ impl Plan {
         write(root, "certs/server.key", &issued.key_pem);
         write(root, "secrets/app", KEY);
         write(root, "secrets/vendor", CREDENTIAL);
-        for (file, text) in &self.policies {
-            write(root, &format!("policies/{file}"), text);
+        for (path, text) in &self.files {
+            write(root, path, text);
         }
         let tls = authority.vendor(&LOOPBACK_NAMES).unwrap();
         let mut vendors = Vec::new();
@@ -111,9 +138,9 @@ impl Plan {
              [admin]\naddress = \"127.0.0.1:0\"\n\n",
         );
         let mut deployments = Vec::new();
-        for (name, setup) in &self.vendors {
+        for ((name, setup), region) in self.vendors.iter().zip(&self.regions) {
             let vendor = Vendor::start(setup.clone().tls(tls.clone())).await.unwrap();
-            config.push_str(&vendor_table(name, setup, vendor.address()));
+            config.push_str(&vendor_table(name, setup, region, vendor.address()));
             deployments.push(format!("\"{name}/model-of-{name}\""));
             vendors.push(vendor);
         }
@@ -126,20 +153,27 @@ impl Plan {
             self.more
         ));
         write(root, "backstay.toml", &config);
-        Proxy::start(directory, authority, vendors).await
+        Prepared { directory, authority, vendors }
     }
 }
 
-fn vendor_table(name: &str, setup: &Setup, address: SocketAddr) -> String {
+fn vendor_table(name: &str, setup: &Setup, region: &str, address: SocketAddr) -> String {
     let (dialect, path) = match setup.dialect {
         Dialect::OpenaiChat => ("openai", "/v1"),
         Dialect::Anthropic => ("anthropic", ""),
     };
     let http2 = if setup.http2 { "http2 = true\n" } else { "" };
     format!(
-        "[vendor.{name}]\ndialect = \"{dialect}\"\nseat = \"US\"\nregion = \"us\"\nbase_url = \"https://{address}{path}\"\n\
+        "[vendor.{name}]\ndialect = \"{dialect}\"\nseat = \"US\"\nregion = \"{region}\"\nbase_url = \"https://{address}{path}\"\n\
          ca_file = \"certs/ca.pem\"\ncredential = {{ file = \"secrets/vendor\" }}\n{http2}\n"
     )
+}
+
+/// Running vendors, and files for a proxy in front of them.
+pub(crate) struct Prepared {
+    pub(crate) directory: TempDir,
+    pub(crate) authority: Authority,
+    pub(crate) vendors: Vec<Vendor>,
 }
 
 /// A proxy with its vendors.
@@ -152,7 +186,8 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    async fn start(directory: TempDir, authority: Authority, vendors: Vec<Vendor>) -> Self {
+    async fn start(prepared: Prepared) -> Self {
+        let Prepared { directory, authority, vendors } = prepared;
         let log = AccessLog::default();
         let options = Options {
             config: directory.path().join("backstay.toml"),
@@ -195,10 +230,60 @@ impl Proxy {
         fs::read_to_string(self.path(file)).unwrap()
     }
 
+    /// Replaces a passage of a file beside the config.
+    pub(crate) fn edit(&self, file: &str, from: &str, to: &str) {
+        let text = self.read(file);
+        assert!(text.contains(from), "{file} does not hold {from:?}:\n{text}");
+        self.write(file, &text.replace(from, to));
+    }
+
+    /// Changes files and waits until they were accepted or refused.
+    pub(crate) async fn change(&self, change: impl FnOnce(&Self)) -> LastReload {
+        let mut outcomes = self.app.reloader.outcomes();
+        change(self);
+        outcomes.changed().await.unwrap();
+        outcomes.borrow().clone().unwrap()
+    }
+
+    /// The generation that serves.
+    pub(crate) fn generation(&self) -> u64 {
+        self.app.state.world().snapshot.generation
+    }
+
+    /// What the admin address answers with 200.
+    pub(crate) async fn admin(&self, path: &str) -> String {
+        let (status, body) = get_plain(self.app.admin, path).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    /// `/status`.
+    pub(crate) async fn status(&self) -> Value {
+        serde_json::from_str(&self.admin("/status").await).unwrap()
+    }
+
+    /// The value of a metric with exactly these labels, 0 where it is not there.
+    pub(crate) async fn metric(&self, series: &str) -> f64 {
+        let metrics = self.admin("/metrics").await;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.parse().unwrap())
+    }
+
     /// How many calls each vendor has seen.
     pub(crate) fn calls(&self) -> Vec<usize> {
         self.vendors.iter().map(|vendor| vendor.log().calls()).collect()
     }
+}
+
+/// Status and body of what is at a path of an admin address.
+pub(crate) async fn get_plain(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head[9..12].parse().unwrap(), body.to_owned())
 }
 
 fn write(root: &Path, file: &str, text: &str) {
