@@ -13,6 +13,7 @@ mod floors;
 mod observe;
 mod papers;
 mod recorded;
+mod sdk;
 mod secrets;
 mod server;
 mod streams;
