@@ -4,7 +4,8 @@ use crate::dialect::Dialect;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-/// The listing of these public names. They have no date of their own: it is the beginning of 1970.
+/// The listing of these public names. They have no date of their own: it is the beginning of 1970. Anthropic's `lifecycle`
+/// is obligatory in the types of its SDK (2.12.0 for Python); a name that is listed may be asked for.
 #[must_use]
 pub fn listing(dialect: Dialect, names: &[&str]) -> Bytes {
     let listing = match dialect {
@@ -19,7 +20,8 @@ pub fn listing(dialect: Dialect, names: &[&str]) -> Bytes {
             let data: Vec<Value> = names
                 .iter()
                 .map(|name| {
-                    json!({ "type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z" })
+                    json!({ "type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z",
+                        "lifecycle": "active" })
                 })
                 .collect();
             json!({ "data": data, "has_more": false, "first_id": names.first(), "last_id": names.last() })
@@ -45,6 +47,7 @@ mod tests {
             (&anthropic["first_id"], &anthropic["last_id"], &anthropic["has_more"], &anthropic["data"][0]["id"]),
             (&json!("fast"), &json!("smart"), &json!(false), &json!("fast"))
         );
+        assert_eq!(anthropic["data"][0]["lifecycle"], "active");
         assert_eq!(tree(Dialect::Anthropic, &[])["first_id"], Value::Null);
     }
 }

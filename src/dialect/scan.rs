@@ -376,6 +376,7 @@ mod tests {
                     &[Need::CacheControl],
                 ),
                 (r#""container":"c","inference_geo":"us""#, &[Need::ServerIds, Need::UnknownMembers]),
+                (r#""thread":{"type":"create"}"#, &[Need::Stores]),
                 (r#""service_tier":"standard_only""#, &[Need::ServiceTier]),
             ],
         );

@@ -9,7 +9,7 @@ use crate::snapshot::deployment::{Deployment, Price};
 use crate::snapshot::pool::{Order, Pool};
 use crate::state::health::DeploymentHealth;
 use crate::state::world::World;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -151,7 +151,8 @@ fn healthy(able: Vec<Candidate>, mut refusals: Vec<Refusal>, pool: &Pool, now: M
 
 /// What the client is told when policy, capability or price leave nobody.
 fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
-    let needs: Vec<&str> = refusals
+    // many deployments may lack the same
+    let needs: BTreeSet<&str> = refusals
         .iter()
         .filter_map(|refusal| match refusal {
             Refusal::Capability(need) => Some(*need),
@@ -163,7 +164,7 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
     let (code, message) = if !needs.is_empty() {
         let named = format!(
             "No deployment of this model that policy permits can honour `{}`. Leave it out, or ask for another model.",
-            needs.join("`, `")
+            Vec::from_iter(needs).join("`, `")
         );
         (RejectionCode::NoCapableDeployment, named)
     } else if refusals.iter().any(|refusal| matches!(refusal, Refusal::Price)) {
@@ -234,6 +235,12 @@ mod tests {
         check(Some(price(5, 20)), Some(price(5, 20)), Ceiling::default(), true);
         check(Some(price(5, 20)), Some(price(5, 20)), call(4), false);
         check(Some(price(5, 21)), Some(price(5, 20)), call(9), false);
+    }
+
+    #[test]
+    fn what_many_deployments_lack_is_named_once() {
+        let rejection = nobody_eligible(["seed", "audio", "seed"].map(Refusal::Capability).to_vec());
+        assert!(rejection.message.contains("can honour `audio`, `seed`."), "{}", rejection.message);
     }
 
     #[test]

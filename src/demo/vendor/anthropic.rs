@@ -11,11 +11,12 @@ pub(super) fn reply(saying: &Saying<'_>) -> Value {
             json!({"type": "tool_use", "id": format!("toolu_{}", saying.id), "name": name, "input": arguments}),
             "tool_use",
         ),
-        None => (json!({"type": "text", "text": saying.whole()}), "end_turn"),
+        None => (json!({"type": "text", "text": saying.whole()}), end(saying)),
     };
     let mut message = message(saying, saying.output_tokens());
     message["content"] = json!([block]);
     message["stop_reason"] = json!(stop);
+    message["stop_sequence"] = json!(stop_sequence(saying));
     message
 }
 
@@ -33,7 +34,7 @@ pub(super) fn stream(saying: &Saying<'_>) -> Answer {
         None => (
             json!({"type": "text", "text": ""}),
             saying.text.iter().map(|word| json!({"type": "text_delta", "text": word})).collect(),
-            "end_turn",
+            end(saying),
         ),
     };
     let opening = vec![
@@ -47,10 +48,18 @@ pub(super) fn stream(saying: &Saying<'_>) -> Answer {
         .collect();
     let closing = vec![
         event(&json!({"type": "content_block_stop", "index": 0})),
-        event(&json!({"type": "message_delta", "delta": {"stop_reason": stop, "stop_sequence": null},
+        event(&json!({"type": "message_delta", "delta": {"stop_reason": stop, "stop_sequence": stop_sequence(saying)},
             "usage": usage(saying, saying.output_tokens())})),
     ];
     Answer { streamed: true, opening, content, closing, terminator: event(&json!({"type": "message_stop"})) }
+}
+
+fn end(saying: &Saying<'_>) -> &'static str {
+    if saying.stopped.is_some() { "stop_sequence" } else { "end_turn" }
+}
+
+fn stop_sequence<'a>(saying: &Saying<'a>) -> Option<&'a str> {
+    saying.stopped.filter(|_| saying.asked.tool.is_none())
 }
 
 fn event(data: &Value) -> Bytes {

@@ -14,6 +14,8 @@ pub(super) struct Asked {
     pub tool: Option<(String, Value)>,
     /// An answer that fits the schema asked for.
     pub structured: Option<Value>,
+    /// What ends the answer where it would say it.
+    pub stops: Vec<String>,
 }
 
 impl Asked {
@@ -27,6 +29,7 @@ impl Asked {
             prompt_tokens: body.len().div_ceil(4),
             tool: if wants_tool(&call) { tool(dialect, &call) } else { None },
             structured: schema_of_answer(&call).map(example),
+            stops: stops(&call),
         }
     }
 }
@@ -52,6 +55,13 @@ fn tool(dialect: Dialect, call: &Value) -> Option<(String, Value)> {
         Dialect::Anthropic => (tool, &tool["input_schema"]),
     };
     Some((named["name"].as_str()?.to_owned(), example(schema)))
+}
+
+/// `stop`, a string or several, or `stop_sequences`.
+fn stops(call: &Value) -> Vec<String> {
+    let given = call.get("stop").or_else(|| call.get("stop_sequences")).unwrap_or(&Value::Null);
+    let several = given.as_array().map_or_else(|| std::slice::from_ref(given), Vec::as_slice);
+    several.iter().filter_map(Value::as_str).filter(|stop| !stop.is_empty()).map(str::to_owned).collect()
 }
 
 fn schema_of_answer(call: &Value) -> Option<&Value> {
@@ -109,6 +119,16 @@ mod tests {
         assert_eq!(arguments, json!({"city": "Lisbon", "days": 3, "unit": "c", "at": true}));
         call["messages"] = json!([{"role": "user", "content": [{"type": "tool_result"}]}]);
         assert!(asked(&call).tool.is_none());
+    }
+
+    #[test]
+    fn stop_sequences_are_read_in_either_dialect() {
+        for (member, value) in
+            [("stop", json!("dragon")), ("stop", json!(["dragon"])), ("stop_sequences", json!(["dragon", ""]))]
+        {
+            let asked = Asked::read(Dialect::OpenaiChat, json!({ member: value }).to_string().as_bytes());
+            assert_eq!(asked.stops, ["dragon"]);
+        }
     }
 
     #[test]

@@ -30,16 +30,20 @@ pub(super) struct Saying<'a> {
     /// Unlike from call to call.
     pub id: String,
     pub text: Vec<String>,
+    /// The stop sequence that ended the text.
+    pub stopped: Option<&'a str>,
 }
 
 impl<'a> Saying<'a> {
     /// What `script` says to `asked`, the call number `serial`.
     pub(super) fn new(asked: &'a Asked, script: &'a Script, serial: usize) -> Self {
-        let text = match &asked.structured {
+        let mut text = match &asked.structured {
             Some(value) => pieces(&value.to_string(), 8),
             None => words(script.text, script.words),
         };
-        Self { asked, model: script.model.as_deref().unwrap_or(&asked.model), id: format!("demo{serial:020}"), text }
+        let stopped = stop(&mut text, &asked.stops);
+        let model = script.model.as_deref().unwrap_or(&asked.model);
+        Self { asked, model, id: format!("demo{serial:020}"), text, stopped }
     }
 
     /// The whole text.
@@ -61,6 +65,19 @@ impl<'a> Saying<'a> {
             (Dialect::Anthropic, false) => whole_answer(&anthropic::reply(self)),
         }
     }
+}
+
+/// Ends the text before the first of `stops` that it says, and gives that.
+fn stop<'a>(text: &mut Vec<String>, stops: &'a [String]) -> Option<&'a str> {
+    let whole = text.concat();
+    let (mut left, found) = stops.iter().filter_map(|stop| Some((whole.find(stop.as_str())?, stop.as_str()))).min()?;
+    for piece in &mut *text {
+        let kept = left.min(piece.len());
+        piece.truncate(kept);
+        left -= kept;
+    }
+    text.retain(|piece| !piece.is_empty());
+    Some(found)
 }
 
 fn whole_answer(reply: &Value) -> Answer {

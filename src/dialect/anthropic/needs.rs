@@ -24,6 +24,8 @@ pub(in crate::dialect) const MEMBERS: &[(&str, Rule)] = &[
     ("cache_control", Rule::Given(Need::CacheControl)),
     ("service_tier", Rule::Unless(Need::ServiceTier, &["auto", "default"])),
     ("container", Rule::Given(Need::ServerIds)),
+    // the vendor holds the conversation from then on; the Python SDK's tool runner asks for it unless told not to (2.12.0)
+    ("thread", Rule::Given(Need::Stores)),
     ("mcp_servers", Rule::Filled(Need::HostedTools)),
 ];
 

@@ -69,6 +69,7 @@ fn extra(member: &str, value: &RawValue) -> Option<Extra> {
         ("service_tier", _) => Need::ServiceTier,
         ("top_k", _) => Need::TopK,
         ("container", _) => Need::ServerIds,
+        ("thread", _) => Need::Stores,
         ("mcp_servers", _) => Need::HostedTools,
         _ => Need::UnknownMembers,
     };
@@ -347,6 +348,7 @@ mod tests {
             (asked(r#"{"type": "web_search_tool_result"}"#), Need::HostedTools),
             (asked(r#"{"type": "hologram"}"#), Need::UnknownMembers),
             (with(r#""messages": [], "output_config": {"task_budget": 1}"#), Need::UnknownMembers),
+            (with(r#""messages": [], "thread": {"type": "create"}"#), Need::Stores),
         ] {
             let call = read_call(body.as_bytes()).expect(&body);
             assert!(call.needs().has(need), "{body}: {:?}", call.needs());
