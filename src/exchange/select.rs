@@ -172,7 +172,7 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
             "Every deployment of this model costs more than this call or its pool allows, or its price is not known.";
         (RejectionCode::PolicyDenied, message.to_owned())
     } else {
-        let message = "Policy permits no deployment of this model for this call. `backstay explain` shows which rule refuses which deployment.";
+        let message = "Policy permits no deployment of this model for this call. The refusals name the deciding rules; the access log has them under denied_by.";
         (RejectionCode::PolicyDenied, message.to_owned())
     };
     let mut rejection = Rejection::new(code, message);

@@ -1,0 +1,20 @@
+//! A request body of any bytes: the scan never panics, takes nothing that is not JSON, and what is spliced stays what it was.
+
+#![no_main]
+
+use backstay::dialect::Dialect;
+use backstay::dialect::scan::scan;
+use backstay::dialect::splice::{Edits, splice};
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| {
+    for dialect in Dialect::ALL {
+        let Ok(seen) = scan(dialect, body) else { continue };
+        let edits = Edits { model: Some("another \"model\""), include_usage: true, store_false: true };
+        let spliced = splice(&Bytes::copy_from_slice(body), &seen, &edits);
+        let again = scan(dialect, &spliced).expect("what was spliced is a call still");
+        assert_eq!(again.model, "another \"model\"");
+        assert_eq!(again.stream, seen.stream);
+    }
+});

@@ -1,0 +1,15 @@
+//! A vendor's error answer of any bytes and status: it becomes a failure, never a panic.
+
+#![no_main]
+
+use backstay::dialect::profile::PROFILES;
+use backstay::dialect::signals::classify;
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: (u16, Vec<u8>)| {
+    let (status, body) = input;
+    for profile in PROFILES {
+        let _ = classify(profile, status, &Default::default(), &Bytes::copy_from_slice(&body), 1_800_000_000);
+    }
+});
