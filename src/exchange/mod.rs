@@ -69,7 +69,10 @@ impl Exchanges {
             Err(rejection) => self.reject(settlement, route.dialect(), &rejection),
             Ok(key) => match route {
                 Route::Models(dialect) => self.models(&world, settlement, &key, dialect),
-                Route::Chat(dialect) => self.chat(world, settlement, key, dialect, parts.headers, body).await,
+                Route::Chat(dialect) => {
+                    // its state is large: in a box it is gone while the answer streams, and is not moved about
+                    Box::pin(self.chat(world, settlement, key, dialect, parts.headers, body)).await
+                }
                 Route::Unknown(dialect) => {
                     let message = format!(
                         "Nothing is at `{}`. Try /v1/chat/completions, /v1/messages or /v1/models.",
