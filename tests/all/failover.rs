@@ -59,39 +59,39 @@ async fn check(dialect: Dialect, fault: Fault, classes: &[&str]) -> Proxy {
 }
 
 macro_rules! unseen {
-    ($($name:ident: $dialect:ident, $fault:ident, $classes:expr;)+) => {
+    ($(fn $name:ident: $dialect:ident, $fault:ident, $classes:expr;)+) => {
         $(#[tokio::test] async fn $name() { check(Dialect::$dialect, Fault::$fault, &$classes).await; })+
     };
 }
 
 unseen! {
-    f_001_a_vendor_that_refuses_connections_is_unseen: OpenaiChat, Refuse, ["connect_refused"];
-    f_002_a_black_hole_is_unseen: OpenaiChat, Blackhole, ["connect_timeout"];
-    f_010_an_expired_certificate_is_unseen: OpenaiChat, CertificateExpired, ["tls_cert"];
-    f_012_a_certificate_signed_by_itself_is_unseen: OpenaiChat, CertificateSelfSigned, ["tls_cert"];
-    f_012_a_certificate_of_another_name_is_unseen: OpenaiChat, CertificateWrongName, ["tls_cert"];
-    f_013_a_handshake_that_stalls_is_unseen: OpenaiChat, TlsStall, ["tls_error"];
-    f_021_a_reset_before_the_answer_is_unseen: OpenaiChat, Reset, ["reset_before_headers", "stale_conn"];
-    f_024_two_ways_to_frame_one_answer_are_unseen: OpenaiChat, LengthAndChunked, ["malformed"];
-    f_024_two_lengths_of_one_answer_are_unseen: OpenaiChat, ConflictingLengths, ["malformed"];
-    f_026_a_storm_of_interim_responses_is_unseen: OpenaiChat, InterimStorm, ["malformed"];
-    f_028_a_redirect_is_unseen_and_not_followed: OpenaiChat, Redirect, ["malformed"];
-    f_037_an_html_page_is_unseen: OpenaiChat, Html, ["malformed"];
-    f_037_an_html_page_is_unseen_by_anthropic_clients: Anthropic, Html, ["malformed"];
-    f_038_cut_json_is_unseen: OpenaiChat, TruncatedJson, ["truncated", "malformed"];
-    f_038_a_short_body_is_unseen: OpenaiChat, TruncatedLength, ["truncated"];
-    f_039_a_json_bomb_is_unseen: OpenaiChat, JsonBomb, ["malformed"];
-    f_044_an_oversize_answer_is_unseen: OpenaiChat, Oversize, ["oversize", "malformed"];
-    f_045_an_error_as_first_event_is_unseen: OpenaiChat, ErrorFirst, ["server_error", "overloaded", "sse_error", "rate_limited"];
-    f_045_an_error_in_single_bytes_is_unseen: Anthropic, ErrorFirstSplit, ["server_error", "overloaded", "sse_error", "rate_limited"];
-    f_053_silence_is_unseen: OpenaiChat, Silence, ["headers_timeout"];
-    f_054_content_that_comes_late_is_unseen: OpenaiChat, SlowFirstContent, ["first_content_timeout", "headers_timeout"];
-    f_060_an_empty_stream_is_unseen: OpenaiChat, EmptyStream, ["empty"];
-    f_074_a_throttled_vendor_is_unseen: Anthropic, Status429, ["rate_limited"];
-    f_076_a_spent_quota_is_unseen: OpenaiChat, Quota, ["quota"];
-    f_077_an_overloaded_vendor_is_unseen: Anthropic, Status529, ["overloaded"];
-    f_080_a_revoked_credential_is_unseen: Anthropic, Status401, ["auth_key"];
-    f_082_a_refusal_of_our_region_is_unseen: OpenaiChat, RegionDenied, ["region_denied"];
+    fn f_001_a_vendor_that_refuses_connections_is_unseen: OpenaiChat, Refuse, ["connect_refused"];
+    fn f_002_a_black_hole_is_unseen: OpenaiChat, Blackhole, ["connect_timeout"];
+    fn f_010_an_expired_certificate_is_unseen: OpenaiChat, CertificateExpired, ["tls_cert"];
+    fn f_012_a_certificate_signed_by_itself_is_unseen: OpenaiChat, CertificateSelfSigned, ["tls_cert"];
+    fn f_012_a_certificate_of_another_name_is_unseen: OpenaiChat, CertificateWrongName, ["tls_cert"];
+    fn f_013_a_handshake_that_stalls_is_unseen: OpenaiChat, TlsStall, ["tls_error"];
+    fn f_021_a_reset_before_the_answer_is_unseen: OpenaiChat, Reset, ["reset_before_headers", "stale_conn"];
+    fn f_024_two_ways_to_frame_one_answer_are_unseen: OpenaiChat, LengthAndChunked, ["malformed"];
+    fn f_024_two_lengths_of_one_answer_are_unseen: OpenaiChat, ConflictingLengths, ["malformed"];
+    fn f_026_a_storm_of_interim_responses_is_unseen: OpenaiChat, InterimStorm, ["malformed"];
+    fn f_028_a_redirect_is_unseen_and_not_followed: OpenaiChat, Redirect, ["malformed"];
+    fn f_037_an_html_page_is_unseen: OpenaiChat, Html, ["malformed"];
+    fn f_037_an_html_page_is_unseen_by_anthropic_clients: Anthropic, Html, ["malformed"];
+    fn f_038_cut_json_is_unseen: OpenaiChat, TruncatedJson, ["truncated", "malformed"];
+    fn f_038_a_short_body_is_unseen: OpenaiChat, TruncatedLength, ["truncated"];
+    fn f_039_a_json_bomb_is_unseen: OpenaiChat, JsonBomb, ["malformed"];
+    fn f_044_an_oversize_answer_is_unseen: OpenaiChat, Oversize, ["oversize", "malformed"];
+    fn f_045_an_error_as_first_event_is_unseen: OpenaiChat, ErrorFirst, ["server_error", "overloaded", "sse_error", "rate_limited"];
+    fn f_045_an_error_in_single_bytes_is_unseen: Anthropic, ErrorFirstSplit, ["server_error", "overloaded", "sse_error", "rate_limited"];
+    fn f_053_silence_is_unseen: OpenaiChat, Silence, ["headers_timeout"];
+    fn f_054_content_that_comes_late_is_unseen: OpenaiChat, SlowFirstContent, ["first_content_timeout", "headers_timeout"];
+    fn f_060_an_empty_stream_is_unseen: OpenaiChat, EmptyStream, ["empty"];
+    fn f_074_a_throttled_vendor_is_unseen: Anthropic, Status429, ["rate_limited"];
+    fn f_076_a_spent_quota_is_unseen: OpenaiChat, Quota, ["quota"];
+    fn f_077_an_overloaded_vendor_is_unseen: Anthropic, Status529, ["overloaded"];
+    fn f_080_a_revoked_credential_is_unseen: Anthropic, Status401, ["auth_key"];
+    fn f_082_a_refusal_of_our_region_is_unseen: OpenaiChat, RegionDenied, ["region_denied"];
 }
 
 #[tokio::test]
