@@ -3,6 +3,7 @@
 
 mod grammar;
 mod recordings;
+mod replayed;
 mod shared;
 
 use backstay::base::failure::{Failure, FailureKind};

@@ -18,14 +18,19 @@ pub(super) fn answered() -> impl Iterator<Item = Recording> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let beside =
         std::env::var_os("BACKSTAY_RECORDINGS").map_or_else(|| here.join("../shared/vendor-traffic"), PathBuf::from);
-    [here.join("tests/recordings"), beside]
-        .into_iter()
-        .filter(|folder| folder.is_dir())
-        .flat_map(|folder| ["openai.jsonl", "anthropic.jsonl"].map(|file| folder.join(file)))
-        .flat_map(|file| {
-            let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-            text.lines().filter_map(recording).collect::<Vec<_>>()
-        })
+    of_folders([here.join("tests/recordings"), beside].into_iter().filter(|folder| folder.is_dir()))
+}
+
+/// Those of them that are shipped.
+pub(super) fn shipped() -> impl Iterator<Item = Recording> {
+    of_folders(std::iter::once(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings")))
+}
+
+fn of_folders(folders: impl Iterator<Item = PathBuf>) -> impl Iterator<Item = Recording> {
+    folders.flat_map(|folder| ["openai.jsonl", "anthropic.jsonl"].map(|file| folder.join(file))).flat_map(|file| {
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        text.lines().filter_map(recording).collect::<Vec<_>>()
+    })
 }
 
 fn recording(line: &str) -> Option<Recording> {
