@@ -33,6 +33,7 @@ use crate::upstream::Connections;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 /// Spread of the waits that clients are told.
@@ -181,15 +182,19 @@ impl Exchanges {
     /// Waits for content as long as clients' own timeouts rest; then answers with a relay that goes on waiting.
     async fn streamed(&self, mut work: Work, selection: select::Selection) -> Response<Answer> {
         let dialect = work.ingress.dialect;
-        work.settlement.note(|record| record.status = 200);
+        let head = work.settlement.head();
         let mut held_headers = HeaderMap::new();
         answer::every_answer(&mut held_headers, &work.settlement);
         let ping_every = work.world.snapshot.bounds.ping_after;
         let mut attempts = Box::pin(attempt::run(work, selection));
         match tokio::time::timeout(ping_every, attempts.as_mut()).await {
-            Err(_) => answer::stream(held_headers, Box::new(Relay::held(dialect, attempts, ping_every))),
+            Err(_) => {
+                head.store(200, Ordering::Relaxed);
+                answer::stream(held_headers, Box::new(Relay::held(dialect, attempts, ping_every)))
+            }
             Ok((work, Err(rejection))) => self.reject(work.settlement, dialect, &rejection),
             Ok((work, Ok(served))) => {
+                head.store(200, Ordering::Relaxed);
                 let mut headers = HeaderMap::new();
                 answer::every_answer(&mut headers, &work.settlement);
                 answer::served(&mut headers, &served.deployment.id, served.took, work.settlement.elapsed(), None);

@@ -9,6 +9,7 @@ use crate::snapshot::deployment::{Deployment, Price};
 use crate::state::world::State;
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -22,6 +23,8 @@ pub(crate) struct Settlement {
     began: Instant,
     attempt: Option<Attempt>,
     serving: Option<Arc<Deployment>>,
+    /// The status of a head that went out while the attempts were going on.
+    head: Option<Arc<AtomicU16>>,
     streaming: bool,
 }
 
@@ -62,8 +65,14 @@ impl Settlement {
             began,
             attempt: None,
             serving: None,
+            head: None,
             streaming: false,
         }
+    }
+
+    /// Where the status is to be told once the head of a streamed answer goes out.
+    pub(crate) fn head(&mut self) -> Arc<AtomicU16> {
+        Arc::clone(self.head.get_or_insert_default())
     }
 
     /// Changes the record, as long as it is open.
@@ -186,6 +195,9 @@ impl Settlement {
     fn close(&mut self, outcome: Outcome) {
         let Some(mut record) = self.record.take() else { return };
         record.outcome = outcome;
+        if record.status == 0 {
+            record.status = self.head.as_ref().map_or(0, |head| head.load(Ordering::Relaxed));
+        }
         record.took = self.began.elapsed();
         self.state.sink.emit(Event::Exchange(record));
     }

@@ -71,6 +71,11 @@ async fn is_noticed(proxy: &Proxy, socket: TlsStream<TcpStream>, how: Leave, pha
     let line = lines.last().unwrap();
     assert_eq!(line["outcome"], "client_gone", "{line}");
     assert_eq!(line["phase"], phase, "{line}");
+    assert_eq!(
+        line["status"],
+        if phase == "wait" { 0 } else { 200 },
+        "no head had gone out before the wait was over: {line}"
+    );
     assert_eq!(line["attempts"].as_array().unwrap().len(), 1, "{line}");
     assert_eq!(line["attempts"][0]["class"], "client_gone", "{line}");
     assert_eq!(proxy.calls(), [calls, 0], "no failover for a client that is gone");
