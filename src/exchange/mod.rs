@@ -159,11 +159,9 @@ impl Exchanges {
         };
         let Served { deployment, mut flight, received, took } = *served;
         let Received::Whole { body, usage } = received else {
-            return self.reject(
-                work.settlement,
-                work.ingress.dialect,
-                &Rejection::new(RejectionCode::UpstreamMalformed, "stream"),
-            );
+            let message = "The vendor streamed an answer that was asked for whole.";
+            let rejection = Rejection::new(RejectionCode::UpstreamMalformed, message);
+            return self.reject(work.settlement, work.ingress.dialect, &rejection);
         };
         let now = self.state.clock.now();
         flight.succeeded(now, None);

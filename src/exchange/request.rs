@@ -145,11 +145,10 @@ fn timeouts(configured: &Timeouts, needs: Needs, input_tokens: u64, streamed: bo
 impl Ingress {
     /// The call in its canonical form, read once.
     pub(crate) fn call(&mut self) -> Result<&Call, Rejection> {
-        if self.call.is_none() {
-            self.call = Some(translate::read_call(self.dialect, &self.body)?);
-        }
-        self.call
-            .as_ref()
-            .ok_or_else(|| Rejection::new(crate::base::rejection::RejectionCode::InvalidRequest, "no call"))
+        let call = match self.call.take() {
+            Some(call) => call,
+            None => translate::read_call(self.dialect, &self.body)?,
+        };
+        Ok(self.call.insert(call))
     }
 }
