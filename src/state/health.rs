@@ -364,6 +364,7 @@ fn rest(failure: &Failure) -> Duration {
     failure.retry_after.unwrap_or(match failure.kind.blame() {
         Blame::Credential => Duration::from_secs(15 * 60),
         Blame::Model | Blame::Vendor | Blame::Egress => Duration::from_secs(10 * 60),
+        Blame::Account if failure.kind.restricts() => Duration::from_secs(10 * 60),
         Blame::Account | Blame::Deployment | Blame::Host | Blame::Nobody => Duration::from_secs(1),
     })
 }

@@ -11,7 +11,6 @@ use crate::dialect::profile::Profile;
 use crate::dialect::{Dialect, anthropic, openai_chat};
 use bytes::Bytes;
 use http::HeaderMap;
-use std::borrow::Cow;
 
 pub(in crate::dialect) use rules::{Rule, Test};
 pub(in crate::dialect) use words::Words;
@@ -67,7 +66,10 @@ fn failure(
 ) -> Failure {
     let Words { kind: said_kind, code, message, param, .. } = words;
     let said = VendorError { status, kind: said_kind, code, message, param, body };
-    Failure { kind, phase, reason: Cow::Borrowed(reason), retry_after, said: Some(Box::new(said)) }
+    let mut failure = Failure::new(kind, phase, reason);
+    failure.retry_after = retry_after;
+    failure.said = Some(Box::new(said));
+    failure
 }
 
 #[cfg(test)]
