@@ -20,6 +20,7 @@ mod reloads;
 mod sdk;
 mod secrets;
 mod server;
+mod signals;
 mod storm;
 mod streams;
 mod support;
