@@ -17,6 +17,7 @@ mod pairs;
 mod papers;
 mod process;
 mod recorded;
+mod refusals;
 mod reloads;
 mod sdk;
 mod secrets;
