@@ -4,7 +4,9 @@ use crate::base::scope::Excess;
 use serde_json::{Map, Value};
 
 /// Words that stand before the most that is taken.
-const LIMIT_AFTER: [&str; 22] = [
+const LIMIT_AFTER: [&str; 24] = [
+    "context length of only ",
+    "configured limit of ",
     "maximum context length is ",
     "maximum context length: ",
     "maximum context length of ",
@@ -29,7 +31,8 @@ const LIMIT_AFTER: [&str; 22] = [
     " tokens > ",
 ];
 /// Words that stand before what the call came to.
-const ASKED_AFTER: [&str; 13] = [
+const ASKED_AFTER: [&str; 14] = [
+    "token count of ",
     "you requested about ",
     "you requested ",
     ", requested ",
@@ -145,6 +148,12 @@ mod tests {
                 Some(4096),
                 Some(9001),
             ),
+            (
+                "Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 1250006 tokens.",
+                Some(272_000),
+                Some(1_250_006),
+            ),
+            ("prompt token count of 13000 exceeds the limit of 12288", Some(12_288), Some(13_000)),
             ("Range of input length should be [1, 129024]", Some(129_024), None),
             ("too many total text bytes: 10000002 > 9000000", None, None),
             ("Your input exceeds the context window of this model.", None, None),

@@ -25,7 +25,7 @@ pub(super) fn read(
         FailureKind::Overloaded => profile.retry_after_on_overload,
         _ => false,
     };
-    let spent = || (kind == FailureKind::RateLimited).then(|| quota::read(headers, now_s).spent()).flatten();
+    let spent = || (kind == FailureKind::RateLimited).then(|| quota::read(headers, now_s).whole_in()).flatten();
     let hint = || in_headers(headers, now_s).or(words.wait).or_else(spent);
     meant.then(hint).flatten().map(|wait| wait.clamp(SHORTEST, LONGEST))
 }

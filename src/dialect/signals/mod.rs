@@ -40,8 +40,8 @@ pub fn classify(profile: &Profile, status: u16, headers: &HeaderMap, body: &Byte
             }
         }
     }
-    let named = |name| headers.get(name).is_some_and(|value: &http::HeaderValue| value == "false");
-    let is_final = named("x-should-retry") && hint::in_headers(headers, now_s).is_none();
+    let waits = hint::in_headers(headers, now_s).is_some() || quota::read(headers, now_s).is_spent();
+    let is_final = headers.get("x-should-retry").is_some_and(|value| value == "false") && !waits;
     let verdict = meaning(profile, status, is_final, &words);
     let retry_after = hint::read(profile, verdict.kind, headers, &words, now_s);
     failure(verdict, Phase::Headers, status, words, body.clone(), retry_after)
@@ -113,7 +113,9 @@ fn failure(
     retry_after: Option<std::time::Duration>,
 ) -> Failure {
     let excess = words.inner.as_ref().and_then(|inner| inner.excess).or(words.excess);
-    let Words { kind, code, message, param, .. } = words;
+    let Words { kind, code, message, param, inner, .. } = words;
+    // "Provider returned error" helps nobody
+    let message = inner.map(|inner| inner.message).filter(|told| !told.is_empty()).unwrap_or(message);
     let mut failure = Failure::new(verdict.kind, phase, verdict.reason);
     failure.scope = verdict.scope;
     failure.retry_after = retry_after;

@@ -36,12 +36,21 @@ impl Quota {
         self.requests.is_none() && self.tokens.is_none() && self.input_tokens.is_none() && self.output_tokens.is_none()
     }
 
+    /// Whether nothing is left of some window.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.spent().next().is_some()
+    }
+
     /// How long until the windows that are spent are whole again; `None` where none is, or where none says when.
     #[must_use]
-    pub fn spent(&self) -> Option<Duration> {
+    pub fn whole_in(&self) -> Option<Duration> {
+        self.spent().filter_map(|window| window.reset).max()
+    }
+
+    fn spent(&self) -> impl Iterator<Item = Window> {
         let windows = [self.requests, self.tokens, self.input_tokens, self.output_tokens];
-        let spent = windows.into_iter().flatten().filter(|window| window.remaining == 0);
-        spent.filter_map(|window| window.reset).max()
+        windows.into_iter().flatten().filter(|window| window.remaining == 0)
     }
 
     fn meter(&mut self, meter: Meter) -> &mut Option<Window> {
@@ -198,7 +207,7 @@ mod tests {
             ("anthropic-ratelimit-output-tokens-reset", "2026-08-19T14:34:30Z"),
         ]);
         assert_eq!(anthropic.input_tokens, window(4_000_000, 3_999_000, 22_000));
-        assert_eq!(anthropic.spent(), Some(Duration::from_secs(30)));
+        assert_eq!(anthropic.whole_in(), Some(Duration::from_secs(30)));
         // Cerebras, 6e23dce7d27231f8
         let cerebras = quota(&[
             ("x-ratelimit-limit-requests-day", "1440000"),

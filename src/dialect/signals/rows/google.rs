@@ -1,7 +1,7 @@
 //! What Google means, at the Gemini API and at Vertex AI.
 
 use crate::base::failure::FailureKind::{
-    AccountDenied, AuthKey, ModelGone, Overloaded, Quota, RateLimited, RegionDenied, ServerError,
+    AccountDenied, AuthKey, ModelDenied, ModelGone, Overloaded, Quota, RateLimited, RegionDenied, ServerError,
 };
 use crate::base::scope::Scope;
 use crate::dialect::signals::rule::Rule;
@@ -55,6 +55,8 @@ pub(super) const RULES: &[Rule] = &[
     ]),
     Rule::code(&["RESOURCE_EXHAUSTED"], RateLimited, "rate_limited"),
     Rule::code(&["UNAVAILABLE"], Overloaded, "overloaded"),
+    Rule::says(&["is not allowed to use publisher model"], ModelDenied, "no_access"),
+    Rule::says(&["is not found for api version"], ModelGone, "unknown_model"),
     Rule::says(&["is not servable in region", "not available in region"], ModelGone, "not_in_region"),
     Rule::code(&["DEADLINE_EXCEEDED"], ServerError, "timeout"),
     Rule::code(&["INTERNAL", "UNKNOWN", "ABORTED", "DATA_LOSS", "CANCELLED"], ServerError, "server_error"),

@@ -182,6 +182,12 @@ pub(super) const RULES: &[Rule] = &[
             "payload too large",
             "request body too large",
             "token limit reached",
+            "token limit exceeded",
+            "greater than the context length",
+            "context length of only",
+            "token count of",
+            "request exceeds the maximum size",
+            "context overflow",
             "string too long",
         ],
         ContextLength,
@@ -196,6 +202,8 @@ pub(super) const RULES: &[Rule] = &[
             "content filtering policy",
             "content policy",
             "our content filters",
+            "our safety system",
+            "blocked by guardrail",
             "responsibleaipolicyviolation",
             "usage guidelines",
             "violating our usage policy",
@@ -242,8 +250,13 @@ pub(super) const RULES: &[Rule] = &[
             "is not supported by the model",
             "is not supported by this model",
             "not supported by model",
+            "not supported on this model",
+            "not available for this model",
             "does not support",
             "doesn't support",
+            "exceeds the model limit",
+            "exceed the model limit",
+            "maximum allowed number of output tokens",
             "isn't supported",
             "no endpoints found that support",
             "model which does not have the",
@@ -317,6 +330,23 @@ pub(super) const RULES: &[Rule] = &[
     Rule::says(&["the model ", "the requested model "], ModelGone, "unknown_model")
         .and(&["does not exist"])
         .at(&[400, 422]),
+    // a limit of JSON schemas is the client's to keep, any other lack is the model's
+    Rule::says(&["property '", "properties '"], BadRequest, "schema").and(&["is not supported", "are not supported"]),
+    Rule::says(
+        &[
+            "is not supported",
+            "are not supported",
+            "not currently supported",
+            "unsupported parameter",
+            "unsupported value",
+        ],
+        Unsupported,
+        "capability",
+    )
+    .at(&[0, 400, 404, 405, 415, 422, 501]),
+    Rule::says(&["max_tokens is too large", "supports at most"], Unsupported, "max_tokens")
+        .and(&["completion tokens", "output tokens"])
+        .at(&[0, 400, 422]),
     // an id that the client brought: nothing is missing at the vendor
     Rule::says(
         &[
