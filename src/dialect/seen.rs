@@ -2,6 +2,7 @@
 
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::usage::Usage;
+use crate::dialect::json::outline::Outline;
 use crate::dialect::json::syntax::{Fault, check};
 use crate::dialect::json::value::Value;
 use crate::dialect::profile::Profile;
@@ -275,7 +276,8 @@ fn read(profile: &Profile, body: &[u8]) -> Result<Noted, Failure> {
         Some(b'<') => return failure(FailureKind::Malformed, "html"),
         Some(_) => return failure(FailureKind::Malformed, "not_json"),
     }
-    if let Err(error) = check(body, &mut ()) {
+    let mut outline = Outline::default();
+    if let Err(error) = check(body, &mut outline) {
         return match error.fault {
             Fault::Cut => failure(FailureKind::Truncated, "cut_json"),
             Fault::TooDeep => failure(FailureKind::Malformed, "json_depth"),
@@ -283,9 +285,10 @@ fn read(profile: &Profile, body: &[u8]) -> Result<Noted, Failure> {
         };
     }
     let mut noted = Noted::default();
+    let answer = Value::outlined(body, &outline);
     let told = match profile.dialect {
-        Dialect::OpenaiChat => openai_chat::seen::reply(&mut noted, Value::new(body)),
-        Dialect::Anthropic => anthropic::seen::reply(&mut noted, Value::new(body)),
+        Dialect::OpenaiChat => openai_chat::seen::reply(&mut noted, answer),
+        Dialect::Anthropic => anthropic::seen::reply(&mut noted, answer),
     };
     match told {
         Told::Answer => Ok(noted),
