@@ -145,7 +145,12 @@ async fn f_145_a_second_sigterm_ends_at_once() {
     assert_eq!((status.code(), log.len()), (Some(0), 3));
     for reader in readers {
         let answer = reader.await.unwrap();
-        assert!(!answer.clean, "what is cut does not look whole: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
+        assert!(
+            !answer.clean,
+            "what is cut does not look whole: {} {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body)
+        );
     }
 }
 
