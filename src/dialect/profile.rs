@@ -39,7 +39,11 @@ pub struct Profile {
     pub insufficient_quota_is_money: bool,
     /// The member that caps the answer's tokens.
     pub max_tokens_member: &'static str,
-    /// What its models can do unless the config narrows it.
+    /// Whether a cap on the answer above what the model gives is refused, instead of trimmed.
+    pub strict_max_tokens: bool,
+    /// Whose models these are in the catalog; `None` where it does not list them.
+    pub catalog: Option<&'static str>,
+    /// What its models can do unless the catalog or the config narrows it.
     pub capabilities: Capabilities,
 }
 
@@ -72,6 +76,8 @@ pub const OPENAI: Profile = Profile {
     retry_after_on_overload: true,
     insufficient_quota_is_money: true,
     max_tokens_member: "max_completion_tokens",
+    strict_max_tokens: true,
+    catalog: Some("openai"),
     capabilities: OPENAI_CAPABILITIES,
 };
 
@@ -89,6 +95,8 @@ pub const ANTHROPIC: Profile = Profile {
     retry_after_on_overload: false,
     insufficient_quota_is_money: true,
     max_tokens_member: "max_tokens",
+    strict_max_tokens: true,
+    catalog: Some("anthropic"),
     capabilities: ANTHROPIC_CAPABILITIES,
 };
 

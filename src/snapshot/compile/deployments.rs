@@ -5,8 +5,10 @@ use super::pools::{DEFAULT_TIMEOUTS, Facts, Pools};
 use super::vendors::{PlaceToCall, Places, Promises, overrides};
 use crate::base::hash::Digest;
 use crate::call::needs::{Capabilities, Need};
+use crate::catalog::Model;
 use crate::config::{At, defaults, names, tables};
-use crate::snapshot::deployment::{Credential, Deployment, Price, TimeoutOverrides};
+use crate::dialect::profile::Profile;
+use crate::snapshot::deployment::{Credential, Deployment, Limits, Price, TimeoutOverrides};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -123,7 +125,9 @@ impl Compiler<'_> {
 
     /// What all deployments of one id share.
     fn template(&mut self, id: &str, model: &str, place: &PlaceToCall, table: Option<&tables::Deployment>) -> Template {
-        let mut capabilities = place.endpoint.vendor.profile.capabilities;
+        let profile = place.endpoint.vendor.profile;
+        let known = profile.catalog.and_then(|vendor| self.catalog.find(vendor, model)).unwrap_or_default();
+        let mut capabilities = profile.capabilities.minus(known.lacks);
         if let Some(table) = table {
             for need in self.needs(&table.offers) {
                 capabilities = capabilities.with(need);
@@ -139,7 +143,10 @@ impl Compiler<'_> {
             model: Arc::from(model),
             capabilities,
             price,
-            default_max_tokens: table.and_then(|table| table.max_output).unwrap_or(defaults::MAX_OUTPUT_TOKENS),
+            limits: limits(profile, &known, table),
+            default_max_tokens: table.and_then(|table| table.max_output).unwrap_or_else(|| {
+                known.output.unwrap_or(defaults::MAX_OUTPUT_TOKENS).min(defaults::MAX_OUTPUT_TOKENS)
+            }),
             own_timeouts: own,
         }
     }
@@ -156,9 +163,22 @@ impl Compiler<'_> {
     }
 }
 
+/// What config says, else what is known of the model. A vendor that trims is trusted to: its model refuses a prompt alone.
+fn limits(profile: &Profile, known: &Model, table: Option<&tables::Deployment>) -> Limits {
+    let strict = profile.strict_max_tokens;
+    let declared = table.and_then(|table| table.context);
+    let cap = table.and_then(|table| table.max_output);
+    Limits {
+        context: declared.or(known.context.filter(|_| strict)),
+        input: if declared.is_some() { None } else { known.input.or(known.context) },
+        output: known.output.filter(|_| strict).map(|output| output.max(cap.unwrap_or(0))),
+    }
+}
+
 struct Template {
     model: Arc<str>,
     capabilities: Capabilities,
+    limits: Limits,
     price: Option<Price>,
     default_max_tokens: u64,
     own_timeouts: TimeoutOverrides,
@@ -180,6 +200,7 @@ impl Template {
             model: Arc::clone(&self.model),
             credential: credential.cloned(),
             capabilities: self.capabilities,
+            limits: self.limits,
             price: self.price,
             default_max_tokens: self.default_max_tokens,
             timeouts: DEFAULT_TIMEOUTS.with(self.own_timeouts),

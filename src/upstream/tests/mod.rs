@@ -10,7 +10,9 @@ use crate::base::failure::{Failure, FailureKind};
 use crate::base::money::TokenPrice;
 use crate::base::secret::Secret;
 use crate::dialect::profile::OPENAI;
-use crate::snapshot::deployment::{Credential, Deployment, Endpoint, Price, Roots, TimeoutOverrides, Timeouts, Vendor};
+use crate::snapshot::deployment::{
+    Credential, Deployment, Endpoint, Limits, Price, Roots, TimeoutOverrides, Timeouts, Vendor,
+};
 use crate::snapshot::permit::Permit;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::{Connections, Incoming, Outgoing};
@@ -89,6 +91,7 @@ impl Target {
             model: "model".into(),
             credential: Some(Credential { name: "default".into(), secret: Secret::new("sk-canary".to_owned()) }),
             capabilities: OPENAI.capabilities,
+            limits: Limits::default(),
             price: Some(Price { input: price, cached: price, written: price, output: price }),
             default_max_tokens: 16,
             timeouts: self.timeouts,
