@@ -128,6 +128,17 @@ impl Needs {
         Self((1 << Need::ALL.len()) - 1)
     }
 
+    /// These needs.
+    #[must_use]
+    pub const fn of(needs: &[Need]) -> Self {
+        let (mut set, mut rest) = (Self::NONE, needs);
+        while let [first, others @ ..] = rest {
+            set.add(*first);
+            rest = others;
+        }
+        set
+    }
+
     /// This set and one more.
     #[must_use]
     pub const fn with(self, need: Need) -> Self {

@@ -1,7 +1,11 @@
 //! A vendor's way of speaking a dialect, as data: a quirk is a field of a constant, never a branch elsewhere.
 
+pub mod compatible;
+pub mod quirks;
+
 use crate::call::needs::{Capabilities, Need, Needs};
 use crate::dialect::Dialect;
+use quirks::{Efforts, Member, Quirks, ToolCallIds};
 
 /// How a vendor takes its credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,17 +16,42 @@ pub enum AuthHeader {
     XApiKey,
 }
 
-/// How one vendor speaks its dialect.
-#[derive(Debug, PartialEq, Eq)]
+/// What is public knowledge about a vendor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Where it answers, unless the config says otherwise.
+    pub base_url: Option<&'static str>,
+    /// Country where the company is seated, for calls to that base URL.
+    pub seat: Option<&'static str>,
+    /// Whose models these are in the catalog; `None` where it does not list them.
+    pub catalog: Option<&'static str>,
+}
+
+impl Known {
+    /// Nothing: a vendor that anybody may run anywhere.
+    pub const NOTHING: Self = Self { base_url: None, seat: None, catalog: None };
+
+    /// A company that answers at `base_url`, is seated in the country of these two letters, and has models in the catalog.
+    #[must_use]
+    pub const fn at(base_url: &'static str, seat: &'static str, catalog: &'static str) -> Self {
+        Self { base_url: Some(base_url), seat: Some(seat), catalog: Some(catalog) }
+    }
+}
+
+/// How one vendor speaks one dialect. A vendor that speaks several has a profile for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// The name that `profile = "..."` takes; the first of a family is its default.
     pub name: &'static str,
     /// The name that `dialect = "..."` takes.
     pub family: &'static str,
-    /// The wire format of its chat endpoint.
+    /// The wire format.
     pub dialect: Dialect,
-    /// Path of the chat endpoint, appended to the base URL.
-    pub chat_path: &'static str,
+    /// Path of a call, appended to the base URL. In it `{model}` stands for the vendor's name of the model, and other names in
+    /// braces for the settings of an endpoint.
+    pub path: &'static str,
+    /// Path of a call whose answer is streamed.
+    pub stream_path: &'static str,
     /// Path of the free model listing, appended to the base URL: what an unpaid probe asks for.
     pub models_path: &'static str,
     /// How the credential is sent.
@@ -39,10 +68,10 @@ pub struct Profile {
     pub insufficient_quota_is_money: bool,
     /// The member that caps the answer's tokens.
     pub max_tokens_member: &'static str,
-    /// Whether a cap on the answer above what the model gives is refused, instead of trimmed.
-    pub strict_max_tokens: bool,
-    /// Whose models these are in the catalog; `None` where it does not list them.
-    pub catalog: Option<&'static str>,
+    /// Where it departs from its dialect's own words.
+    pub quirks: Quirks,
+    /// What is public knowledge about the vendor.
+    pub known: Known,
     /// What its models can do unless the catalog or the config narrows it.
     pub capabilities: Capabilities,
 }
@@ -67,7 +96,8 @@ pub const OPENAI: Profile = Profile {
     name: "openai",
     family: "openai",
     dialect: Dialect::OpenaiChat,
-    chat_path: "/chat/completions",
+    path: "/chat/completions",
+    stream_path: "/chat/completions",
     models_path: "/models",
     auth: AuthHeader::Bearer,
     headers: &[],
@@ -76,8 +106,8 @@ pub const OPENAI: Profile = Profile {
     retry_after_on_overload: true,
     insufficient_quota_is_money: true,
     max_tokens_member: "max_completion_tokens",
-    strict_max_tokens: true,
-    catalog: Some("openai"),
+    quirks: Quirks::NONE,
+    known: Known::at("https://api.openai.com/v1", "US", "openai"),
     capabilities: OPENAI_CAPABILITIES,
 };
 
@@ -86,7 +116,8 @@ pub const ANTHROPIC: Profile = Profile {
     name: "anthropic",
     family: "anthropic",
     dialect: Dialect::Anthropic,
-    chat_path: "/v1/messages",
+    path: "/v1/messages",
+    stream_path: "/v1/messages",
     models_path: "/v1/models",
     auth: AuthHeader::XApiKey,
     headers: &[("anthropic-version", "2023-06-01")],
@@ -95,16 +126,133 @@ pub const ANTHROPIC: Profile = Profile {
     retry_after_on_overload: false,
     insufficient_quota_is_money: true,
     max_tokens_member: "max_tokens",
-    strict_max_tokens: true,
-    catalog: Some("anthropic"),
+    quirks: Quirks::NONE,
+    known: Known::at("https://api.anthropic.com", "US", "anthropic"),
     capabilities: ANTHROPIC_CAPABILITIES,
 };
 
+impl Profile {
+    /// Whether a client's bytes of the same dialect must be read and written anew, because this vendor would refuse or
+    /// overlook some of them. The search may err on the side of writing anew, which changes no meaning.
+    #[must_use]
+    pub fn rewrites(&self, body: &[u8]) -> bool {
+        let quirks = &self.quirks;
+        let holds = |needle: &str| memchr::memmem::find(body, needle.as_bytes()).is_some();
+        let twice = |needle: &str| memchr::memmem::find_iter(body, needle.as_bytes()).nth(1).is_some();
+        quirks.strict_members
+            || (!quirks.developer_role && holds("\"developer\""))
+            || (!quirks.late_system && twice("\"system\""))
+            || (quirks.tool_call_ids != ToolCallIds::Any && holds("\"tool_call"))
+            || (quirks.efforts != Efforts::ANY && holds("\"reasoning_effort\""))
+            || (self.max_tokens_member == "max_tokens" && holds("\"max_completion_tokens\""))
+            || (quirks.stops < Quirks::NONE.stops && holds("\"stop\""))
+            || Member::ALL.into_iter().any(|member| quirks.refused_members.has(member) && names(body, member.name()))
+    }
+
+    /// The path of a call, whose answer is `streamed` or not, with the names in braces filled in.
+    ///
+    /// # Errors
+    /// The first name that `setting` knows nothing of.
+    pub fn path_of<'a>(
+        &self,
+        streamed: bool,
+        setting: impl Fn(&str) -> Option<&'a str>,
+    ) -> Result<String, &'static str> {
+        let mut rest = if streamed { self.stream_path } else { self.path };
+        let mut path = String::with_capacity(rest.len());
+        while let Some((before, (name, after))) =
+            rest.split_once('{').and_then(|(before, opened)| Some((before, opened.split_once('}')?)))
+        {
+            path.push_str(before);
+            push_segment(&mut path, setting(name).ok_or(name)?);
+            rest = after;
+        }
+        path.push_str(rest);
+        Ok(path)
+    }
+}
+
+/// Whether some object in `body` has a member of this name.
+fn names(body: &[u8], member: &str) -> bool {
+    let quoted = format!("\"{member}\"");
+    memchr::memmem::find_iter(body, quoted.as_bytes())
+        .any(|start| body.get(start + quoted.len()..).is_some_and(|rest| rest.trim_ascii_start().starts_with(b":")))
+}
+
+/// Adds text to a path as one segment of it (RFC 3986 section 3.3); `:` is encoded too, as AWS signs it so.
+fn push_segment(path: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push('%');
+            for digit in [byte >> 4, byte & 15] {
+                path.push(char::from_digit(digit.into(), 16).unwrap_or_default().to_ascii_uppercase());
+            }
+        }
+    }
+}
+
 /// Every profile that the config can name.
+pub fn all() -> impl Iterator<Item = &'static Profile> {
+    PROFILES.into_iter().chain(compatible::PROFILES)
+}
+
+/// Those whose vendors set the rules of their dialect.
 pub const PROFILES: [&Profile; 2] = [&OPENAI, &ANTHROPIC];
 
-/// The profile of a family, by the names in the config; the family's default where none is named.
+/// What a vendor speaks, by the names in the config: a profile for each dialect, the one to translate to first. Where no name
+/// is given, the family's default. Empty for names that are not known.
 #[must_use]
-pub fn find(family: &str, name: Option<&str>) -> Option<&'static Profile> {
-    PROFILES.into_iter().find(|profile| profile.family == family && name.is_none_or(|name| profile.name == name))
+pub fn find(family: &str, name: Option<&str>) -> Vec<Profile> {
+    let of_family = || all().filter(|profile| profile.family == family);
+    let name = name.or_else(|| of_family().next().map(|profile| profile.name));
+    of_family().filter(|profile| Some(profile.name) == name).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_a_path_are_filled_in_as_one_segment_each() {
+        let check = |path: &'static str, model: &str, expected: Result<&str, &str>| {
+            let profile = Profile { stream_path: path, ..OPENAI };
+            let filled = profile.path_of(true, |name| (name == "model").then_some(model));
+            assert_eq!(filled.as_deref().map_err(|missing| *missing), expected, "{path} {model}");
+        };
+        check("/chat", "m", Ok("/chat"));
+        check("/models/{model}:go?alt=sse", "gemini-2.5-pro", Ok("/models/gemini-2.5-pro:go?alt=sse"));
+        check("/model/{model}/converse", "eu.x.y-v1:0", Ok("/model/eu.x.y-v1%3A0/converse"));
+        check("/model/{model}/converse", "a/../b?c", Ok("/model/a%2F..%2Fb%3Fc/converse"));
+        check("/{model}:x", "claude-sonnet-4-5@20250929", Ok("/claude-sonnet-4-5@20250929:x"));
+        check("/{project}/{model}", "m", Err("project"));
+    }
+
+    #[test]
+    fn only_what_a_vendor_would_misread_is_written_anew() {
+        let check = |profile: Profile, body: &str, expected| {
+            assert_eq!(profile.rewrites(body.as_bytes()), expected, "{} {body}", profile.name);
+        };
+        let developer = r#"{"messages":[{"role":"developer","content":"x"}]}"#;
+        check(OPENAI, developer, false);
+        check(OPENAI, r#"{"max_completion_tokens":5,"reasoning_effort":"low","stop":["a"],"user":"u"}"#, false);
+        check(compatible::GENERIC, developer, true);
+        check(compatible::GENERIC, r#"{"max_completion_tokens":5}"#, true);
+        check(compatible::GENERIC, r#"{"messages":[{"role":"system","content":"x"}],"max_tokens":5}"#, false);
+        check(compatible::MISTRAL, "{}", true);
+        check(compatible::GROQ, r#"{"messages":[{"role":"user","name" : "x"}]}"#, true);
+        check(compatible::COHERE, r#"{"messages":[{"role":"user","content":"user:"}]}"#, false);
+        check(compatible::COHERE, r#"{"user": "me"}"#, true);
+        check(compatible::OLLAMA, r#"{"reasoning_effort":"xhigh"}"#, true);
+    }
+
+    #[test]
+    fn a_family_without_a_name_is_its_default() {
+        let names = |family, name| find(family, name).into_iter().map(|profile| profile.name).collect::<Vec<_>>();
+        assert!(names("openai", None).iter().all(|name| *name == "openai"));
+        assert_eq!(names("openai", None), names("openai", Some("openai")));
+        assert_eq!(names("openai", Some("no-such")), Vec::<&str>::new());
+        assert_eq!(names("no-such", None), Vec::<&str>::new());
+    }
 }

@@ -3,6 +3,7 @@
 use super::response::{
     made_up_id, read_annotation, read_created, read_finish, refusal_words, write_annotation, write_finish,
 };
+use super::think::{self, Piece};
 use super::types::{
     AnnotationOut, Chunk, ChunkChoice, ChunkDelta, ChunkToolCall, FunctionCallOut, ToolCallOut, UsageOut,
 };
@@ -11,7 +12,10 @@ use crate::call::delta::Delta;
 use crate::call::reply::Finish;
 use crate::call::usage::Usage;
 use crate::dialect::emit::write_event;
+use crate::dialect::grammar::{ReadEvents, WriteDeltas};
 use crate::dialect::object::{Known, Text, read_known, said};
+use crate::dialect::profile::Profile;
+use crate::dialect::sse;
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -23,14 +27,13 @@ pub(crate) struct Reader {
     started: bool,
     refused: bool,
     tool_calls: usize,
+    /// For a vendor that writes thoughts into the text.
+    think: Option<think::Splitter>,
 }
 
-impl Reader {
-    /// Reads the data of one event and hands on what it adds.
-    ///
-    /// # Errors
-    /// [`FailureKind::Malformed`] for what is no chunk, [`FailureKind::SseError`] for an error in one.
-    pub(crate) fn event(&mut self, data: &[u8], sink: &mut impl FnMut(Delta<'_>)) -> Result<(), Failure> {
+impl ReadEvents for Reader {
+    fn event(&mut self, event: &sse::Event<'_>, sink: &mut dyn FnMut(Delta<'_>)) -> Result<(), Failure> {
+        let data = event.data.trim_ascii();
         if data == b"[DONE]" {
             return Ok(());
         }
@@ -44,14 +47,22 @@ impl Reader {
         for Known(choice) in chunk.choices.unwrap_or_default() {
             self.choice(choice, sink)?;
         }
-        if let Some(Known(usage)) = &chunk.usage {
+        let aside = chunk.x_groq.as_ref().and_then(|Known(aside)| aside.usage.as_ref());
+        if let Some(Known(usage)) = chunk.usage.as_ref().or(aside) {
             sink(Delta::Usage(Usage::from(usage)));
         }
         Ok(())
     }
+}
+
+impl Reader {
+    /// A reader of `profile`'s streams.
+    pub(crate) fn new(profile: &Profile) -> Self {
+        Self { think: profile.quirks.think_tags.then(think::Splitter::default), ..Self::default() }
+    }
 
     /// Azure begins with a chunk of filter results that names no model (recording `d1f25c5a2281a92e`).
-    fn start(&mut self, chunk: &Chunk<'_>, sink: &mut impl FnMut(Delta<'_>)) {
+    fn start(&mut self, chunk: &Chunk<'_>, sink: &mut dyn FnMut(Delta<'_>)) {
         let model = chunk.model.as_ref().map_or("", |Text(model)| model);
         let has_choice = chunk.choices.as_ref().is_some_and(|choices| !choices.is_empty());
         if model.is_empty() && !has_choice {
@@ -62,7 +73,7 @@ impl Reader {
         sink(Delta::Start { id: &self.id, model, created_s: read_created(chunk.created) });
     }
 
-    fn choice(&mut self, choice: ChunkChoice<'_>, sink: &mut impl FnMut(Delta<'_>)) -> Result<(), Failure> {
+    fn choice(&mut self, choice: ChunkChoice<'_>, sink: &mut dyn FnMut(Delta<'_>)) -> Result<(), Failure> {
         if choice.index.is_some_and(|index| index != 0) {
             return Err(Failure::new(FailureKind::Malformed, self.phase(), "not_one_choice"));
         }
@@ -70,18 +81,23 @@ impl Reader {
             self.delta(delta, sink)?;
         }
         if let Some(reason) = said(&choice.finish_reason) {
+            if let Some(think) = &mut self.think {
+                think.end(&mut |piece| sink(piece.into()));
+            }
             sink(Delta::Finish(if self.refused { Finish::Refusal(None) } else { read_finish(reason) }));
         }
         Ok(())
     }
 
-    fn delta(&mut self, delta: ChunkDelta<'_>, sink: &mut impl FnMut(Delta<'_>)) -> Result<(), Failure> {
+    fn delta(&mut self, delta: ChunkDelta<'_>, sink: &mut dyn FnMut(Delta<'_>)) -> Result<(), Failure> {
         if let Some(text) = said(&delta.reasoning_content).or(said(&delta.reasoning)) {
             sink(Delta::Thinking(text));
         }
-        if let Some(text) = said(&delta.content) {
-            sink(Delta::Text(text));
-        }
+        let think = &mut self.think;
+        delta.content.each(&mut |piece| match (piece, &mut *think) {
+            (Piece::Text(text), Some(think)) => think.push(text, &mut |piece| sink(piece.into())),
+            (piece, _) => sink(piece.into()),
+        });
         if let Some(text) = said(&delta.refusal) {
             self.refused = true;
             sink(Delta::Refusal(text));
@@ -97,7 +113,7 @@ impl Reader {
 
     /// A call begins with its name. A vendor without `index` sends each call whole; one without ids (Gemini's endpoint
     /// of this dialect sends `""`, recording `9be398e0fba56f59`) gets one made from the answer's, as results need it.
-    fn tool_call(&mut self, call: &ChunkToolCall<'_>, sink: &mut impl FnMut(Delta<'_>)) {
+    fn tool_call(&mut self, call: &ChunkToolCall<'_>, sink: &mut dyn FnMut(Delta<'_>)) {
         let function = call.function.as_ref().map(|Known(function)| function);
         let name = function.and_then(|function| said(&function.name));
         let new = match call.index {
@@ -192,9 +208,10 @@ impl Writer {
             usage: None,
         }
     }
+}
 
-    /// Writes what one delta adds.
-    pub(crate) fn delta(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
+impl WriteDeltas for Writer {
+    fn delta(&mut self, delta: Delta<'_>, out: &mut BytesMut) -> Result<(), Failure> {
         match delta {
             Delta::Start { id, model, created_s } => {
                 (self.id, self.model, self.created_s) = (id.to_owned(), model.to_owned(), created_s);
@@ -225,7 +242,8 @@ impl Writer {
             Delta::ToolCall { index, id, name } => {
                 self.tool_called = true;
                 let function = FunctionCallOut { name: Some(name), arguments: "" };
-                let call = ToolCallOut { index: Some(index), id: Some(id), kind: Some("function"), function };
+                let call =
+                    ToolCallOut { index: Some(index), id: Some(Cow::Borrowed(id)), kind: Some("function"), function };
                 self.chunk(DeltaOut { tool_calls: Some([call]), ..DeltaOut::default() }, None, out);
             }
             Delta::Arguments { index, json } => {
@@ -239,10 +257,11 @@ impl Writer {
             // Nothing of this dialect: see `response::write_reply`.
             Delta::Signature(_) | Delta::RedactedThinking(_) | Delta::Foreign(_) => {}
         }
+        Ok(())
     }
 
-    /// Writes the end of a complete answer. Only now, so that it is said once, after all else.
-    pub(crate) fn end(&mut self, out: &mut BytesMut) {
+    /// The finish is written only now, so that it is said once, after all else.
+    fn end(&mut self, out: &mut BytesMut) {
         let unsaid = if self.tool_called { Finish::ToolCalls } else { Finish::Stop };
         let finish = self.finish.take().unwrap_or(unsaid);
         if let Some(words) = refusal_words(&finish, self.refused) {
@@ -256,7 +275,9 @@ impl Writer {
         }
         out.put_slice(b"data: [DONE]\n\n");
     }
+}
 
+impl Writer {
     fn chunk(&self, delta: DeltaOut<'_>, finish_reason: Option<&'static str>, out: &mut BytesMut) {
         let usage = self.include_usage.then_some(None);
         self.write(&[ChoiceOut { index: 0, delta, logprobs: None, finish_reason }], usage, out);

@@ -8,7 +8,7 @@ use crate::call::needs::{Capabilities, Need};
 use crate::catalog::Model;
 use crate::config::{At, defaults, names, tables};
 use crate::dialect::profile::Profile;
-use crate::snapshot::deployment::{Credential, Deployment, Limits, Price, TimeoutOverrides};
+use crate::snapshot::deployment::{Credential, Deployment, Limits, Price, TimeoutOverrides, Voice};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ impl Compiler<'_> {
             let mut facts = facts(Arc::clone(&region));
             facts.promises = own.clone().or(facts.promises);
             let index = pools.deployments.len();
-            let deployment = template.deployment(index, id, place, credential.as_ref());
+            let Some(deployment) = template.deployment(index, id, place, credential.as_ref()) else { return };
             self.check_same(id, &deployment, &facts, pools);
             pools.deployments.push(Arc::new(deployment));
             pools.facts.push(facts);
@@ -125,33 +125,34 @@ impl Compiler<'_> {
 
     /// What all deployments of one id share.
     fn template(&mut self, id: &str, model: &str, place: &PlaceToCall, table: Option<&tables::Deployment>) -> Template {
-        let profile = place.endpoint.vendor.profile;
-        let known = profile.catalog.and_then(|vendor| self.catalog.find(vendor, model)).unwrap_or_default();
-        let mut capabilities = profile.capabilities.minus(known.lacks);
-        if let Some(table) = table {
-            for need in self.needs(&table.offers) {
-                capabilities = capabilities.with(need);
-            }
-            for need in self.needs(&table.lacks) {
-                capabilities = capabilities.without(need);
-            }
-        }
+        let (offers, lacks) =
+            table.map_or_else(Default::default, |table| (self.needs(&table.offers), self.needs(&table.lacks)));
+        let profiles = &place.endpoint.vendor.profiles;
+        let catalog = place.endpoint.vendor.catalog.as_deref();
+        let known = catalog.and_then(|vendor| self.catalog.find(vendor, model)).unwrap_or_default();
+        let voices = profiles.iter().map(|profile| {
+            let listed = profile.capabilities.minus(known.lacks);
+            let capabilities = offers.iter().fold(listed, |all, need| all.with(*need));
+            let capabilities = lacks.iter().fold(capabilities, |all, need| all.without(*need));
+            voice(*profile, model, capabilities)
+        });
+        let voices = voices.flatten().collect();
+        let limits = limits(profiles.first(), &known, table);
+        let most = known.output.map_or(defaults::MAX_OUTPUT_TOKENS, |most| most.min(defaults::MAX_OUTPUT_TOKENS));
         let own_price = table.and_then(|table| table.price.as_ref());
         let price = self.price_of(id, &place.endpoint.vendor.name, model, own_price);
         let own = overrides(table.and_then(|table| table.timeouts.as_ref())).or(place.timeouts);
         Template {
             model: Arc::from(model),
-            capabilities,
+            voices,
             price,
-            limits: limits(profile, &known, table),
-            default_max_tokens: table.and_then(|table| table.max_output).unwrap_or_else(|| {
-                known.output.unwrap_or(defaults::MAX_OUTPUT_TOKENS).min(defaults::MAX_OUTPUT_TOKENS)
-            }),
+            limits,
+            default_max_tokens: table.and_then(|table| table.max_output).unwrap_or(most),
             own_timeouts: own,
         }
     }
 
-    fn needs(&mut self, names: &[At<String>]) -> Vec<Need> {
+    pub(super) fn needs(&mut self, names: &[At<String>]) -> Vec<Need> {
         let mut needs = Vec::new();
         for name in names {
             match Need::ALL.into_iter().find(|need| need.name() == name.as_str()) {
@@ -164,8 +165,8 @@ impl Compiler<'_> {
 }
 
 /// What config says, else what is known of the model. A vendor that trims is trusted to: its model refuses a prompt alone.
-fn limits(profile: &Profile, known: &Model, table: Option<&tables::Deployment>) -> Limits {
-    let strict = profile.strict_max_tokens;
+fn limits(profile: Option<&Profile>, known: &Model, table: Option<&tables::Deployment>) -> Limits {
+    let strict = profile.is_some_and(|profile| profile.quirks.strict_max_tokens);
     let declared = table.and_then(|table| table.context);
     let cap = table.and_then(|table| table.max_output);
     Limits {
@@ -177,7 +178,7 @@ fn limits(profile: &Profile, known: &Model, table: Option<&tables::Deployment>) 
 
 struct Template {
     model: Arc<str>,
-    capabilities: Capabilities,
+    voices: Vec<Voice>,
     limits: Limits,
     price: Option<Price>,
     default_max_tokens: u64,
@@ -185,13 +186,21 @@ struct Template {
 }
 
 impl Template {
-    fn deployment(&self, index: usize, id: &str, place: &PlaceToCall, credential: Option<&Credential>) -> Deployment {
+    /// `None` for a vendor that speaks nothing, which has been reported.
+    fn deployment(
+        &self,
+        index: usize,
+        id: &str,
+        place: &PlaceToCall,
+        credential: Option<&Credential>,
+    ) -> Option<Deployment> {
+        let (voice, further_voices) = self.voices.split_first().map(|(first, rest)| (first.clone(), rest.to_vec()))?;
         let vendor = &place.endpoint.vendor.name;
         let host_key = format!("{vendor} {}", place.url);
         // the secret, not its name: a rotated credential starts afresh, a renamed one does not
         let secret = credential.map(|credential| Digest::of_parts([credential.secret.expose().as_bytes()]).short());
         let health_key = format!("{host_key} {} {}", self.model, secret.unwrap_or_default());
-        Deployment {
+        Some(Deployment {
             index,
             id: Arc::from(id),
             health_key: Arc::from(health_key),
@@ -199,12 +208,21 @@ impl Template {
             endpoint: Arc::clone(&place.endpoint),
             model: Arc::clone(&self.model),
             credential: credential.cloned(),
-            capabilities: self.capabilities,
+            voice,
+            further_voices,
             limits: self.limits,
             price: self.price,
             default_max_tokens: self.default_max_tokens,
             timeouts: DEFAULT_TIMEOUTS.with(self.own_timeouts),
             own_timeouts: self.own_timeouts,
-        }
+        })
     }
+}
+
+/// A profile with its paths filled in; one whose path wants something that is not known is left out.
+fn voice(profile: Profile, model: &str, capabilities: Capabilities) -> Option<Voice> {
+    // what the deployment itself can do goes for whoever writes to it
+    let profile = Profile { capabilities, ..profile };
+    let path = |streamed| profile.path_of(streamed, |name| (name == "model").then_some(model)).map(Arc::from);
+    Some(Voice { profile, path: path(false).ok()?, stream_path: path(true).ok()?, capabilities })
 }

@@ -8,6 +8,7 @@ mod listeners;
 mod policy;
 mod pools;
 mod prices;
+mod quirks;
 #[cfg(test)]
 mod tests;
 mod vendors;

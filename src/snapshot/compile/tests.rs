@@ -3,6 +3,8 @@ use crate::base::diagnostic::Diagnostic;
 use crate::base::money::TokenPrice;
 use crate::call::needs::Need;
 use crate::config::load::load;
+use crate::dialect::profile::Profile;
+use crate::dialect::profile::quirks::{Member, ToolCallIds};
 use crate::policy::Ask;
 use crate::snapshot::Snapshot;
 use crate::snapshot::deployment::Limits;
@@ -139,7 +141,7 @@ fn lacks_and_limits(model: &str, table: &str, models: Option<&str>) -> (Vec<&'st
     let (snapshot, _) = compile_files(&files).unwrap_or_else(|found| panic!("{found:?}"));
     let deployment = &snapshot.deployments[0];
     let asked = [Need::Tools, Need::Images, Need::Reasoning, Need::Temperature];
-    let lacks = asked.into_iter().filter(|need| !deployment.capabilities.has(*need)).map(Need::name).collect();
+    let lacks = asked.into_iter().filter(|need| !deployment.voice.capabilities.has(*need)).map(Need::name).collect();
     (lacks, deployment.limits)
 }
 
@@ -248,7 +250,7 @@ max_body = "1MiB"
     assert_eq!(a.credential.as_ref().map(|credential| &*credential.name), Some("a"));
     let price = claude.price.expect("a price");
     assert_eq!((price.input, price.cached), (TokenPrice(5_000_000), TokenPrice(500_000)));
-    assert!(!claude.capabilities.has(crate::call::needs::Need::Images));
+    assert!(!claude.voice.capabilities.has(Need::Images));
     let timeouts = pool.timeouts_at(a);
     assert_eq!((timeouts.first_content, timeouts.idle), (Duration::from_secs(20), Duration::from_secs(7)));
     assert_eq!(pool.timeouts_at(claude).first_content, Duration::from_secs(9));
@@ -549,6 +551,41 @@ fn what_is_not_used_is_warned_of() {
     check("[deployment.\"openai/gpt-5\"]\n", &["backstay.toml:15: no pool uses \"openai/gpt-5\" ~ openai/gpt-5.5"]);
     let endpoint = "[endpoint.eu]\nvendor = \"openai\"\nbase_url = \"https://eu.api.openai.com/v1\"\n";
     check(endpoint, &["backstay.toml:15: \"eu\" has no credential", "backstay.toml:15: no pool uses \"eu\""]);
+}
+
+/// The profile of vendor `x`, whose table is given.
+fn profile_of(table: &str) -> (Profile, String) {
+    let config = format!("{SMALL}[vendor.x]\ndialect = \"openai\"\n{table}[pool.y]\ndeployments = [\"x/m\"]\n");
+    let (snapshot, _) = good(&config);
+    let deployment = snapshot.pools["y"].deployments().next().expect("a deployment").clone();
+    (deployment.voice.profile, deployment.endpoint.authority.to_string())
+}
+
+#[test]
+fn a_compatible_vendor_is_described_by_a_name_or_by_its_quirks() {
+    let (mistral, authority) = profile_of("profile = \"mistral\"\ncredential = { env = \"M_KEY\" }\n");
+    assert_eq!((mistral.max_tokens_member, authority.as_str()), ("max_tokens", "api.mistral.ai"));
+    let own = "profile = \"generic\"\nbase_url = \"https://llm.example\"\ncredential = { env = \"M_KEY\" }\n[vendor.x.quirks]\n\
+        max_tokens_member = \"max_completion_tokens\"\nusage_on_request = false\ndeveloper_role = true\nstops = 2\n\
+        think_tags = true\nefforts = [\"low\", \"high\"]\nrefused_members = [\"user\"]\ntool_call_ids = \"nine_alphanumerics\"\n\
+        lacks = [\"images\"]\noffers = [\"store\"]\ncatalog = \"scaleway\"\n";
+    let (own, _) = profile_of(own);
+    let quirks = own.quirks;
+    assert_eq!((own.max_tokens_member, own.usage_on_request, quirks.stops), ("max_completion_tokens", false, 2));
+    assert!(quirks.developer_role && quirks.think_tags && quirks.refused_members.has(Member::User));
+    assert_eq!((quirks.efforts.nearest("xhigh"), quirks.tool_call_ids), (Some("high"), ToolCallIds::NineAlphanumerics));
+    assert!(own.capabilities.has(Need::Stores) && !own.capabilities.has(Need::Images));
+    let wrong = "[vendor.x]\ndialect = \"openai\"\nprofile = \"mistrall\"\n";
+    check(wrong, &["backstay.toml:17: no profile \"mistrall\" ~ did you mean \"mistral\""]);
+    let wrong = "[vendor.x]\ndialect = \"openai\"\nprofile = \"groq\"\ncredential = { env = \"G_KEY\" }\n[vendor.x.quirks]\nefforts = [\"hihg\"]\n\
+        refused_members = [\"usr\"]\ncatalog = \"grok\"\nstop = 2\n";
+    let found = [
+        "backstay.toml:20: no effort ~ minimal",
+        "backstay.toml:21: no member that can be left out ~ user",
+        "backstay.toml:22: no vendor in the list of models",
+        "backstay.toml:23: unknown field `stop` ~ `stops`",
+    ];
+    check(wrong, &found);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::base::money::TokenPrice;
 use crate::base::secret::Secret;
 use crate::dialect::profile::OPENAI;
 use crate::snapshot::deployment::{
-    Credential, Deployment, Endpoint, Limits, Price, Roots, TimeoutOverrides, Timeouts, Vendor,
+    Credential, Deployment, Endpoint, Limits, Price, Roots, TimeoutOverrides, Timeouts, Vendor, Voice,
 };
 use crate::snapshot::permit::Permit;
 use crate::upstream::resolve::Resolver;
@@ -66,7 +66,7 @@ impl Target {
 
     fn deployment(self) -> Arc<Deployment> {
         let name: Arc<str> = "vendor".into();
-        let vendor = Arc::new(Vendor { name: Arc::clone(&name), profile: &OPENAI });
+        let vendor = Arc::new(Vendor { name: Arc::clone(&name), profiles: Arc::from([OPENAI]), catalog: None });
         let endpoint = Endpoint {
             name,
             vendor,
@@ -82,6 +82,8 @@ impl Target {
             region: "eu".into(),
         };
         let price = TokenPrice(1);
+        let (path, stream_path) = (OPENAI.path.into(), OPENAI.stream_path.into());
+        let voice = Voice { profile: OPENAI, path, stream_path, capabilities: OPENAI.capabilities };
         Arc::new(Deployment {
             index: 0,
             id: "vendor/model".into(),
@@ -90,7 +92,8 @@ impl Target {
             endpoint: Arc::new(endpoint),
             model: "model".into(),
             credential: Some(Credential { name: "default".into(), secret: Secret::new("sk-canary".to_owned()) }),
-            capabilities: OPENAI.capabilities,
+            voice,
+            further_voices: Vec::new(),
             limits: Limits::default(),
             price: Some(Price { input: price, cached: price, written: price, output: price }),
             default_max_tokens: 16,
