@@ -14,7 +14,11 @@ import json
 import sys
 
 
-def lacks(model):
+# They pass on to others, and leave out themselves what a model does not take.
+GATEWAYS = {"openrouter", "vercel"}
+
+
+def lacks(vendor, model):
     """The capabilities, in the words of the config's `lacks`, that the model is known not to have."""
     takes, gives = model["modalities"]["input"], model["modalities"]["output"]
     found = []
@@ -29,10 +33,11 @@ def lacks(model):
         found.append("audio")
     if model.get("structured_output") is False:
         found.append("json_schema")
-    if model.get("reasoning") is False:
-        found.append("reasoning")
-    if model.get("temperature") is False and not thinks_on_demand(model):
-        found.append("temperature")
+    if vendor not in GATEWAYS:
+        if model.get("reasoning") is False:
+            found.append("reasoning")
+        if model.get("temperature") is False and not thinks_on_demand(model):
+            found.append("temperature")
     return found
 
 
@@ -42,9 +47,9 @@ def thinks_on_demand(model):
     return any("none" in option.get("values", []) for option in options)
 
 
-def distilled(model):
+def distilled(vendor, model):
     limits = {name: tokens for name, tokens in sorted(model.get("limit", {}).items()) if tokens}
-    return {**limits, "lacks": lacks(model)}
+    return {**limits, "lacks": lacks(vendor, model)}
 
 
 def main():
@@ -62,7 +67,7 @@ def main():
         answering = [key for key in sorted(models) if "text" in models[key]["modalities"]["output"]]
         print(f"  {json.dumps(name)}: {{")
         for index, key in enumerate(answering):
-            line = json.dumps(distilled(models[key]), separators=(",", ":"))
+            line = json.dumps(distilled(name, models[key]), separators=(",", ":"))
             print(f"   {json.dumps(key)}:{line}{',' if index + 1 < len(answering) else ''}")
         print("  }" + ("," if place + 1 < len(vendors) else ""))
     print(" }")

@@ -103,6 +103,8 @@ section! {
         stops: Option<u32>,
         /// Whether a cap on the answer above what the model gives is refused, instead of trimmed.
         strict_max_tokens: Option<bool>,
+        /// Whether a tool's result may hold images.
+        tool_result_images: Option<bool>,
         /// Whether a strict schema must require every property.
         strict_schemas: Option<bool>,
         /// What its models cannot do although the dialect could.

@@ -56,7 +56,7 @@ object! {
         kind = "type": Option<Text<'a>>,
         text = "text": Option<String>,
         refusal = "refusal": Option<String>,
-        image_url = "image_url": Option<Object<'a, ImageUrl<'a>>>,
+        image_url = "image_url": Option<&'a RawValue>,
         file = "file": Option<Object<'a, File<'a>>>,
     }
 }

@@ -122,7 +122,7 @@ pub const FIREWORKS: Profile = Profile {
 /// beside choices (`e4f3ed8ea16dc80b`), and takes what its vendors take.
 pub const OPENROUTER: Profile = Profile {
     name: "openrouter",
-    quirks: Quirks { developer_role: true, ..Quirks::COMPATIBLE },
+    quirks: Quirks { developer_role: true, tool_result_images: true, ..Quirks::COMPATIBLE },
     known: Known::at("https://openrouter.ai/api/v1", "US", "openrouter"),
     capabilities: COMPATIBLE.with(Need::TopK).with(Need::Documents).with(Need::Audio).with(Need::Prediction),
     ..GENERIC
@@ -168,7 +168,7 @@ pub const HUGGINGFACE: Profile = Profile {
 /// z.ai says with 429 and code 1305 that it is overloaded (recording `35c0368e8b74c8e4`).
 pub const ZAI: Profile = Profile {
     name: "zai",
-    quirks: Quirks { refused_members: Members::NONE.and(Member::ForcedTools), stops: 1, ..Quirks::COMPATIBLE },
+    quirks: Quirks { stops: 1, ..Quirks::COMPATIBLE },
     known: Known::at("https://api.z.ai/api/paas/v4", "CN", "zai"),
     capabilities: COMPATIBLE.minus(Needs::of(&[
         Need::JsonSchema,
@@ -186,6 +186,7 @@ pub const OLLAMA: Profile = Profile {
     quirks: Quirks {
         refused_members: Members::NONE.and(Member::ForcedTools).and(Member::ParallelToolCalls),
         efforts: Efforts::of(&["none", "low", "medium", "high"]),
+        tool_result_images: true,
         ..Quirks::COMPATIBLE
     },
     known: Known { base_url: Some("http://127.0.0.1:11434/v1"), ..Known::NOTHING },

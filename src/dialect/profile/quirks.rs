@@ -25,6 +25,8 @@ pub struct Quirks {
     pub stops: usize,
     /// Whether a cap on the answer above what the model gives is refused, instead of trimmed.
     pub strict_max_tokens: bool,
+    /// Whether a tool's result may hold images.
+    pub tool_result_images: bool,
     /// Whether a strict schema must require every property (recording `f1693f7096750a84`).
     pub strict_schemas: bool,
 }
@@ -157,6 +159,7 @@ impl Quirks {
         efforts: Efforts::ANY,
         stops: 4,
         strict_max_tokens: true,
+        tool_result_images: false,
         strict_schemas: true,
     };
 

@@ -74,6 +74,7 @@ fn overlay(profile: &mut Profile, written: &tables::Quirks) {
     set(&mut quirks.think_tags, written.think_tags);
     set(&mut quirks.stops, written.stops.and_then(|stops| usize::try_from(stops).ok()));
     set(&mut quirks.strict_max_tokens, written.strict_max_tokens);
+    set(&mut quirks.tool_result_images, written.tool_result_images);
     set(&mut quirks.strict_schemas, written.strict_schemas);
     let rule = written.tool_call_ids.map(|rule| match rule {
         Rule::Any => ToolCallIds::Any,

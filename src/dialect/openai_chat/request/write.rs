@@ -186,8 +186,9 @@ fn write_results<'a>(quirks: &Quirks, turn: &'a Turn, messages: &mut Vec<Message
         let Content::ToolResult { id, parts, error } = &part.content else { continue };
         let mut said = Said::default();
         for part in parts {
-            // The vendor takes images from the user alone (recording `db9c528d55ae3660`).
-            if matches!(part.content, Content::Image { .. } | Content::Document { .. }) {
+            // OpenAI takes images from the user alone (recording `db9c528d55ae3660`).
+            let seen = quirks.tool_result_images;
+            if !seen && matches!(part.content, Content::Image { .. } | Content::Document { .. }) {
                 return Err(Refusal::Capability("tool_result_images"));
             }
             said.add(quirks, part, Role::User)?;
