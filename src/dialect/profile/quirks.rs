@@ -123,7 +123,7 @@ impl Efforts {
     /// The word to say for `effort`: itself where it is taken or new to us, else the nearest below, else the lowest above.
     /// Whether to think at all is never turned round: `None` where only that would be left.
     #[must_use]
-    pub fn nearest<'a>(self, effort: &'a str) -> Option<&'a str> {
+    pub fn nearest(self, effort: &str) -> Option<&str> {
         let Some(place) = EFFORTS.iter().position(|known| *known == effort) else { return Some(effort) };
         let takes = |place: &usize| self.0 & 1 << place != 0;
         if takes(&place) {
