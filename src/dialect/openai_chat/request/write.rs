@@ -5,8 +5,8 @@ use crate::call::json::Json;
 use crate::call::needs::Need;
 use crate::call::tool::{Function, Tool, ToolChoice};
 use crate::call::turn::{Content, Part, Role, Source, Turn};
-use crate::call::{Call, Format, Reasoning, ReasoningMode};
-use crate::dialect::honour::{Extras, own, own_extras, unmet};
+use crate::call::{Call, Format};
+use crate::dialect::honour::{Extras, effort, own, own_extras, unmet};
 use crate::dialect::openai_chat::NAME;
 use crate::dialect::openai_chat::types::{AnyToolCallOut, ToolCallOut};
 use crate::dialect::{profile::Profile, schema};
@@ -35,7 +35,7 @@ pub(crate) fn write_call(profile: &Profile, call: &Call, model: &str, include_us
         top_p: call.top_p,
         stop: &call.stop,
         response_format: write_format(&call.format, call)?,
-        reasoning_effort: call.reasoning.as_ref().and_then(write_effort),
+        reasoning_effort: call.reasoning.as_ref().and_then(effort),
         user: call.user.as_deref(),
         stream: call.stream.then_some(true),
         stream_options: (call.stream && include_usage).then_some(StreamOptionsOut { include_usage: true }),
@@ -362,19 +362,6 @@ fn write_format<'a>(format: &'a Format, call: &Call) -> Result<Option<FormatOut<
             Some(FormatOut::JsonSchema { json_schema })
         }
     })
-}
-
-/// The effort in this dialect's words. A budget of tokens becomes the effort that comes nearest; a vendor that leaves
-/// the amount to the model thinks as with `high`.
-fn write_effort(reasoning: &Reasoning) -> Option<&str> {
-    match (reasoning.mode, reasoning.effort.as_deref()) {
-        (ReasoningMode::Off, _) => Some("none"),
-        (_, Some(effort)) => Some(effort),
-        (ReasoningMode::Budget(..4096), None) => Some("low"),
-        (ReasoningMode::Budget(..16_384), None) => Some("medium"),
-        (ReasoningMode::Budget(_) | ReasoningMode::Adaptive, None) => Some("high"),
-        (ReasoningMode::Unsaid, None) => None,
-    }
 }
 
 #[cfg(test)]

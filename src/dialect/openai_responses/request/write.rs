@@ -1,0 +1,445 @@
+//! A [`Call`], written for a vendor.
+
+use crate::base::rejection::Refusal;
+use crate::call::json::Json;
+use crate::call::needs::Need;
+use crate::call::tool::{Function, Tool, ToolChoice};
+use crate::call::turn::{Content, Part, Role, Source, Turn};
+use crate::call::{Call, Format, Reasoning, ReasoningMode};
+use crate::dialect::honour::{Extras, effort, own, own_extras, unmet};
+use crate::dialect::openai_responses::{NAME, seal};
+use crate::dialect::{Dialect, schema};
+use serde::Serialize;
+use std::borrow::Cow;
+
+/// Writes the body for a vendor, which is told to keep nothing unless the client of this dialect asks for it: a client
+/// of another dialect never does, and here silence would mean yes.
+///
+/// # Errors
+/// A refusal that names what this dialect cannot say.
+pub(crate) fn write_call(call: &Call, model: &str) -> Result<Vec<u8>, Refusal> {
+    own_extras(&call.extras, NAME)?;
+    if !call.stop.is_empty() {
+        return Err(Refusal::Capability("stop"));
+    }
+    if call.dialect != NAME && call.max_tokens.is_some_and(|most| most < LEAST_TOKENS) {
+        return Err(Refusal::Capability("max_tokens"));
+    }
+    let extras = Extras::within("", &call.extras);
+    let thinks = call.reasoning.as_ref().is_some_and(|reasoning| reasoning.mode != ReasoningMode::Off);
+    let request = RequestOut {
+        model,
+        input: write_turns(call)?,
+        tools: call.tools.iter().map(|tool| write_tool(tool, call)).collect::<Result<_, _>>()?,
+        tool_choice: write_tool_choice(&call.tool_choice)?,
+        parallel_tool_calls: call.parallel_tools.filter(|_| !call.tools.is_empty()),
+        max_output_tokens: call.max_tokens,
+        temperature: call.temperature,
+        top_p: call.top_p,
+        text: write_text(call)?,
+        reasoning: write_reasoning(call),
+        user: call.user.as_deref(),
+        stream: call.stream.then_some(true),
+        store: (!extras.has("store")).then_some(false),
+        // Without it the thoughts of an answer that is not kept could not be sent back.
+        include: (thinks && !extras.has("include")).then_some(["reasoning.encrypted_content"]),
+        extras,
+    };
+    Ok(serde_json::to_vec(&request).unwrap_or_default())
+}
+
+/// The vendor refuses a lower cap (recording `1fdba142a3b8ad60`).
+const LEAST_TOKENS: u64 = 16;
+
+#[derive(Serialize)]
+struct RequestOut<'a> {
+    model: &'a str,
+    input: Vec<ItemOut<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<ToolOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<ToolChoiceOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallel_tool_calls: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_output_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<TextOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<ReasoningOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include: Option<[&'static str; 1]>,
+    #[serde(flatten)]
+    extras: Extras<'a>,
+}
+
+/// Items in the shapes that every vendor of this dialect takes: a message without `type`, calls without item ids.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ItemOut<'a> {
+    Message {
+        role: &'static str,
+        content: ContentOut<'a>,
+        #[serde(flatten)]
+        extras: Extras<'a>,
+    },
+    Own(OwnItemOut<'a>),
+    Foreign(&'a Json),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum OwnItemOut<'a> {
+    Reasoning {
+        summary: Vec<PartOut<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        encrypted_content: Option<&'a str>,
+    },
+    FunctionCall { call_id: &'a str, name: &'a str, arguments: &'a str },
+    FunctionCallOutput { call_id: &'a str, output: ContentOut<'a> },
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ContentOut<'a> {
+    Text(Cow<'a, str>),
+    Parts(Vec<AnyPartOut<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum AnyPartOut<'a> {
+    Own(PartOut<'a>),
+    Foreign(&'a Json),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum PartOut<'a> {
+    InputText {
+        text: &'a str,
+    },
+    OutputText {
+        text: &'a str,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        annotations: Vec<&'a Json>,
+    },
+    SummaryText {
+        text: &'a str,
+    },
+    Refusal {
+        refusal: &'a str,
+    },
+    InputImage {
+        image_url: Cow<'a, str>,
+        detail: &'a str,
+    },
+    InputFile {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file_data: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file_url: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        filename: Option<&'a str>,
+    },
+}
+
+fn write_turns(call: &Call) -> Result<Vec<ItemOut<'_>>, Refusal> {
+    let mut items = Vec::with_capacity(call.turns.len());
+    for turn in &call.turns {
+        own_extras(&turn.extras, NAME)?;
+        // The model tells speakers apart by their names, and there is no member for them.
+        if turn.name.is_some() {
+            return Err(Refusal::Capability("name"));
+        }
+        let before = items.len();
+        let mut message = Vec::new();
+        for part in &turn.parts {
+            if let Some(item) = write_item(part, call)? {
+                close(turn, &mut message, &mut items);
+                items.push(item);
+            } else {
+                message.extend(write_part(part, turn.role)?);
+            }
+        }
+        // A speaker who says nothing still takes a turn; thoughts that are left out do not.
+        if items.len() == before && message.is_empty() && !turn.parts.is_empty() {
+            continue;
+        }
+        if !message.is_empty() || items.len() == before {
+            push_message(turn, message, &mut items);
+        }
+    }
+    Ok(items)
+}
+
+/// Writes what has been said before another item, so that all stays in its order.
+fn close<'a>(turn: &'a Turn, message: &mut Vec<AnyPartOut<'a>>, items: &mut Vec<ItemOut<'a>>) {
+    if !message.is_empty() {
+        push_message(turn, std::mem::take(message), items);
+    }
+}
+
+fn push_message<'a>(turn: &'a Turn, parts: Vec<AnyPartOut<'a>>, items: &mut Vec<ItemOut<'a>>) {
+    let extras = Extras::within("", &turn.extras);
+    items.push(ItemOut::Message { role: role(turn.role), content: content(parts), extras });
+}
+
+const fn role(role: Role) -> &'static str {
+    match role {
+        Role::System => "system",
+        Role::Developer => "developer",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+    }
+}
+
+/// One text is written as a string, which every vendor takes.
+fn content(parts: Vec<AnyPartOut<'_>>) -> ContentOut<'_> {
+    match parts.as_slice() {
+        [] => ContentOut::Text("".into()),
+        [AnyPartOut::Own(PartOut::InputText { text })] => ContentOut::Text((*text).into()),
+        [AnyPartOut::Own(PartOut::OutputText { text, annotations })] if annotations.is_empty() => {
+            ContentOut::Text((*text).into())
+        }
+        _ => ContentOut::Parts(parts),
+    }
+}
+
+/// The part as an item of its own, if it is one.
+fn write_item<'a>(part: &'a Part, call: &Call) -> Result<Option<ItemOut<'a>>, Refusal> {
+    Ok(Some(match &part.content {
+        Content::ToolCall(call) => ItemOut::Own(OwnItemOut::FunctionCall {
+            call_id: &call.id,
+            name: &call.name,
+            arguments: &call.arguments,
+        }),
+        Content::ToolResult { id, parts, error } => {
+            ItemOut::Own(OwnItemOut::FunctionCallOutput { call_id: id, output: write_output(parts, *error)? })
+        }
+        // Thoughts without a seal are an echo of an answer: no vendor takes back another's.
+        Content::Thinking { signature: None, .. } if call.dialect != NAME => return Ok(None),
+        Content::Thinking { text, signature } => {
+            let theirs = || unmet(Need::SignedReasoning);
+            let unsealed = |signature: &'a String| signature.strip_prefix(seal::OURS).ok_or_else(theirs);
+            let encrypted_content = signature.as_ref().map(unsealed).transpose()?;
+            let summary = if text.is_empty() { Vec::new() } else { vec![PartOut::SummaryText { text }] };
+            ItemOut::Own(OwnItemOut::Reasoning { summary, encrypted_content })
+        }
+        Content::RedactedThinking(_) => return Err(unmet(Need::SignedReasoning)),
+        Content::Foreign(foreign) => {
+            let json = own(foreign, NAME)?;
+            if is_part(json) {
+                return Ok(None);
+            }
+            ItemOut::Foreign(json)
+        }
+        Content::Text { .. } | Content::Refusal(_) | Content::Image { .. } | Content::Document { .. } => return Ok(None),
+    }))
+}
+
+/// What a call gave. There is no flag for a tool that failed, so the text says it.
+fn write_output(parts: &[Part], error: Option<bool>) -> Result<ContentOut<'_>, Refusal> {
+    let mut said = Vec::with_capacity(parts.len());
+    if error == Some(true) {
+        said.push(AnyPartOut::Own(PartOut::InputText { text: "Error: " }));
+    }
+    for part in parts {
+        said.extend(write_part(part, Role::User)?);
+    }
+    match said.as_slice() {
+        [AnyPartOut::Own(PartOut::InputText { text: prefix }), AnyPartOut::Own(PartOut::InputText { text })]
+            if error == Some(true) =>
+        {
+            Ok(ContentOut::Text([*prefix, *text].concat().into()))
+        }
+        _ => Ok(content(said)),
+    }
+}
+
+/// Whether what only this dialect knows is a part of a message rather than an item.
+fn is_part(json: &Json) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Kind<'a> {
+        #[serde(rename = "type", borrow)]
+        kind: Option<Cow<'a, str>>,
+    }
+    serde_json::from_str::<Kind<'_>>(json.text())
+        .is_ok_and(|part| part.kind.is_some_and(|kind| kind.starts_with("input_") || kind.starts_with("output_")))
+}
+
+fn write_part(part: &Part, role: Role) -> Result<Option<AnyPartOut<'_>>, Refusal> {
+    let own_part = match &part.content {
+        Content::Text { text, citations } if role == Role::Assistant => {
+            let told = citations.iter().filter(|citation| citation.told.dialect == NAME);
+            PartOut::OutputText { text, annotations: told.map(|citation| &citation.told.json).collect() }
+        }
+        Content::Text { text, .. } => PartOut::InputText { text },
+        Content::Refusal(refusal) => PartOut::Refusal { refusal },
+        Content::Image { source, detail } => {
+            let image_url = match source {
+                Source::Url(url) => Cow::Borrowed(url.as_str()),
+                Source::Base64 { media_type, data } => data_url(media_type, data).into(),
+                Source::Text(_) => return Err(unmet(Need::Images)),
+            };
+            PartOut::InputImage { image_url, detail: detail.as_deref().unwrap_or("auto") }
+        }
+        Content::Document { source, title } => {
+            let filename = title.as_deref();
+            match source {
+                Source::Base64 { media_type, data } => PartOut::InputFile {
+                    file_data: Some(data_url(media_type, data)),
+                    file_url: None,
+                    filename: filename.or(Some("document.pdf")),
+                },
+                Source::Url(url) => PartOut::InputFile { file_data: None, file_url: Some(url), filename },
+                Source::Text(_) => return Err(unmet(Need::Documents)),
+            }
+        }
+        // Items of their own, or left out: see `write_item`.
+        Content::Thinking { .. }
+        | Content::RedactedThinking(_)
+        | Content::ToolCall(_)
+        | Content::ToolResult { .. } => return Ok(None),
+        Content::Foreign(foreign) => return own(foreign, NAME).map(|json| Some(AnyPartOut::Foreign(json))),
+    };
+    Ok(Some(AnyPartOut::Own(own_part)))
+}
+
+fn data_url(media_type: &str, data: &str) -> String {
+    ["data:", media_type, ";base64,", data].concat()
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ToolOut<'a> {
+    Function {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        description: Option<&'a str>,
+        parameters: Option<&'a Json>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        strict: Option<bool>,
+    },
+    Foreign(&'a Json),
+}
+
+/// A tool. Here a function is strict unless it is said not to be, elsewhere the other way round.
+fn write_tool<'a>(tool: &'a Tool, call: &Call) -> Result<ToolOut<'a>, Refusal> {
+    match tool {
+        Tool::Function(Function { name, description, parameters, strict, cache: _ }) => {
+            let crossing = call.dialect != NAME;
+            if crossing && *strict == Some(true) && !parameters.as_ref().is_none_or(schema::requires_all) {
+                return Err(Refusal::Capability("strict_tools"));
+            }
+            let strict = strict.or(crossing.then_some(false));
+            let (description, parameters) = (description.as_deref(), parameters.as_ref());
+            Ok(ToolOut::Function { kind: "function", name, description, parameters, strict })
+        }
+        Tool::Foreign(foreign) => own(foreign, NAME).map(ToolOut::Foreign),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ToolChoiceOut<'a> {
+    Word(&'static str),
+    Named {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        name: &'a str,
+    },
+    Foreign(&'a Json),
+}
+
+fn write_tool_choice(choice: &ToolChoice) -> Result<Option<ToolChoiceOut<'_>>, Refusal> {
+    Ok(match choice {
+        ToolChoice::Unsaid => None,
+        ToolChoice::Auto => Some(ToolChoiceOut::Word("auto")),
+        ToolChoice::None => Some(ToolChoiceOut::Word("none")),
+        ToolChoice::Required => Some(ToolChoiceOut::Word("required")),
+        ToolChoice::Named(name) => Some(ToolChoiceOut::Named { kind: "function", name }),
+        ToolChoice::Foreign(foreign) => Some(ToolChoiceOut::Foreign(own(foreign, NAME)?)),
+    })
+}
+
+#[derive(Serialize)]
+struct TextOut<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<FormatOut<'a>>,
+    #[serde(flatten)]
+    extras: Extras<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum FormatOut<'a> {
+    JsonObject,
+    JsonSchema {
+        name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        description: Option<&'a str>,
+        schema: &'a Json,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        strict: Option<bool>,
+    },
+}
+
+fn write_text(call: &Call) -> Result<Option<TextOut<'_>>, Refusal> {
+    let format = match &call.format {
+        Format::Text => None,
+        Format::JsonObject => Some(FormatOut::JsonObject),
+        Format::JsonSchema { name, description, schema, strict } => {
+            // OpenAI's clients may ask for a schema that is not kept to the letter; the others have no such word.
+            let openais = [NAME, Dialect::OpenaiChat.name()].contains(&call.dialect);
+            let strict = strict.or((!openais).then_some(true));
+            // Strict schemas here must require every property (recording `f1693f7096750a84`); elsewhere they need not.
+            if call.dialect != NAME && strict == Some(true) && !schema::requires_all(schema) {
+                return Err(unmet(Need::JsonSchema));
+            }
+            let (name, description) = (name.as_deref().unwrap_or("answer"), description.as_deref());
+            Some(FormatOut::JsonSchema { name, description, schema, strict })
+        }
+    };
+    let extras = Extras::within("text", &call.extras);
+    Ok((format.is_some() || !extras.is_empty()).then_some(TextOut { format, extras }))
+}
+
+#[derive(Serialize)]
+struct ReasoningOut<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effort: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<&'a str>,
+    #[serde(flatten)]
+    extras: Extras<'a>,
+}
+
+fn write_reasoning(call: &Call) -> Option<ReasoningOut<'_>> {
+    let effort = call.reasoning.as_ref().and_then(effort);
+    let summary = call.reasoning.as_ref().and_then(|reasoning| write_summary(reasoning, call));
+    let extras = Extras::within("reasoning", &call.extras);
+    (effort.is_some() || summary.is_some() || !extras.is_empty()).then_some(ReasoningOut { effort, summary, extras })
+}
+
+/// How thoughts are to be shown: only where the client asks for it, since OpenAI gives summaries to verified
+/// organisations alone.
+fn write_summary<'a>(reasoning: &'a Reasoning, call: &Call) -> Option<&'a str> {
+    match reasoning.display.as_deref() {
+        display if call.dialect == NAME => display,
+        Some("summarized") => Some("auto"),
+        _ => None,
+    }
+}
