@@ -41,6 +41,8 @@ pub(super) enum Rule {
     FormWithin,
     /// Reasoning, unless its `type` is `disabled`.
     Thinking,
+    /// Reasoning, where its `effort` or its `summary` asks for it.
+    Effort,
 }
 
 impl Rule {
@@ -85,6 +87,12 @@ pub(super) fn needs_of(rule: Option<Rule>, value: Value<'_>) -> Needs {
         Rule::Thinking => {
             let kind = value.get("type").and_then(Value::text);
             kind.is_none_or(|kind| kind != "disabled").then_some(Need::Reasoning)
+        }
+        Rule::Effort => {
+            let [effort, summary] = value.pick(["effort", "summary"]);
+            let effort = effort.and_then(Value::text);
+            let asked = effort.as_deref().map_or_else(|| summary.is_some(), |effort| effort != "none");
+            asked.then_some(Need::Reasoning)
         }
     };
     needed.map_or(Needs::NONE, |need| Needs::NONE.with(need))

@@ -6,6 +6,7 @@ pub mod error;
 pub mod json;
 pub mod models;
 pub mod openai_chat;
+pub mod openai_responses;
 pub mod profile;
 pub mod scan;
 pub mod seen;
@@ -15,30 +16,82 @@ pub mod sse;
 pub mod translate;
 
 mod emit;
+mod grammar;
 mod honour;
 mod members;
 mod object;
 mod schema;
+
+/// What a call asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Task {
+    /// An answer from a model.
+    Generate,
+}
+
+/// A company's API: the shape of errors and listings that several dialects share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Api {
+    /// OpenAI's.
+    Openai,
+    /// Anthropic's.
+    Anthropic,
+}
 
 /// A wire format that clients or vendors speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
     /// OpenAI Chat Completions, `POST /v1/chat/completions`.
     OpenaiChat,
+    /// OpenAI Responses, `POST /v1/responses`.
+    OpenaiResponses,
     /// Anthropic Messages, `POST /v1/messages`.
     Anthropic,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 2] = [Self::OpenaiChat, Self::Anthropic];
+    pub const ALL: [Self; 3] = [Self::OpenaiChat, Self::OpenaiResponses, Self::Anthropic];
 
     /// The name in config, metrics and logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::OpenaiChat => "openai_chat",
+            Self::OpenaiResponses => "openai_responses",
             Self::Anthropic => "anthropic",
+        }
+    }
+
+    /// Whether the config may call it so: by its name, or by the part behind the family's.
+    #[must_use]
+    pub fn is_called(self, name: &str) -> bool {
+        let own = self.name();
+        own == name || own.split_once('_').is_some_and(|(_, short)| short == name)
+    }
+
+    /// What its calls ask for; translation never leads from one task to another.
+    #[must_use]
+    pub const fn task(self) -> Task {
+        match self {
+            Self::OpenaiChat | Self::OpenaiResponses | Self::Anthropic => Task::Generate,
+        }
+    }
+
+    /// Whose errors and listings its clients read.
+    #[must_use]
+    pub const fn api(self) -> Api {
+        match self {
+            Self::OpenaiChat | Self::OpenaiResponses => Api::Openai,
+            Self::Anthropic => Api::Anthropic,
+        }
+    }
+
+    const fn grammar(self) -> &'static grammar::Grammar {
+        match self {
+            Self::OpenaiChat => &openai_chat::GRAMMAR,
+            Self::OpenaiResponses => &openai_responses::GRAMMAR,
+            Self::Anthropic => &anthropic::GRAMMAR,
         }
     }
 }

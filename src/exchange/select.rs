@@ -73,12 +73,14 @@ fn eligible(
     deployment: &Arc<Deployment>,
 ) -> Result<(), Refusal> {
     world.snapshot.permit(&admitted.key, &admitted.ask, deployment)?;
-    let mut capabilities = deployment.capabilities;
-    if deployment.profile().dialect == dialect {
+    let Some(voice) = deployment.voice(dialect) else { return Err(Refusal::Capability(dialect.name())) };
+    let mut capabilities = voice.capabilities;
+    if voice.profile.dialect == dialect {
         // what is passed on as bytes reaches whoever the client wrote it for
         capabilities = capabilities.with(Need::UnknownMembers);
     } else {
-        capabilities = capabilities.without(Need::UnknownMembers);
+        // a call is translated to be kept by nobody: what asks for more than silence is refused when it is written
+        capabilities = capabilities.without(Need::UnknownMembers).with(Need::Stores);
     }
     if let Some(need) = needs.unmet(capabilities) {
         return Err(Refusal::Capability(need.name()));

@@ -46,6 +46,10 @@ pub(in crate::dialect) const RULES: &[Rule] = &[
         FailureKind::RateLimited,
         "rate_limited",
     ),
+    // of the Responses API: sealed by another vendor or account; whoever made it can still read it
+    Rule::code(&["invalid_encrypted_content"], FailureKind::Unsupported, "foreign_seal"),
+    Rule::code(&["vector_store_timeout"], FailureKind::ServerError, "timeout"),
+    Rule::code(&["server_error"], FailureKind::ServerError, "server_error"),
     Rule::says(&["is temporarily rate-limited"], FailureKind::RateLimited, "rate_limited"),
     Rule::says(&["not a chat model"], FailureKind::Unsupported, "capability"),
 ];

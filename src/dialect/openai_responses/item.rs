@@ -62,8 +62,16 @@ pub(super) fn need_of_item(kind: &str) -> Need {
         "item_reference" => Need::ServerIds,
         "compaction" => Need::SignedReasoning,
         // Run by the client, in shapes of this dialect alone.
-        "function_call" | "function_call_output" | "custom_tool_call" | "custom_tool_call_output" | "additional_tools"
-        | "local_shell_call" | "local_shell_call_output" | "shell_call" | "shell_call_output" | "apply_patch_call"
+        "function_call"
+        | "function_call_output"
+        | "custom_tool_call"
+        | "custom_tool_call_output"
+        | "additional_tools"
+        | "local_shell_call"
+        | "local_shell_call_output"
+        | "shell_call"
+        | "shell_call_output"
+        | "apply_patch_call"
         | "apply_patch_call_output" => Need::UnknownMembers,
         _ => Need::HostedTools,
     }

@@ -84,9 +84,17 @@ fn item(kind: &[u8], mut add: impl FnMut(Need)) {
     match kind {
         b"" | b"message" | b"reasoning" | b"compaction" => {}
         b"item_reference" => add(Need::ServerIds),
-        b"function_call" | b"function_call_output" | b"custom_tool_call" | b"custom_tool_call_output"
-        | b"additional_tools" | b"local_shell_call" | b"local_shell_call_output" | b"shell_call"
-        | b"shell_call_output" | b"apply_patch_call" | b"apply_patch_call_output" => add(Need::Tools),
+        b"function_call"
+        | b"function_call_output"
+        | b"custom_tool_call"
+        | b"custom_tool_call_output"
+        | b"additional_tools"
+        | b"local_shell_call"
+        | b"local_shell_call_output"
+        | b"shell_call"
+        | b"shell_call_output"
+        | b"apply_patch_call"
+        | b"apply_patch_call_output" => add(Need::Tools),
         _ => add(Need::HostedTools),
     }
 }

@@ -57,7 +57,12 @@ impl Words {
                 }
             }
             Value::String(text) => text.clone_into(&mut self.message),
-            Value::Object(_) => match value.get("error").filter(|error| !error.is_null()) {
+            // the Responses API tells an error in a stream within the answer that failed
+            Value::Object(_) => match [value.get("error"), value.pointer("/response/error")]
+                .into_iter()
+                .flatten()
+                .find(|error| !error.is_null())
+            {
                 Some(error @ Value::Object(_)) => self.take_object(error),
                 // xAI: the code is a sentence beside an error that is a string
                 Some(Value::String(text)) => {

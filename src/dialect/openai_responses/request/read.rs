@@ -8,9 +8,9 @@ use crate::call::turn::{Content, Foreign, Part, Role, Turn};
 use crate::call::{Call, Extra, Format, Reasoning, ReasoningMode};
 use crate::dialect::honour::{invalid, within};
 use crate::dialect::object::{Known, Object, Text, TextOr, read};
-use crate::dialect::openai_responses::{NAME, seal};
 use crate::dialect::openai_responses::item::{Said, foreign, read_item};
 use crate::dialect::openai_responses::types::{self, Item, RawInput, Request, TextForm, TextFormat, Thinking};
+use crate::dialect::openai_responses::{NAME, seal};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -184,8 +184,8 @@ fn at(index: usize, error: &serde_json::Error) -> Rejection {
 }
 
 fn read_tool(raw: &RawValue) -> Result<Tool, Rejection> {
-    let Object { known: tool, unknown } =
-        read::<Object<'_, types::Tool<'_>>>(raw).map_err(|error| invalid(format_args!("tools: {error}")).param("tools"))?;
+    let Object { known: tool, unknown } = read::<Object<'_, types::Tool<'_>>>(raw)
+        .map_err(|error| invalid(format_args!("tools: {error}")).param("tools"))?;
     let kind = tool.kind.unwrap_or_default().0;
     Ok(match (&*kind, tool.name) {
         ("function", Some(name)) if unknown.is_empty() => Tool::Function(Function {
@@ -249,7 +249,8 @@ fn read_format(format: TextFormat<'_>) -> Result<Format, Rejection> {
             strict: format.strict,
         }),
         (kind, _) => {
-            let message = format!("text.format: `{kind}` is not one of text, json_object, or json_schema with a schema");
+            let message =
+                format!("text.format: `{kind}` is not one of text, json_object, or json_schema with a schema");
             Err(invalid(message).param("text.format"))
         }
     }

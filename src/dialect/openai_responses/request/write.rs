@@ -105,8 +105,15 @@ enum OwnItemOut<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         encrypted_content: Option<&'a str>,
     },
-    FunctionCall { call_id: &'a str, name: &'a str, arguments: &'a str },
-    FunctionCallOutput { call_id: &'a str, output: ContentOut<'a> },
+    FunctionCall {
+        call_id: &'a str,
+        name: &'a str,
+        arguments: &'a str,
+    },
+    FunctionCallOutput {
+        call_id: &'a str,
+        output: ContentOut<'a>,
+    },
 }
 
 #[derive(Serialize)]
@@ -219,11 +226,9 @@ fn content(parts: Vec<AnyPartOut<'_>>) -> ContentOut<'_> {
 /// The part as an item of its own, if it is one.
 fn write_item<'a>(part: &'a Part, call: &Call) -> Result<Option<ItemOut<'a>>, Refusal> {
     Ok(Some(match &part.content {
-        Content::ToolCall(call) => ItemOut::Own(OwnItemOut::FunctionCall {
-            call_id: &call.id,
-            name: &call.name,
-            arguments: &call.arguments,
-        }),
+        Content::ToolCall(call) => {
+            ItemOut::Own(OwnItemOut::FunctionCall { call_id: &call.id, name: &call.name, arguments: &call.arguments })
+        }
         Content::ToolResult { id, parts, error } => {
             ItemOut::Own(OwnItemOut::FunctionCallOutput { call_id: id, output: write_output(parts, *error)? })
         }
@@ -244,7 +249,9 @@ fn write_item<'a>(part: &'a Part, call: &Call) -> Result<Option<ItemOut<'a>>, Re
             }
             ItemOut::Foreign(json)
         }
-        Content::Text { .. } | Content::Refusal(_) | Content::Image { .. } | Content::Document { .. } => return Ok(None),
+        Content::Text { .. } | Content::Refusal(_) | Content::Image { .. } | Content::Document { .. } => {
+            return Ok(None);
+        }
     }))
 }
 
@@ -307,10 +314,9 @@ fn write_part(part: &Part, role: Role) -> Result<Option<AnyPartOut<'_>>, Refusal
             }
         }
         // Items of their own, or left out: see `write_item`.
-        Content::Thinking { .. }
-        | Content::RedactedThinking(_)
-        | Content::ToolCall(_)
-        | Content::ToolResult { .. } => return Ok(None),
+        Content::Thinking { .. } | Content::RedactedThinking(_) | Content::ToolCall(_) | Content::ToolResult { .. } => {
+            return Ok(None);
+        }
         Content::Foreign(foreign) => return own(foreign, NAME).map(|json| Some(AnyPartOut::Foreign(json))),
     };
     Ok(Some(AnyPartOut::Own(own_part)))
