@@ -48,11 +48,13 @@ pub enum Need {
     CacheControl = 1 << 20,
     /// Members that the canonical form does not know.
     UnknownMembers = 1 << 21,
+    /// Texts to embed that come as tokens of the model's own vocabulary.
+    TokenInputs = 1 << 22,
 }
 
 impl Need {
     /// Every need.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Tools,
         Self::Images,
         Self::Audio,
@@ -75,6 +77,7 @@ impl Need {
         Self::ServiceTier,
         Self::CacheControl,
         Self::UnknownMembers,
+        Self::TokenInputs,
     ];
 
     /// The name that people see, and that capabilities are configured with.
@@ -103,6 +106,7 @@ impl Need {
             Self::ServiceTier => "service_tier",
             Self::CacheControl => "cache_control",
             Self::UnknownMembers => "unknown_members",
+            Self::TokenInputs => "token_inputs",
         }
     }
 }
