@@ -117,6 +117,8 @@ pub(super) struct Hints {
     doubtful: Needs,
     /// The last message is the assistant's: the messages' `role` that was seen last.
     prefill: bool,
+    /// Something in it was written by us, for what another dialect's vendor said.
+    translated: bool,
     note: Note,
 }
 
@@ -125,7 +127,7 @@ pub(super) type Note = fn(&mut Hints, depth: usize, name: &[u8], rest: &[u8]);
 
 impl Hints {
     pub(super) const fn new(note: Note) -> Self {
-        Self { part: Part::Other, certain: Needs::NONE, doubtful: Needs::NONE, prefill: false, note }
+        Self { part: Part::Other, certain: Needs::NONE, doubtful: Needs::NONE, prefill: false, translated: false, note }
     }
 
     pub(super) const fn certain(&mut self, need: Need) {
@@ -138,6 +140,14 @@ impl Hints {
 
     pub(super) const fn prefill(&mut self, prefill: bool) {
         self.prefill = prefill;
+    }
+
+    pub(super) const fn translated(&mut self) {
+        self.translated = true;
+    }
+
+    pub(super) const fn is_translated(&self) -> bool {
+        self.translated
     }
 
     /// Whether some hint is neither certain nor confirmed by a certain one.

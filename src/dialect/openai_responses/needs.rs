@@ -3,6 +3,7 @@
 use crate::call::needs::{Need, Needs};
 use crate::dialect::json::value::Value;
 use crate::dialect::members::{Hints, Part, Rule, word};
+use crate::dialect::openai_responses::seal::THEIRS;
 
 /// Every member that has a known meaning, the commonest first.
 pub(in crate::dialect) const MEMBERS: &[(&str, Rule)] = &[
@@ -44,9 +45,7 @@ pub(in crate::dialect) const MEMBERS: &[(&str, Rule)] = &[
 pub(in crate::dialect) fn note(hints: &mut Hints, depth: usize, name: &[u8], rest: &[u8]) {
     match (hints.part, depth, name) {
         (Part::Messages, 3, b"type") => item(word(rest), |need| hints.certain(need)),
-        (Part::Messages, 3, b"encrypted_content") if !rest.starts_with(b"null") => {
-            hints.certain(Need::SignedReasoning);
-        }
+        (Part::Messages, 3, b"encrypted_content") => sealed(hints, rest),
         (Part::Messages, 5, b"type") => match word(rest) {
             b"input_image" => hints.certain(Need::Images),
             b"input_audio" => hints.certain(Need::Audio),
@@ -61,6 +60,21 @@ pub(in crate::dialect) fn note(hints: &mut Hints, depth: usize, name: &[u8], res
         _ => {}
     }
 }
+
+/// A seal of this dialect is dropped on the way to another's vendor, which takes the conversation without it; so is one
+/// that names another. What bears no name is of a vendor that wants it back.
+fn sealed(hints: &mut Hints, rest: &[u8]) {
+    let Some(theirs) = rest.strip_prefix(b"\"").and_then(|seal| seal.strip_prefix(THEIRS.as_bytes())) else { return };
+    hints.translated();
+    let head = theirs.get(..SEAL_NAME_BYTES).unwrap_or(theirs);
+    let name_ends = head.iter().position(|byte| matches!(byte, b'~' | b'"'));
+    if name_ends.is_none_or(|end| theirs.get(end) == Some(&b'"') && end > 0) {
+        hints.certain(Need::SignedReasoning);
+    }
+}
+
+/// No dialect's name is longer.
+const SEAL_NAME_BYTES: usize = 32;
 
 /// The needs inside `input` or `tools`, read to the letter.
 pub(in crate::dialect) fn exact(part: Part, value: Value<'_>) -> Needs {

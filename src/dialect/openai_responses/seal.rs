@@ -1,13 +1,12 @@
 //! Seals of thoughts: only the vendor that made one can read it, and a client carries it back unread.
 //!
-//! In the canonical form, and so in another dialect's thinking blocks, a seal of this dialect begins with [`OURS`]. In
-//! a reasoning item that we wrote for a client, a seal of another dialect begins with [`THEIRS`]: so each finds its way
-//! back to the vendor that can read it, and is never sent to one that cannot.
+//! In the canonical form, and so in another dialect's thinking blocks, a seal of this dialect has its name (see
+//! [`seal`]). In a reasoning item that we wrote for a client, a seal of another dialect begins with [`THEIRS`]: so each
+//! finds its way back to the vendor that can read it, and is never sent to one that cannot.
 
+use super::NAME;
+use crate::call::seal;
 use crate::call::turn::Content;
-
-/// Marks `encrypted_content` of this dialect where another dialect carries it.
-pub(in crate::dialect) const OURS: &str = "openai_responses:";
 
 /// Marks the seal of another dialect, which may be none, where this dialect carries it as `encrypted_content`.
 pub(in crate::dialect) const THEIRS: &str = "backstay:";
@@ -20,8 +19,8 @@ pub(super) fn read(text: String, encrypted: Option<&str>) -> Option<Content> {
     match encrypted {
         None | Some("") if text.is_empty() => None,
         None | Some("") => Some(Content::Thinking { text, signature: None }),
-        Some(seal) => Some(match seal.strip_prefix(THEIRS) {
-            None => Content::Thinking { text, signature: Some([OURS, seal].concat()) },
+        Some(sealed) => Some(match sealed.strip_prefix(THEIRS) {
+            None => Content::Thinking { text, signature: Some(seal::named(NAME, sealed)) },
             Some("") => Content::Thinking { text, signature: None },
             Some(theirs) => match theirs.strip_prefix(REDACTED) {
                 Some(data) => Content::RedactedThinking(data.to_owned()),
@@ -34,7 +33,7 @@ pub(super) fn read(text: String, encrypted: Option<&str>) -> Option<Content> {
 /// The `encrypted_content` that carries a signature of the canonical form.
 pub(super) fn write(signature: Option<&str>) -> String {
     match signature {
-        Some(signature) => match signature.strip_prefix(OURS) {
+        Some(signature) => match seal::of(NAME, signature) {
             Some(ours) => ours.to_owned(),
             None => [THEIRS, signature].concat(),
         },
@@ -56,13 +55,13 @@ mod tests {
         for content in [
             Content::Thinking { text: "a".to_owned(), signature: Some("anthropics".to_owned()) },
             Content::Thinking { text: "a".to_owned(), signature: None },
-            Content::Thinking { text: String::new(), signature: Some([OURS, "gAAA"].concat()) },
+            Content::Thinking { text: String::new(), signature: Some(seal::named(NAME, "gAAA")) },
         ] {
             let Content::Thinking { text, signature } = &content else { continue };
             assert_eq!(read(text.clone(), Some(&write(signature.as_deref()))), Some(content.clone()));
         }
         assert_eq!(read(String::new(), Some(&write_redacted("x"))), Some(Content::RedactedThinking("x".to_owned())));
-        assert_eq!(write(Some("openai_responses:gAAA")), "gAAA");
+        assert_eq!(write(Some("openai_responses~gAAA")), "gAAA");
         assert_eq!(read(String::new(), None), None);
     }
 }

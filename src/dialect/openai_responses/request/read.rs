@@ -5,7 +5,7 @@ use crate::call::json::Json;
 use crate::call::needs::Need;
 use crate::call::tool::{Function, Tool, ToolChoice};
 use crate::call::turn::{Content, Foreign, Part, Role, Turn};
-use crate::call::{Call, Extra, Format, Reasoning, ReasoningMode};
+use crate::call::{Call, Extra, Format, Reasoning, ReasoningMode, Sampling};
 use crate::dialect::honour::{invalid, within};
 use crate::dialect::object::{Known, Object, Text, TextOr, read};
 use crate::dialect::openai_responses::item::{Said, foreign, read_item};
@@ -42,6 +42,7 @@ pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
         prefill: false,
         tools: request.tools.unwrap_or_default().into_iter().map(read_tool).collect::<Result<_, _>>()?,
         tool_choice: request.tool_choice.map_or(Ok(ToolChoice::Unsaid), read_tool_choice)?,
+        sampling: Sampling::default(),
         parallel_tools: request.parallel_tool_calls,
         max_tokens: request.max_output_tokens,
         temperature: within("temperature", request.temperature, 2.0)?,
@@ -314,7 +315,7 @@ mod tests {
         let call = read_call(body.as_bytes()).expect("a call");
         let shape: Vec<(Role, usize)> = call.turns.iter().map(|turn| (turn.role, turn.parts.len())).collect();
         assert_eq!(shape, [(Role::System, 1), (Role::User, 1), (Role::Assistant, 4), (Role::User, 2), (Role::User, 1)]);
-        let thoughts = Content::Thinking { text: "hm".into(), signature: Some("openai_responses:gAAA".into()) };
+        let thoughts = Content::Thinking { text: "hm".into(), signature: Some("openai_responses~gAAA".into()) };
         assert_eq!(call.turns[2].parts[0].content, thoughts);
     }
 

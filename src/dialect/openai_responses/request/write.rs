@@ -3,11 +3,12 @@
 use crate::base::rejection::Refusal;
 use crate::call::json::Json;
 use crate::call::needs::Need;
+use crate::call::seal;
 use crate::call::tool::{Function, Tool, ToolChoice};
 use crate::call::turn::{Content, Part, Role, Source, Turn};
-use crate::call::{Call, Format, Reasoning, ReasoningMode};
+use crate::call::{Call, Format, Reasoning, ReasoningMode, Sampling};
 use crate::dialect::honour::{Extras, effort, own, own_extras, unmet};
-use crate::dialect::openai_responses::{NAME, seal};
+use crate::dialect::openai_responses::NAME;
 use crate::dialect::{Dialect, schema};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -22,6 +23,8 @@ pub(crate) fn write_call(call: &Call, model: &str) -> Result<Vec<u8>, Refusal> {
     if !call.stop.is_empty() {
         return Err(Refusal::Capability("stop"));
     }
+    // There are no members for these, and a need for each of them was asked before.
+    debug_assert_eq!(call.sampling, Sampling::default());
     if call.dialect != NAME && call.max_tokens.is_some_and(|most| most < LEAST_TOKENS) {
         return Err(Refusal::Capability("max_tokens"));
     }
@@ -232,12 +235,14 @@ fn write_item<'a>(part: &'a Part, call: &Call) -> Result<Option<ItemOut<'a>>, Re
         Content::ToolResult { id, parts, error } => {
             ItemOut::Own(OwnItemOut::FunctionCallOutput { call_id: id, output: write_output(parts, *error)? })
         }
-        // Thoughts without a seal are an echo of an answer: no vendor takes back another's.
+        // Thoughts without a seal are an echo of an answer: no vendor takes back another's. A named seal of another
+        // dialect is nothing to this one.
         Content::Thinking { signature: None, .. } if call.dialect != NAME => return Ok(None),
+        Content::Thinking { signature: Some(signature), .. } if seal::of(NAME, signature).is_none() => {
+            return if seal::is_named(signature) { Ok(None) } else { Err(unmet(Need::SignedReasoning)) };
+        }
         Content::Thinking { text, signature } => {
-            let theirs = || unmet(Need::SignedReasoning);
-            let unsealed = |signature: &'a String| signature.strip_prefix(seal::OURS).ok_or_else(theirs);
-            let encrypted_content = signature.as_ref().map(unsealed).transpose()?;
+            let encrypted_content = signature.as_ref().and_then(|signature| seal::of(NAME, signature));
             let summary = if text.is_empty() { Vec::new() } else { vec![PartOut::SummaryText { text }] };
             ItemOut::Own(OwnItemOut::Reasoning { summary, encrypted_content })
         }

@@ -2,13 +2,14 @@
 
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::delta::Delta;
+use crate::call::seal;
 use crate::call::turn::{Content, Part};
 use crate::call::usage::Usage;
 use crate::dialect::grammar::ReadEvents;
 use crate::dialect::object::{Known, Text, read, read_known, said};
+use crate::dialect::openai_responses::NAME;
 use crate::dialect::openai_responses::item::{read_annotation, read_part};
 use crate::dialect::openai_responses::response::{Spoken, read_created, read_finish, read_output};
-use crate::dialect::openai_responses::seal;
 use crate::dialect::openai_responses::types::{Event, Item, Response};
 use crate::dialect::sse;
 
@@ -204,7 +205,7 @@ impl Reader {
             Some(Open { told: true, .. }) => {
                 let Known(item) = read::<Known<Item<'_>>>(raw)?;
                 if let Some(sealed) = item.encrypted_content.filter(|sealed| !sealed.is_empty()) {
-                    sink(Delta::Signature(&[seal::OURS, &sealed].concat()));
+                    sink(Delta::Signature(&seal::named(NAME, &sealed)));
                 }
                 sink(Delta::Close);
             }
