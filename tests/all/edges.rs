@@ -9,11 +9,13 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const CHAT: &str = "/v1/chat/completions";
+const RESPONSES: &str = "/v1/responses";
 const MESSAGES: &str = "/v1/messages";
 
 fn path(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::OpenaiChat => CHAT,
+        Dialect::OpenaiResponses => RESPONSES,
         Dialect::Anthropic => MESSAGES,
     }
 }

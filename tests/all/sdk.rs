@@ -125,9 +125,10 @@ fn command(
     let (vendor, tokens) = (vendor.name(), Script::default().words);
     let expect = json!({ "vendor": vendor, "text": text, "tokens": tokens, "stop": stop, "before_stop": before_stop,
         "system": SYSTEM });
-    let (company, prefix) = match sdk {
-        Dialect::OpenaiChat => ("openai", "/v1"),
-        Dialect::Anthropic => ("anthropic", ""),
+    let (suite, company, prefix) = match sdk {
+        Dialect::OpenaiChat => ("openai", "openai", "/v1"),
+        Dialect::OpenaiResponses => ("responses", "openai", "/v1"),
+        Dialect::Anthropic => ("anthropic", "anthropic", ""),
     };
     let variables = company.to_uppercase();
     let environment = [
@@ -142,8 +143,8 @@ fn command(
     // the installation may take its time, and the vendors must not wait for it
     move || {
         let (mut command, script) = match runtime {
-            Runtime::Python => (Command::new(&*PYTHON), scripts().join(format!("{company}_suite.py"))),
-            Runtime::Node => (Command::new("node"), NODE.join(format!("{company}_suite.mjs"))),
+            Runtime::Python => (Command::new(&*PYTHON), scripts().join(format!("{suite}_suite.py"))),
+            Runtime::Node => (Command::new("node"), NODE.join(format!("{suite}_suite.mjs"))),
         };
         command.arg(script).env_clear().envs(environment);
         command
@@ -187,6 +188,7 @@ fn the_vendor_was_told_the_system_prompt(proxy: &Proxy, dialect: Dialect) {
         Dialect::OpenaiChat => {
             body["messages"][0]["role"] != "user" && body["messages"][0].to_string().contains(SYSTEM)
         }
+        Dialect::OpenaiResponses => body["input"][0]["role"] == "system" || body["instructions"] == SYSTEM,
         Dialect::Anthropic => body["system"].to_string().contains(SYSTEM),
     };
     let told = proxy.vendors[0]
@@ -225,7 +227,7 @@ static NODE: LazyLock<PathBuf> = LazyLock::new(|| {
         packages.args(["install", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(folder);
         vec![packages]
     });
-    for script in ["suite.mjs", "openai_suite.mjs", "anthropic_suite.mjs"] {
+    for script in ["suite.mjs", "openai_suite.mjs", "responses_suite.mjs", "anthropic_suite.mjs"] {
         fs::copy(scripts().join(script), folder.join(script)).unwrap();
     }
     folder

@@ -15,16 +15,14 @@ async fn streamed(
 ) -> (Proxy, Answer) {
     let proxy = Plan::of(&[("only", vendor)]).setup(0, change).start().await;
     proxy.vendors[0].set_fault(fault);
-    let answer = match client {
-        Dialect::OpenaiChat => proxy.client().chat(true).await,
-        Dialect::Anthropic => proxy.client().message(true).await,
-    };
+    let answer = proxy.client().ask(client, true).await;
     (proxy, answer)
 }
 
 fn ends_with_terminator(dialect: Dialect, answer: &Answer) -> bool {
     match dialect {
         Dialect::OpenaiChat => answer.events().last().is_some_and(|data| data == "[DONE]"),
+        Dialect::OpenaiResponses => answer.text().contains("response.completed"),
         Dialect::Anthropic => answer.text().contains("message_stop"),
     }
 }
@@ -34,6 +32,7 @@ fn error_event(dialect: Dialect, answer: &Answer) -> bool {
     let event: serde_json::Value = serde_json::from_str(&last).unwrap_or_default();
     match dialect {
         Dialect::OpenaiChat => event["error"]["code"] == "upstream_broken",
+        Dialect::OpenaiResponses => event["type"] == "error" && event["code"] == "upstream_broken",
         Dialect::Anthropic => event["type"] == "error" && answer.text().contains("event: error"),
     }
 }

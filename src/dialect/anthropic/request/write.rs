@@ -364,7 +364,9 @@ fn write_thinking<'a>(reasoning: &'a Reasoning, call: &'a Call) -> Option<Thinki
         ReasoningMode::Adaptive => ("adaptive", None),
         ReasoningMode::Budget(budget) => ("enabled", Some(budget)),
     };
-    let (display, extras) = (reasoning.display.as_deref(), Extras::within("thinking", &call.extras));
+    // a client of another dialect asks for a summary in its own words
+    let display = reasoning.display.as_deref().map(|display| if call.dialect == NAME { display } else { "summarized" });
+    let (display, extras) = (display, Extras::within("thinking", &call.extras));
     Some(ThinkingOut { kind, budget_tokens, display, extras })
 }
 
