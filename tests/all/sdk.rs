@@ -68,6 +68,16 @@ suites! {
     openai_in_node_with_anthropic_vendors: OpenaiChat, Node, Anthropic;
     anthropic_in_python_with_openai_vendors: Anthropic, Python, OpenaiChat;
     anthropic_in_python_with_anthropic_vendors: Anthropic, Python, Anthropic;
+    openai_in_python_with_responses_vendors: OpenaiChat, Python, OpenaiResponses;
+    openai_in_node_with_responses_vendors: OpenaiChat, Node, OpenaiResponses;
+    responses_in_python_with_openai_vendors: OpenaiResponses, Python, OpenaiChat;
+    responses_in_python_with_responses_vendors: OpenaiResponses, Python, OpenaiResponses;
+    responses_in_python_with_anthropic_vendors: OpenaiResponses, Python, Anthropic;
+    responses_in_node_with_openai_vendors: OpenaiResponses, Node, OpenaiChat;
+    responses_in_node_with_responses_vendors: OpenaiResponses, Node, OpenaiResponses;
+    responses_in_node_with_anthropic_vendors: OpenaiResponses, Node, Anthropic;
+    anthropic_in_python_with_responses_vendors: Anthropic, Python, OpenaiResponses;
+    anthropic_in_node_with_responses_vendors: Anthropic, Node, OpenaiResponses;
     anthropic_in_node_with_openai_vendors: Anthropic, Node, OpenaiChat;
     anthropic_in_node_with_anthropic_vendors: Anthropic, Node, Anthropic;
 }

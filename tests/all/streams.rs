@@ -39,8 +39,12 @@ fn error_event(dialect: Dialect, answer: &Answer) -> bool {
 
 /// The stream breaks honestly: a beginning of the answer, one error event, no terminator, a broken connection.
 async fn breaks(fault: Fault, class: &str) {
+    breaks_of(Dialect::ALL.into_iter(), fault, class).await;
+}
+
+async fn breaks_of(vendors: impl Iterator<Item = Dialect> + Clone, fault: Fault, class: &str) {
     for client in Dialect::ALL {
-        for vendor in Dialect::ALL {
+        for vendor in vendors.clone() {
             let (proxy, answer) = streamed(client, vendor, fault, |setup| setup).await;
             let case = format!("{fault}, {} from {}: {}", client.name(), vendor.name(), answer.text());
             assert_eq!(answer.status, 200, "{case}");
@@ -59,10 +63,15 @@ async fn breaks(fault: Fault, class: &str) {
     }
 }
 
+/// Vendors whose finish reason and terminator are two: in the Responses API one event is both.
+fn ends_in_two() -> impl Iterator<Item = Dialect> + Clone {
+    Dialect::ALL.into_iter().filter(|dialect| *dialect != Dialect::OpenaiResponses)
+}
+
 /// The stream is whole although something about its end is odd.
 async fn is_whole(fault: Fault) {
     for client in Dialect::ALL {
-        for vendor in Dialect::ALL {
+        for vendor in ends_in_two() {
             let (proxy, answer) = streamed(client, vendor, fault, |setup| setup).await;
             let case = format!("{fault}, {} from {}: {}", client.name(), vendor.name(), answer.text());
             assert_eq!((answer.status, answer.clean), (200, true), "{case}");
@@ -113,7 +122,7 @@ async fn f_048_a_finish_reason_without_terminator_is_whole() {
 
 #[tokio::test]
 async fn f_049_a_terminator_without_finish_reason_is_truncated() {
-    breaks(Fault::TerminatorOnly, "truncated").await;
+    breaks_of(ends_in_two(), Fault::TerminatorOnly, "truncated").await;
 }
 
 #[tokio::test]

@@ -57,6 +57,13 @@ pub(super) fn stream(saying: &Saying<'_>) -> Answer {
     Answer { streamed: true, opening, content, closing, terminator }
 }
 
+/// The last event of a streamed answer with nothing in it.
+pub(super) fn empty_stream() -> Bytes {
+    let response = json!({"id": "resp_demo", "object": "response", "created_at": CREATED, "model": "demo",
+        "status": "completed", "error": null, "incomplete_details": null, "output": []});
+    Events::default().next(json!({"type": "response.completed", "response": response}))
+}
+
 /// Numbers events as they come.
 #[derive(Default)]
 struct Events(u64);

@@ -2,3 +2,5 @@
 
 pub(in crate::dialect) mod read;
 pub(in crate::dialect) mod write;
+
+mod turns;
