@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-const SWITCH: &str = "BACKSTAY_SDK_TESTS";
+pub(crate) const SWITCH: &str = "BACKSTAY_SDK_TESTS";
 /// Longer than an installation takes over a slow line.
 const INSTALL_WITHIN: Duration = Duration::from_secs(300);
 /// Longer than a suite takes on a busy machine.
@@ -244,7 +244,7 @@ static NODE: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 /// A folder of the build's in which what `list` names is installed. It is kept until the list changes.
-fn installed(name: &str, list: &str, install: impl FnOnce(&Path) -> Vec<Command>) -> PathBuf {
+pub(crate) fn installed(name: &str, list: &str, install: impl FnOnce(&Path) -> Vec<Command>) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("sdk").join(name);
     let wanted = fs::read_to_string(scripts().join(list)).unwrap();
     let stamp = folder.join("installed");
@@ -262,12 +262,12 @@ fn installed(name: &str, list: &str, install: impl FnOnce(&Path) -> Vec<Command>
     folder
 }
 
-fn scripts() -> PathBuf {
+pub(crate) fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk")
 }
 
 /// Runs a command to its end, or ends it: whether it succeeded, and all that it said.
-fn run(mut command: Command, within: Duration) -> (bool, String) {
+pub(crate) fn run(mut command: Command, within: Duration) -> (bool, String) {
     let (mut said, says) = std::io::pipe().unwrap();
     command.stdout(says.try_clone().unwrap()).stderr(says);
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));

@@ -97,7 +97,7 @@ fn text(saying: &Saying<'_>) -> Value {
 
 fn response(saying: &Saying<'_>, status: &str, output: &[Value]) -> Value {
     let (input, written) = (saying.asked.prompt_tokens, saying.output_tokens());
-    let usage = json!({"input_tokens": input, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": written,
+    let usage = json!({"input_tokens": input, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0}, "output_tokens": written,
         "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": input + written});
     json!({"id": format!("resp_{}", saying.id), "object": "response", "created_at": CREATED, "status": status,
         "background": false, "error": null, "incomplete_details": null, "instructions": null, "max_output_tokens": null,

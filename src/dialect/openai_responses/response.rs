@@ -363,6 +363,8 @@ impl Group<'_> {
                 OwnItemOut::Reasoning { id, summary, encrypted_content: sealed.clone() }
             }
             Self::Call(ToolCall { id: call_id, name, arguments }) => {
+                // clients read JSON
+                let arguments = if arguments.is_empty() { "{}" } else { arguments };
                 OwnItemOut::FunctionCall { id, status, call_id, name, arguments }
             }
             Self::Foreign(json) => return ItemOut::Foreign(json),

@@ -19,6 +19,9 @@ use serde_json::value::RawValue;
 /// The most bytes of an answer that are kept, as the last event repeats it whole.
 const KEPT_BYTES_MAX: usize = 32 << 20;
 
+/// The arguments of a call that has none.
+const NO_ARGUMENTS: &str = "{}";
+
 /// Writes the stream that a client reads: items one after the other, each begun, filled and repeated whole, and at the
 /// end all of them once more.
 #[derive(Debug, Default)]
@@ -303,6 +306,12 @@ impl Writer {
     fn close(&mut self, status: &'static str, out: &mut BytesMut) {
         if let Some(Open::Message { .. }) = self.open {
             self.close_part(out);
+        }
+        // a call without arguments is told by nothing at all elsewhere; here clients read JSON
+        if let Some(&Open::Call { index, ref arguments, .. }) = self.open.as_ref()
+            && arguments.is_empty()
+        {
+            let _ = self.arguments(index, NO_ARGUMENTS, out);
         }
         let Some(open) = self.open.take() else { return };
         match &open {
