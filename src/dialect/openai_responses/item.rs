@@ -1,7 +1,7 @@
 //! Items, which requests and answers share: what one says, as parts of a turn.
 
 use super::types::{Annotation, Item, Part as WirePart};
-use super::{NAME, seal};
+use super::{NAME, namespace, seal};
 use crate::call::json::Json;
 use crate::call::needs::Need;
 use crate::call::tool::ToolCall;
@@ -31,9 +31,14 @@ pub(super) fn read_item(item: Item<'_>, is_plain: bool) -> Result<Said, serde_js
         "reasoning" => Said::Model(read_thoughts(item)?),
         "function_call" if is_plain => {
             let arguments = item.arguments.map(read::<Text<'_>>).transpose()?;
+            let name = item.name.unwrap_or_default();
+            let Some(name) = item.namespace.map_or(Some(name.clone()), |namespace| namespace::join(&namespace, &name))
+            else {
+                return Ok(Said::Foreign(need_of_item("function_call")));
+            };
             let call = ToolCall {
                 id: item.call_id.unwrap_or_default(),
-                name: item.name.unwrap_or_default(),
+                name,
                 arguments: arguments.unwrap_or_default().0.into_owned(),
             };
             Said::Model(vec![Content::ToolCall(call).into()])

@@ -9,6 +9,7 @@ pub(super) mod stream;
 pub(super) mod types;
 
 mod item;
+mod namespace;
 mod seal;
 
 use super::grammar::{Answer, Generate, Grammar, Request, Translation};

@@ -2,14 +2,14 @@
 
 use super::item::{Said, foreign, read_item};
 use super::types::{Item, Response, UsageOut};
-use super::{NAME, seal};
+use super::{NAME, namespace, seal};
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::json::Json;
 use crate::call::reply::{Finish, Reply};
 use crate::call::tool::ToolCall;
 use crate::call::turn::{Citation, Content, Part};
 use crate::call::usage::Usage;
-use crate::dialect::object::{Known, Object, Text, read, read_known};
+use crate::dialect::object::{Known, Text, read, read_known};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -49,10 +49,8 @@ pub(super) fn read_created(created: Option<f64>) -> u64 {
 
 /// An item of an answer, as parts. Empty texts say nothing.
 pub(super) fn read_output(raw: &RawValue) -> Result<Vec<Part>, serde_json::Error> {
-    let Object { known: item, unknown } = read::<Object<'_, Item<'_>>>(raw)?;
-    // a call within a namespace is told by its name and its namespace together
-    let is_plain = unknown.iter().all(|(name, _)| name != "namespace");
-    let mut parts = match read_item(item, is_plain)? {
+    let Known(item) = read::<Known<Item<'_>>>(raw)?;
+    let mut parts = match read_item(item, true)? {
         Said::Message(_, parts) | Said::Model(parts) => parts,
         Said::Result(part) => vec![part],
         Said::Foreign(need) => vec![Content::Foreign(foreign(need, raw)).into()],
@@ -249,6 +247,8 @@ pub(super) enum OwnItemOut<'a, P> {
         id: &'a str,
         status: &'static str,
         call_id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        namespace: Option<&'a str>,
         name: &'a str,
         arguments: &'a str,
     },
@@ -365,7 +365,8 @@ impl Group<'_> {
             Self::Call(ToolCall { id: call_id, name, arguments }) => {
                 // clients read JSON
                 let arguments = if arguments.is_empty() { "{}" } else { arguments };
-                OwnItemOut::FunctionCall { id, status, call_id, name, arguments }
+                let (namespace, name) = namespace::split(name);
+                OwnItemOut::FunctionCall { id, status, call_id, namespace, name, arguments }
             }
             Self::Foreign(json) => return ItemOut::Foreign(json),
         })

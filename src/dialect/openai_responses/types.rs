@@ -42,6 +42,7 @@ object! {
         content = "content": TextOr<&'a RawValue>,
         call_id = "call_id": Option<String>,
         name = "name": Option<String>,
+        namespace = "namespace": Option<String>,
         arguments = "arguments": Option<&'a RawValue>,
         output = "output": TextOr<&'a RawValue>,
         summary = "summary": Option<Vec<Known<Part<'a>>>>,
@@ -82,6 +83,7 @@ object! {
         description = "description": Option<String>,
         parameters = "parameters": Option<&'a RawValue>,
         strict = "strict": Option<bool>,
+        tools = "tools": Option<Vec<&'a RawValue>>,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::dialect::honour::{invalid, within};
 use crate::dialect::object::{Known, Object, Text, TextOr, read};
 use crate::dialect::openai_responses::item::{Said, foreign, read_item};
 use crate::dialect::openai_responses::types::{self, Item, RawInput, Request, TextForm, TextFormat, Thinking};
-use crate::dialect::openai_responses::{NAME, seal};
+use crate::dialect::openai_responses::{NAME, namespace, seal};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -40,7 +40,7 @@ pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
         include_usage: true,
         turns,
         prefill: false,
-        tools: request.tools.unwrap_or_default().into_iter().map(read_tool).collect::<Result<_, _>>()?,
+        tools: read_tools(request.tools.unwrap_or_default())?,
         tool_choice: request.tool_choice.map_or(Ok(ToolChoice::Unsaid), read_tool_choice)?,
         sampling: Sampling::default(),
         parallel_tools: request.parallel_tool_calls,
@@ -184,18 +184,57 @@ fn at(index: usize, error: &serde_json::Error) -> Rejection {
     invalid(format_args!("input[{index}]: {error}")).param("input")
 }
 
+fn read_tools(list: Vec<&RawValue>) -> Result<Vec<Tool>, Rejection> {
+    let mut tools = Vec::with_capacity(list.len());
+    for raw in list {
+        let Object { known: tool, unknown } = read_any_tool(raw)?;
+        let is_namespace = unknown.is_empty() && tool.kind.as_ref().is_some_and(|Text(kind)| kind == "namespace");
+        let within = if is_namespace { read_namespace(&tool)? } else { None };
+        match within {
+            Some(mut within) => tools.append(&mut within),
+            None => tools.push(read_tool(raw)?),
+        }
+    }
+    Ok(tools)
+}
+
+fn read_any_tool(raw: &RawValue) -> Result<Object<'_, types::Tool<'_>>, Rejection> {
+    read(raw).map_err(|error| invalid(format_args!("tools: {error}")).param("tools"))
+}
+
+/// The functions of a namespace under their longer names, the first with what the namespace says of them all; `None`
+/// where it holds anything else.
+fn read_namespace(tool: &types::Tool<'_>) -> Result<Option<Vec<Tool>>, Rejection> {
+    let (Some(namespace), Some(list)) = (&tool.name, &tool.tools) else { return Ok(None) };
+    let mut said = tool.description.as_deref().filter(|said| !said.is_empty());
+    let mut within = Vec::with_capacity(list.len());
+    for raw in list {
+        let Tool::Function(mut function) = read_tool(raw)? else { return Ok(None) };
+        let Some(name) = namespace::join(namespace, &function.name) else { return Ok(None) };
+        function.name = name;
+        if let Some(said) = said.take() {
+            let own = function.description.unwrap_or_default();
+            function.description = Some([said, "\n\n", &own].concat());
+        }
+        within.push(Tool::Function(function));
+    }
+    Ok(Some(within))
+}
+
 fn read_tool(raw: &RawValue) -> Result<Tool, Rejection> {
-    let Object { known: tool, unknown } = read::<Object<'_, types::Tool<'_>>>(raw)
-        .map_err(|error| invalid(format_args!("tools: {error}")).param("tools"))?;
+    let Object { known: tool, unknown } = read_any_tool(raw)?;
     let kind = tool.kind.unwrap_or_default().0;
     Ok(match (&*kind, tool.name) {
-        ("function", Some(name)) if unknown.is_empty() => Tool::Function(Function {
-            name,
-            description: tool.description,
-            parameters: tool.parameters.filter(|schema| schema.get() != "null").map(Json::from),
-            strict: tool.strict,
-            cache: None,
-        }),
+        // a name that looks like one within a namespace would come back as such
+        ("function", Some(name)) if unknown.is_empty() && namespace::split(&name).0.is_none() => {
+            Tool::Function(Function {
+                name,
+                description: tool.description,
+                parameters: tool.parameters.filter(|schema| schema.get() != "null").map(Json::from),
+                strict: tool.strict,
+                cache: None,
+            })
+        }
         (kind, _) => Tool::Foreign(foreign(need_of_tool(kind), raw)),
     })
 }

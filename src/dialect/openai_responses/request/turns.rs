@@ -5,9 +5,10 @@ use crate::call::Call;
 use crate::call::json::Json;
 use crate::call::needs::Need;
 use crate::call::seal;
+use crate::call::tool::ToolCall;
 use crate::call::turn::{Content, Part, Role, Source, Turn};
 use crate::dialect::honour::{Extras, own, own_extras, unmet};
-use crate::dialect::openai_responses::NAME;
+use crate::dialect::openai_responses::{NAME, namespace};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -35,6 +36,8 @@ pub(super) enum OwnItemOut<'a> {
     },
     FunctionCall {
         call_id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        namespace: Option<&'a str>,
         name: &'a str,
         arguments: &'a str,
     },
@@ -155,8 +158,9 @@ fn content(parts: Vec<AnyPartOut<'_>>) -> ContentOut<'_> {
 /// The part as an item of its own, if it is one.
 fn write_item<'a>(part: &'a Part, call: &Call) -> Result<Option<ItemOut<'a>>, Refusal> {
     Ok(Some(match &part.content {
-        Content::ToolCall(call) => {
-            ItemOut::Own(OwnItemOut::FunctionCall { call_id: &call.id, name: &call.name, arguments: &call.arguments })
+        Content::ToolCall(ToolCall { id: call_id, name, arguments }) => {
+            let (namespace, name) = namespace::split(name);
+            ItemOut::Own(OwnItemOut::FunctionCall { call_id, namespace, name, arguments })
         }
         Content::ToolResult { id, parts, error } => {
             ItemOut::Own(OwnItemOut::FunctionCallOutput { call_id: id, output: write_output(parts, *error)? })
@@ -256,4 +260,3 @@ fn write_part(part: &Part, role: Role) -> Result<Option<AnyPartOut<'_>>, Refusal
 fn data_url(media_type: &str, data: &str) -> String {
     ["data:", media_type, ";base64,", data].concat()
 }
-

@@ -6,8 +6,8 @@ use crate::call::needs::Need;
 use crate::call::tool::{Function, Tool, ToolChoice};
 use crate::call::{Call, Format, Reasoning, ReasoningMode, Sampling};
 use crate::dialect::honour::{Extras, effort, own, own_extras, unmet};
-use crate::dialect::openai_responses::NAME;
 use crate::dialect::openai_responses::request::turns::{ItemOut, write_turns};
+use crate::dialect::openai_responses::{NAME, namespace};
 use crate::dialect::{Dialect, schema};
 use serde::Serialize;
 
@@ -31,7 +31,7 @@ pub(crate) fn write_call(call: &Call, model: &str) -> Result<Vec<u8>, Refusal> {
     let request = RequestOut {
         model,
         input: write_turns(call)?,
-        tools: call.tools.iter().map(|tool| write_tool(tool, call)).collect::<Result<_, _>>()?,
+        tools: write_tools(call)?,
         tool_choice: write_tool_choice(&call.tool_choice)?,
         parallel_tool_calls: call.parallel_tools.filter(|_| !call.tools.is_empty()),
         max_output_tokens: call.max_tokens,
@@ -97,7 +97,34 @@ enum ToolOut<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         strict: Option<bool>,
     },
+    Namespace {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        name: &'a str,
+        description: &'static str,
+        tools: Vec<Self>,
+    },
     Foreign(&'a Json),
+}
+
+/// The tools, those of a namespace within it.
+fn write_tools(call: &Call) -> Result<Vec<ToolOut<'_>>, Refusal> {
+    let mut written: Vec<ToolOut<'_>> = Vec::with_capacity(call.tools.len());
+    for tool in &call.tools {
+        let out = write_tool(tool, call)?;
+        let namespace = match tool {
+            Tool::Function(function) => namespace::split(&function.name).0,
+            Tool::Foreign(_) => None,
+        };
+        match (namespace, written.last_mut()) {
+            (None, _) => written.push(out),
+            (Some(namespace), Some(ToolOut::Namespace { name, tools, .. })) if *name == namespace => tools.push(out),
+            (Some(name), _) => {
+                written.push(ToolOut::Namespace { kind: "namespace", name, description: "", tools: vec![out] });
+            }
+        }
+    }
+    Ok(written)
 }
 
 /// A tool. Here a function is strict unless it is said not to be, elsewhere the other way round.
@@ -108,6 +135,7 @@ fn write_tool<'a>(tool: &'a Tool, call: &Call) -> Result<ToolOut<'a>, Refusal> {
             if crossing && *strict == Some(true) && !parameters.as_ref().is_none_or(schema::requires_all) {
                 return Err(Refusal::Capability("strict_tools"));
             }
+            let (_, name) = namespace::split(name);
             let strict = strict.or(crossing.then_some(false));
             let (description, parameters) = (description.as_deref(), parameters.as_ref());
             Ok(ToolOut::Function { kind: "function", name, description, parameters, strict })

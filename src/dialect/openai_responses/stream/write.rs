@@ -11,7 +11,7 @@ use crate::dialect::grammar::WriteDeltas;
 use crate::dialect::openai_responses::response::{
     ItemOut, OwnItemOut, PartOut, ResponseOut, incomplete, item_id, refusal_words, status, write_note,
 };
-use crate::dialect::openai_responses::{NAME, seal};
+use crate::dialect::openai_responses::{NAME, namespace, seal};
 use bytes::BytesMut;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -324,6 +324,7 @@ impl Writer {
                 }
             }
             Open::Call { name, arguments, .. } => {
+                let (_, name) = namespace::split(name);
                 let what = What::Arguments { name, arguments };
                 self.part_event("response.function_call_arguments.done", None, None, what, out);
             }
@@ -408,7 +409,9 @@ impl Open {
                 raw(&OwnItemOut::Reasoning { id, summary, encrypted_content })
             }
             Self::Call { call_id, name, arguments, .. } => {
-                let call: OwnItemOut<'_, ()> = OwnItemOut::FunctionCall { id, status, call_id, name, arguments };
+                let (namespace, name) = namespace::split(name);
+                let call: OwnItemOut<'_, ()> =
+                    OwnItemOut::FunctionCall { id, status, call_id, namespace, name, arguments };
                 raw(&call)
             }
         }
