@@ -3,7 +3,9 @@
 use super::fault::Fault;
 use super::plan::{Call, Framing, Head, Step, bodies, ok, whole};
 use super::script::Cuts;
+use super::openai_responses;
 use super::speech::{self, ErrorAnswer, Wrong};
+use crate::dialect::Dialect;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -140,7 +142,11 @@ impl Call<'_> {
 
     fn empty(&self) -> Vec<Step> {
         if self.asked.streamed {
-            vec![self.head(), Step::Body(self.answer().terminator), Step::End]
+            let end = match self.dialect {
+                Dialect::OpenaiResponses => openai_responses::empty_stream(),
+                Dialect::OpenaiChat | Dialect::Anthropic => self.answer().terminator,
+            };
+            vec![self.head(), Step::Body(end), Step::End]
         } else {
             whole(200, "application/json", &speech::empty_reply(self.dialect))
         }
