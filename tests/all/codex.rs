@@ -38,13 +38,6 @@ async fn does_its_task(vendor: Dialect) {
     let command = command(&proxy, home.path());
     let (success, said) = tokio::task::spawn_blocking(move || run(command(), TASK_WITHIN)).await.unwrap();
     println!("{said}");
-        .log()
-        .ask(|log| log.calls().map(|call| String::from_utf8_lossy(&call.body).into_owned()).collect::<Vec<_>>())
-        .into_iter()
-        .enumerate()
-    {
-        std::fs::write(format!("/tmp/codex-{}-{n}.json", vendor.name()), call).unwrap();
-    }
     assert!(success, "Codex failed, see above");
     let last = fs::read_to_string(home.path().join("last")).unwrap_or_default();
     assert_eq!(last.trim(), proxy.vendors[0].text().trim(), "the vendor's words were not Codex's last ones");

@@ -11,6 +11,7 @@ mod demo;
 mod departures;
 mod edges;
 mod failover;
+mod family;
 mod faults;
 mod floors;
 mod observe;
