@@ -50,12 +50,15 @@ fn calls(c: &mut Criterion) {
         (Dialect::Anthropic, &OPENAI_RESPONSES),
     ] {
         let body = conversation(client);
-        c.bench_function(&format!("call of {} bytes, {} to {}", body.len(), client.name(), vendor.dialect.name()), |b| {
-            b.iter(|| {
-                let call = translate::read_call(client, black_box(&body)).expect("a valid request");
-                translate::write_call(vendor, &call, "model", 4096, false).expect("no refusal")
-            });
-        });
+        c.bench_function(
+            &format!("call of {} bytes, {} to {}", body.len(), client.name(), vendor.dialect.name()),
+            |b| {
+                b.iter(|| {
+                    let call = translate::read_call(client, black_box(&body)).expect("a valid request");
+                    translate::write_call(vendor, &call, "model", 4096, false).expect("no refusal")
+                });
+            },
+        );
     }
 }
 

@@ -1,8 +1,8 @@
 //! Translation over recorded traffic: the shipped selection, and the whole collection where it lies beside the clone
 //! (`../shared/vendor-traffic`, or the folder that `BACKSTAY_RECORDINGS` names).
 
-mod family;
 mod bent;
+mod family;
 mod grammar;
 mod recordings;
 mod replayed;
