@@ -94,9 +94,7 @@ async fn every_other_fault_before_content_is_unseen() {
         for dialect in Dialect::ALL {
             let proxy = Plan::two(dialect).start().await;
             proxy.vendors[0].set_fault(fault);
-            let client = proxy.client();
-            let answer =
-                client.ask(dialect, true).await;
+            let answer = proxy.client().ask(dialect, true).await;
             assert_eq!((answer.status, answer.clean), (200, true), "{fault}: {}", answer.text());
             assert_eq!(answer.said(), proxy.vendors[1].text(), "{fault}");
         }

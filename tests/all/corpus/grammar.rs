@@ -40,7 +40,10 @@ fn check_responses(events: &[(&str, &str)], id: &str) {
                 (parts, said) = (Vec::new(), String::new());
             }
             "content_part.added" | "reasoning_summary_part.added" => said.clear(),
-            "output_text.delta" | "refusal.delta" | "reasoning_summary_text.delta" | "function_call_arguments.delta" => {
+            "output_text.delta"
+            | "refusal.delta"
+            | "reasoning_summary_text.delta"
+            | "function_call_arguments.delta" => {
                 said.push_str(event["delta"].as_str().expect("a delta"));
             }
             "output_text.annotation.added" => {}

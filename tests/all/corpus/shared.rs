@@ -120,7 +120,12 @@ fn tool(tool: &Tool) -> Option<SharedTool> {
     let Tool::Function(function) = tool else { return None };
     let nothing = value(r#"{"type":"object","properties":{}}"#);
     let parameters = function.parameters.as_ref().map_or(nothing, |schema| value(schema.text()));
-    Some((function.name.clone(), function.description.clone(), Some(parameters), function.strict.filter(|strict| *strict)))
+    Some((
+        function.name.clone(),
+        function.description.clone(),
+        Some(parameters),
+        function.strict.filter(|strict| *strict),
+    ))
 }
 
 /// Arguments as they mean: nothing at all stands for no arguments.

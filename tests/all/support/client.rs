@@ -1,7 +1,7 @@
 //! A client over TLS that sees what an SDK would, and how the connection ended.
 
-use backstay::dialect::Dialect;
 use backstay::demo::certificates::{Authority, Issued};
+use backstay::dialect::Dialect;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
