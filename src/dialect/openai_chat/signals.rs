@@ -191,4 +191,7 @@ pub(in crate::dialect) const RULES: &[Rule] = &[
         AuthKey,
         "key",
     ),
+    // of the Responses API: sealed by another vendor or account; whoever made it can still read it
+    Rule::code(&["invalid_encrypted_content"], Unsupported, "foreign_seal"),
+    Rule::code(&["vector_store_timeout"], ServerError, "timeout"),
 ];
