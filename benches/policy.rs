@@ -62,6 +62,7 @@ fn key(index: usize, team: Option<&Arc<str>>) -> KeyFacts {
         screened: false,
         data: vec!["personal".into()],
         models: Vec::new(),
+        ..KeyFacts::default()
     }
 }
 
@@ -91,7 +92,8 @@ fn ask() -> Ask {
         needs: Needs::NONE,
         attempt: 0,
         depth: 0,
-        estimated_cost: 0,
+        input_tokens: 1_000,
+        output_tokens: 1_000,
         hour: 12,
     }
 }

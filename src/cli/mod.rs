@@ -2,8 +2,10 @@
 
 mod check;
 mod demo;
+mod files;
 mod print;
 mod serve;
+mod test;
 
 use crate::demo::Options;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -76,6 +78,21 @@ enum Command {
         #[arg(long)]
         schema: bool,
     },
+    /// Run the policies' own tests, as every load does.
+    #[command(
+        after_help = "Exit code 0 when the policies keep all tests, 1 when they break one. No secret is needed.\n\nExamples:\n  backstay test\n  backstay test --policies proposed/\n  backstay test --json"
+    )]
+    Test {
+        /// The config file.
+        #[arg(long, default_value = "backstay.toml", env = "BACKSTAY_CONFIG")]
+        config: PathBuf,
+        /// A folder of policies with its tests, instead of the config's.
+        #[arg(long)]
+        policies: Option<PathBuf>,
+        /// Print outcomes as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print completions for a shell.
     #[command(after_help = "Example:\n  backstay completions bash > /etc/bash_completion.d/backstay")]
     Completions {
@@ -104,6 +121,7 @@ pub fn run() -> ExitCode {
         }
         Command::Check { schema: true, .. } => check::schema(),
         Command::Check { config, json, .. } => check::run(&config, json),
+        Command::Test { config, policies, json } => test::run(&config, policies.as_deref(), json),
         Command::Completions { shell } => completions(shell),
     }
 }

@@ -12,6 +12,10 @@ pub const ADMIN_ADDRESS: &str = "127.0.0.1:9443";
 pub const STATE_DIRECTORY: &str = "state";
 /// Where policies are looked for unless told otherwise.
 pub const POLICY_DIRECTORY: &str = "policies";
+/// What the company's own zones and regions are called, in the folder of the policies.
+pub const ZONE_FILE: &str = "zones.toml";
+/// Where the policies' tests are, in the folder of the policies.
+pub const POLICY_TEST_DIRECTORY: &str = "tests";
 /// Where dated prices are looked for.
 pub const PRICE_FILE: &str = "prices.toml";
 

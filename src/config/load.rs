@@ -6,7 +6,7 @@ use crate::config::defaults;
 use crate::config::reader::{At, Reader, Section, Single, TablesOf, resolve};
 use crate::config::secrets::{KeySecret, SecretSource};
 use crate::config::sources::{PolicySource, Sources, TextFile};
-use crate::config::tables::{Config, PriceBook};
+use crate::config::tables::{Config, PolicyTests, PriceBook, Zones};
 use crate::config::values::FilePath;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -22,24 +22,38 @@ pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// Diagnostics of a main file or include that is unreadable or not TOML at all. Everything milder is in
 /// [`Sources::diagnostics`], so that compiling can add its own findings.
 pub fn load(path: &Path, env: Environment<'_>) -> Result<Sources, Vec<Diagnostic>> {
+    read(path, None, env)
+}
+
+/// The same with the policies of another folder than the config's.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with_policies(path: &Path, folder: &Path, env: Environment<'_>) -> Result<Sources, Vec<Diagnostic>> {
+    read(path, Some(folder), env)
+}
+
+/// The policies of a folder over a config that has nothing in it: for tests, which bring their own inventory.
+///
+/// # Errors
+/// None but what cannot happen: the empty config is a config.
+pub fn load_policies(folder: &Path) -> Result<Sources, Vec<Diagnostic>> {
+    let loader = Loader::default();
+    let mut reader = Reader::new(folder, "");
+    let Some(config) = reader.document() else { return Err(reader.diagnostics) };
+    Ok(loader.with_policies(Path::new(NO_CONFIG), config, Some(folder)))
+}
+
+/// What diagnostics call the config of a folder of policies alone.
+const NO_CONFIG: &str = "(no config)";
+
+fn read(path: &Path, policies: Option<&Path>, env: Environment<'_>) -> Result<Sources, Vec<Diagnostic>> {
     let mut loader = Loader::default();
     let Some(config) = loader.config(path) else {
         return Err(loader.diagnostics);
     };
     loader.references(&config, env);
-    let policies = loader.policies(path, &config);
-    let prices = loader.prices(path);
-    Ok(Sources {
-        path: path.to_owned(),
-        config,
-        policies,
-        prices,
-        diagnostics: loader.diagnostics,
-        texts: loader.texts,
-        files: loader.files,
-        secrets: loader.secrets,
-        watched: loader.watched,
-    })
+    Ok(loader.with_policies(path, config, policies))
 }
 
 #[derive(Default)]
@@ -52,6 +66,27 @@ struct Loader {
 }
 
 impl Loader {
+    /// What was read, with the policies of `folder`, or of the config's own.
+    fn with_policies(mut self, path: &Path, config: Config, folder: Option<&Path>) -> Sources {
+        let policies = self.policies(path, &config, folder);
+        let zones = self.zones(&policies);
+        let policy_tests = self.policy_tests(&policies);
+        let prices = self.prices(path);
+        Sources {
+            path: path.to_owned(),
+            config,
+            policies,
+            zones,
+            policy_tests,
+            prices,
+            diagnostics: self.diagnostics,
+            texts: self.texts,
+            files: self.files,
+            secrets: self.secrets,
+            watched: self.watched,
+        }
+    }
+
     /// The main file with its includes.
     fn config(&mut self, path: &Path) -> Option<Config> {
         let mut config: Config = self.document(path, &Place::file(path))?;
@@ -193,12 +228,15 @@ impl Loader {
     }
 
     /// The policy folder. A missing one is made good by the built-in policy; a broken one never is.
-    fn policies(&mut self, main: &Path, config: &Config) -> PolicySource {
-        let named = config.policy.as_ref().and_then(|policy| policy.directory.as_ref());
-        let folder =
-            named.map_or_else(|| resolve(main, Path::new(defaults::POLICY_DIRECTORY)), |at| at.value.0.clone());
+    fn policies(&mut self, main: &Path, config: &Config, given: Option<&Path>) -> PolicySource {
+        let named = config.policy.as_ref().and_then(|policy| policy.directory.as_ref()).filter(|_| given.is_none());
+        let folder = match (given, named) {
+            (Some(folder), _) => folder.to_owned(),
+            (None, Some(named)) => named.value.0.clone(),
+            (None, None) => resolve(main, Path::new(defaults::POLICY_DIRECTORY)),
+        };
         let place = named.map_or_else(|| Place::file(&folder), |at| at.place.clone());
-        if named.is_none() && !folder.exists() && !folder.is_symlink() {
+        if given.is_none() && named.is_none() && !folder.exists() && !folder.is_symlink() {
             let message = "there is no folder of policies: the built-in base policy serves (residency, jurisdiction)";
             let help = "copy the folder `policies` of the Backstay distribution beside the config";
             self.diagnostics.push(Diagnostic::warning(place, message).help(help));
@@ -239,6 +277,40 @@ impl Loader {
         }
         let text = self.text(&file, &place)?;
         Some(TextFile { path: file, text })
+    }
+
+    /// The company's own zones and regions, beside the policies.
+    fn zones(&mut self, policies: &PolicySource) -> Option<Zones> {
+        let PolicySource::Folder { path: folder, .. } = policies else { return None };
+        let path = folder.join(defaults::ZONE_FILE);
+        if !path.exists() && !path.is_symlink() {
+            return None;
+        }
+        self.document(&path, &Place::file(&path))
+    }
+
+    /// The tests of the policies, in order of their files' names.
+    fn policy_tests(&mut self, policies: &PolicySource) -> Vec<(PathBuf, PolicyTests)> {
+        let PolicySource::Folder { path: folder, .. } = policies else { return Vec::new() };
+        let folder = folder.join(defaults::POLICY_TEST_DIRECTORY);
+        if !folder.exists() && !folder.is_symlink() {
+            return Vec::new();
+        }
+        self.watched.insert(folder.clone());
+        let files = match files_in(&folder, "toml") {
+            Ok(files) => files,
+            Err(error) => {
+                let message = format!("cannot read the policies' tests in {}: {error}", folder.display());
+                self.error(Place::file(&folder), message, "");
+                return Vec::new();
+            }
+        };
+        if files.len() > defaults::MAX_POLICY_FILES {
+            let message = format!("more than {} files of tests", defaults::MAX_POLICY_FILES);
+            self.error(Place::file(&folder), message, "several tests may share a file");
+        }
+        let files = files.into_iter().take(defaults::MAX_POLICY_FILES);
+        files.filter_map(|file| self.document(&file, &Place::file(&file)).map(|tests| (file, tests))).collect()
     }
 
     fn prices(&mut self, main: &Path) -> Option<PriceBook> {

@@ -33,6 +33,13 @@ pub(crate) struct Ceiling {
     pub(crate) output: Option<u64>,
 }
 
+/// How large a call is, estimated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) input_tokens: u64,
+    pub(crate) output_tokens: u64,
+}
+
 /// A call that may proceed, and on what terms.
 pub(crate) struct Admitted {
     pub(crate) key: Arc<Key>,
@@ -85,11 +92,12 @@ pub(crate) fn admit(
     world: &World,
     key: Arc<Key>,
     model: &str,
+    size: Size,
     needs: Needs,
     headers: &HeaderMap,
 ) -> Result<Admitted, Rejection> {
     let pool = pool(&world.snapshot, &key, model)?;
-    let ask = ask(&key, needs, headers, &|zone| world.snapshot.residency(&key, zone))?;
+    let ask = ask(&key, size, needs, headers, &|zone| world.snapshot.residency(&key, zone))?;
     let ceiling = ceiling(headers)?;
     let place = world.limits(&key).map(|limits| limits.take()).transpose().map_err(|reached| {
         Rejection::new(
@@ -126,7 +134,7 @@ fn pool(snapshot: &Snapshot, key: &Key, model: &str) -> Result<Arc<Pool>, Reject
 /// The narrower of the key's zone and the one that is asked for.
 type Narrow<'a> = &'a dyn Fn(&str) -> Result<Arc<str>, Unfit>;
 
-fn ask(key: &Key, needs: Needs, headers: &HeaderMap, narrow: Narrow<'_>) -> Result<Ask, Rejection> {
+fn ask(key: &Key, size: Size, needs: Needs, headers: &HeaderMap, narrow: Narrow<'_>) -> Result<Ask, Rejection> {
     let mut data = key.data.clone();
     for class in list(headers, DATA)? {
         if !data.iter().any(|known| **known == *class) {
@@ -144,7 +152,8 @@ fn ask(key: &Key, needs: Needs, headers: &HeaderMap, narrow: Narrow<'_>) -> Resu
         needs,
         attempt: 0,
         depth: 0,
-        estimated_cost: 0,
+        input_tokens: size.input_tokens,
+        output_tokens: size.output_tokens,
         hour: u32::try_from(Clock::unix_seconds().rem_euclid(86_400) / 3_600).unwrap_or(0),
     })
 }
@@ -241,7 +250,7 @@ mod tests {
             (zone, own) if own == "any" || own == zone => Ok(zone.into()),
             _ => Err(Unfit::Contradicts),
         };
-        let seen = match ask(&a_key(key_residency), Needs::NONE, &map, &narrow) {
+        let seen = match ask(&a_key(key_residency), Size::default(), Needs::NONE, &map, &narrow) {
             Ok(ask) => format!(
                 "{} {} {}",
                 ask.residency,

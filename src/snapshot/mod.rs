@@ -7,9 +7,10 @@ pub mod key;
 pub mod listener;
 pub mod narrowing;
 pub mod permit;
+pub mod policy_test;
 pub mod pool;
 
-pub use compile::compile;
+pub use compile::{compile, test_policies};
 
 use crate::base::hash::Digest;
 use crate::snapshot::bounds::Bounds;

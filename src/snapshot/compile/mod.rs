@@ -6,11 +6,13 @@ mod deployments;
 mod keys;
 mod listeners;
 mod policy;
+mod policy_tests;
 mod pools;
 mod prices;
 #[cfg(test)]
 mod tests;
 mod vendors;
+mod zones;
 
 use crate::base::diagnostic::{Diagnostic, Place, Severity, nearest};
 use crate::base::secret::Secret;
@@ -18,6 +20,7 @@ use crate::config::secrets::SecretSource;
 use crate::config::{At, Sources, Tables, defaults, names};
 use crate::policy::vocabulary::Vocabulary;
 use crate::snapshot::Snapshot;
+use crate::snapshot::policy_test::PolicyTestOutcome;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +35,7 @@ pub fn compile(
     generation: u64,
     now_unix: i64,
 ) -> Result<(Snapshot, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut compiler = Compiler { sources, now: now_unix, vocabulary: Vocabulary::shipped(), diagnostics: Vec::new() };
+    let mut compiler = Compiler::new(sources, now_unix);
     let snapshot = compiler.snapshot(generation);
     let mut diagnostics = without_echoes(sources, compiler.diagnostics);
     diagnostics.extend(sources.diagnostics.iter().cloned());
@@ -44,6 +47,18 @@ pub fn compile(
         }
         Some(_) | None => Err(diagnostics),
     }
+}
+
+/// Compiles the policies and runs their own tests: what became of each, and what was found in all files.
+#[must_use]
+pub fn test_policies(sources: &Sources, now_unix: i64) -> (Vec<PolicyTestOutcome>, Vec<Diagnostic>) {
+    let mut compiler = Compiler::new(sources, now_unix);
+    let _ = compiler.snapshot(1);
+    let mut diagnostics = without_echoes(sources, compiler.diagnostics);
+    diagnostics.extend(sources.diagnostics.iter().cloned());
+    diagnostics.sort_by(|left, right| (&left.place, &left.message).cmp(&(&right.place, &right.message)));
+    diagnostics.dedup();
+    (compiler.policy_tests, diagnostics)
 }
 
 /// Leaves out what follows from something that could not be read: it would send people to the wrong place.
@@ -64,11 +79,20 @@ struct Compiler<'a> {
     now: i64,
     vocabulary: Vocabulary,
     diagnostics: Vec<Diagnostic>,
+    policy_tests: Vec<PolicyTestOutcome>,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(sources: &'a Sources, now: i64) -> Self {
+        let vocabulary = Vocabulary::shipped();
+        Self { sources, now, vocabulary, diagnostics: Vec::new(), policy_tests: Vec::new() }
+    }
 }
 
 impl Compiler<'_> {
     fn snapshot(&mut self, generation: u64) -> Option<Snapshot> {
         self.extend_vocabulary();
+        self.extend_zones();
         self.check_names();
         self.check_price_book();
         let places = self.places();
@@ -78,6 +102,9 @@ impl Compiler<'_> {
         let admin = self.admin();
         let bounds = self.bounds();
         let engine = self.engine(&pools, &keys);
+        if let Some(engine) = &engine {
+            self.policy_tests = self.run_policy_tests(engine);
+        }
         self.warn_of_unused(&places);
         Some(Snapshot {
             generation,
