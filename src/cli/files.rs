@@ -1,25 +1,31 @@
 //! The files that a tool looks at, on a machine that need not have the proxy's secrets.
 
-use crate::app::environment;
 use crate::base::diagnostic::{Diagnostic, Severity};
+use crate::cli::print;
 use crate::config::load;
 use crate::config::sources::{PolicySource, Sources};
+use crate::snapshot::{Snapshot, compile};
+use crate::state::clock::Clock;
 use std::path::Path;
 
 /// Reads the config, with the policies of another folder where one is given. Without a config, the folder alone.
-///
-/// Variables that are not set count as set: nothing here sends anything.
 pub(super) fn read(config: &Path, policies: Option<&Path>) -> Result<Sources, Vec<Diagnostic>> {
     match policies {
-        None => load::load(config, &any_variable),
-        Some(folder) if config.exists() => load::load_with_policies(config, folder, &any_variable),
-        Some(folder) => load::load_policies(folder),
+        Some(folder) if !config.exists() => load::load_policies(folder),
+        policies => load::load_dry(config, policies),
     }
 }
 
-/// The variable, or something that stands for it and is not the same as another's.
-fn any_variable(name: &str) -> Option<String> {
-    environment(name).or_else(|| Some(format!("unset-{name}")))
+/// Compiles the config, and prints why it cannot be.
+pub(super) fn snapshot(config: &Path, policies: Option<&Path>) -> Option<Snapshot> {
+    let compiled = load::load_dry(config, policies).and_then(|sources| compile(&sources, 1, Clock::unix_seconds()));
+    match compiled {
+        Ok((snapshot, _)) => Some(snapshot),
+        Err(diagnostics) => {
+            print::diagnostics(&diagnostics);
+            None
+        }
+    }
 }
 
 /// Those errors that concern policies, their zones and their tests.

@@ -22,38 +22,39 @@ pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// Diagnostics of a main file or include that is unreadable or not TOML at all. Everything milder is in
 /// [`Sources::diagnostics`], so that compiling can add its own findings.
 pub fn load(path: &Path, env: Environment<'_>) -> Result<Sources, Vec<Diagnostic>> {
-    read(path, None, env)
+    let mut loader = Loader::default();
+    let Some(config) = loader.config(path) else {
+        return Err(loader.diagnostics);
+    };
+    loader.references(&config, env);
+    Ok(loader.with_policies(path, config, None))
 }
 
-/// The same with the policies of another folder than the config's.
+/// The same for tools that look and do not serve, on machines without secrets and certificates: `policies` replaces the
+/// config's folder of policies.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_with_policies(path: &Path, folder: &Path, env: Environment<'_>) -> Result<Sources, Vec<Diagnostic>> {
-    read(path, Some(folder), env)
+pub fn load_dry(path: &Path, policies: Option<&Path>) -> Result<Sources, Vec<Diagnostic>> {
+    let mut loader = Loader { dry: true, ..Loader::default() };
+    let Some(config) = loader.config(path) else {
+        return Err(loader.diagnostics);
+    };
+    loader.references(&config, &|_| None);
+    Ok(loader.with_policies(path, config, policies))
 }
+
+/// What diagnostics call the config of a folder of policies alone.
+const NO_CONFIG: &str = "(no config)";
 
 /// The policies of a folder over a config that has nothing in it: for tests, which bring their own inventory.
 ///
 /// # Errors
 /// None but what cannot happen: the empty config is a config.
 pub fn load_policies(folder: &Path) -> Result<Sources, Vec<Diagnostic>> {
-    let loader = Loader::default();
     let mut reader = Reader::new(folder, "");
     let Some(config) = reader.document() else { return Err(reader.diagnostics) };
-    Ok(loader.with_policies(Path::new(NO_CONFIG), config, Some(folder)))
-}
-
-/// What diagnostics call the config of a folder of policies alone.
-const NO_CONFIG: &str = "(no config)";
-
-fn read(path: &Path, policies: Option<&Path>, env: Environment<'_>) -> Result<Sources, Vec<Diagnostic>> {
-    let mut loader = Loader::default();
-    let Some(config) = loader.config(path) else {
-        return Err(loader.diagnostics);
-    };
-    loader.references(&config, env);
-    Ok(loader.with_policies(path, config, policies))
+    Ok(Loader { dry: true, ..Loader::default() }.with_policies(Path::new(NO_CONFIG), config, Some(folder)))
 }
 
 #[derive(Default)]
@@ -63,6 +64,8 @@ struct Loader {
     files: BTreeMap<PathBuf, Vec<u8>>,
     secrets: BTreeMap<SecretSource, Secret>,
     watched: BTreeSet<PathBuf>,
+    /// Whether nothing will be served: see [`Sources::dry`].
+    dry: bool,
 }
 
 impl Loader {
@@ -79,6 +82,7 @@ impl Loader {
             zones,
             policy_tests,
             prices,
+            dry: self.dry,
             diagnostics: self.diagnostics,
             texts: self.texts,
             files: self.files,
@@ -199,6 +203,9 @@ impl Loader {
     }
 
     fn public(&mut self, file: &At<FilePath>) {
+        if self.dry {
+            return;
+        }
         if let Some(bytes) = self.bytes(&file.value.0, &file.place) {
             self.files.insert(file.value.0.clone(), bytes);
         }
@@ -206,6 +213,9 @@ impl Loader {
 
     fn secret(&mut self, place: &Place, source: &SecretSource, env: Environment<'_>) {
         let text = match source {
+            // every source its own, so that no two keys look the same
+            SecretSource::Env(name) if self.dry => Some(format!("stand-in-for-the-variable-{name}")),
+            SecretSource::File(path) if self.dry => Some(format!("stand-in-for-the-file-{}", path.display())),
             SecretSource::Env(name) => {
                 let value = env(name);
                 if value.is_none() {

@@ -46,6 +46,8 @@ pub struct Sources {
     pub policy_tests: Vec<(PathBuf, PolicyTests)>,
     /// Dated prices, where there is such a file.
     pub prices: Option<PriceBook>,
+    /// Whether it was read to be looked at, not to be served: secrets are stand-ins then, and certificates are left out.
+    pub dry: bool,
     /// What was found while reading: errors here make the compilation fail, together with its own.
     pub diagnostics: Vec<Diagnostic>,
     /// Config files and price book by path.

@@ -4,6 +4,7 @@ use crate::base::rejection::{Rejection, RejectionCode};
 use crate::call::needs::Needs;
 use crate::policy::Ask;
 use crate::snapshot::Snapshot;
+use crate::snapshot::eligibility::Ceiling;
 use crate::snapshot::key::Key;
 use crate::snapshot::narrowing::Unfit;
 use crate::snapshot::pool::Pool;
@@ -25,13 +26,6 @@ const NO_FALLBACK: &str = "x-no-fallback";
 const MOST_CLASSES: usize = 16;
 /// Bytes that a name in a header may have.
 const LONGEST_NAME: usize = 64;
-
-/// Prices that a call accepts, in micro-dollars per million tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Ceiling {
-    pub(crate) input: Option<u64>,
-    pub(crate) output: Option<u64>,
-}
 
 /// How large a call is, estimated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

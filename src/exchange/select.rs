@@ -2,10 +2,11 @@
 
 use crate::base::clock::Moment;
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
-use crate::call::needs::{Need, Needs};
+use crate::call::needs::Needs;
 use crate::dialect::Dialect;
-use crate::exchange::admit::{Admitted, Ceiling};
-use crate::snapshot::deployment::{Deployment, Price};
+use crate::exchange::admit::Admitted;
+use crate::snapshot::deployment::Deployment;
+use crate::snapshot::eligibility::Ceiling;
 use crate::snapshot::pool::{Order, Pool};
 use crate::state::health::DeploymentHealth;
 use crate::state::world::World;
@@ -73,38 +74,12 @@ fn eligible(
     deployment: &Arc<Deployment>,
 ) -> Result<(), Refusal> {
     world.snapshot.permit(&admitted.key, &admitted.ask, deployment)?;
-    let Some(voice) = deployment.voice(dialect) else { return Err(Refusal::Capability(dialect.name())) };
-    let mut capabilities = voice.capabilities;
-    if voice.profile.dialect == dialect {
-        // what is passed on as bytes reaches whoever the client wrote it for
-        capabilities = capabilities.with(Need::UnknownMembers);
-    } else {
-        capabilities = capabilities.without(Need::UnknownMembers);
+    if let Some(need) = deployment.unmet(dialect, needs).next() {
+        return Err(Refusal::Capability(need));
     }
-    if let Some(need) = needs.unmet(capabilities) {
-        return Err(Refusal::Capability(need.name()));
-    }
-    affordable(deployment.price.as_ref(), admitted.pool.max_price.as_ref(), admitted.ceiling)
-}
-
-/// An unknown price is too high wherever a ceiling is set.
-fn affordable(price: Option<&Price>, pool: Option<&Price>, call: Ceiling) -> Result<(), Refusal> {
-    let input = lowest(pool.map(|price| price.input.0), call.input);
-    let output = lowest(pool.map(|price| price.output.0), call.output);
-    let within = |ceiling: Option<u64>, price: Option<u64>| match (ceiling, price) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(ceiling), Some(price)) => price <= ceiling,
-    };
-    let fits = within(input, price.map(|price| price.input.0)) && within(output, price.map(|price| price.output.0));
-    if fits { Ok(()) } else { Err(Refusal::Price) }
-}
-
-fn lowest(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (some, none) => some.or(none),
-    }
+    let pool = admitted.pool.max_price.as_ref().map(Ceiling::from).unwrap_or_default();
+    let price = deployment.price.as_ref();
+    if pool.admits(price) && admitted.ceiling.admits(price) { Ok(()) } else { Err(Refusal::Price) }
 }
 
 /// Orders a tier by the pool's preference; twins that differ in their credential alone take turns.

@@ -163,6 +163,7 @@ impl RuleReader<'_> {
             };
             let help = match near {
                 Some(near) => format!("did you mean {kind}::\"{near}\"?"),
+                None if known.is_empty() => format!("the config has no {}", kind.to_lowercase()),
                 None if known.len() <= 12 => format!("there are: {}", known.join(", ")),
                 None => "names in policies must be in the config, or be words of the vocabulary".to_owned(),
             };

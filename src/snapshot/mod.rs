@@ -3,12 +3,15 @@
 pub mod bounds;
 mod compile;
 pub mod deployment;
+pub mod eligibility;
+pub mod explain;
 pub mod key;
 pub mod listener;
 pub mod narrowing;
 pub mod permit;
 pub mod policy_test;
 pub mod pool;
+pub mod reach;
 
 pub use compile::{compile, test_policies};
 
