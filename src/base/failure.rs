@@ -74,6 +74,8 @@ pub enum FailureKind {
     Deadline,
     /// The answer is larger than we take.
     Oversize,
+    /// A reload forbids the deployment while it answers, and the policy says that what runs there is stopped.
+    Recalled,
 }
 
 /// What an exchange does after a failed attempt, as long as nothing has gone out to the client.
@@ -129,7 +131,7 @@ pub enum Blame {
 
 impl FailureKind {
     /// Every kind, in the order of the `class` label's documentation.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::DnsError,
         Self::DnsDenied,
         Self::ConnectRefused,
@@ -162,6 +164,7 @@ impl FailureKind {
         Self::ClientGone,
         Self::Deadline,
         Self::Oversize,
+        Self::Recalled,
     ];
 
     /// The `class` label in metrics and logs.
@@ -200,6 +203,7 @@ impl FailureKind {
             Self::ClientGone => "client_gone",
             Self::Deadline => "deadline",
             Self::Oversize => "oversize",
+            Self::Recalled => "recalled",
         }
     }
 
@@ -230,7 +234,8 @@ impl FailureKind {
             | Self::RegionDenied
             | Self::ContextLength
             | Self::Unsupported
-            | Self::Oversize => NextStep::Move,
+            | Self::Oversize
+            | Self::Recalled => NextStep::Move,
             Self::ContentFilter | Self::BadRequest => NextStep::Answer,
             Self::ClientGone | Self::Deadline => NextStep::Stop,
         }
@@ -267,7 +272,8 @@ impl FailureKind {
             | Self::Unsupported
             | Self::BadRequest
             | Self::ClientGone
-            | Self::Deadline => HealthEffect::Neutral,
+            | Self::Deadline
+            | Self::Recalled => HealthEffect::Neutral,
         }
     }
 
@@ -305,7 +311,8 @@ impl FailureKind {
             | Self::Unsupported
             | Self::BadRequest
             | Self::ClientGone
-            | Self::Deadline => Blame::Nobody,
+            | Self::Deadline
+            | Self::Recalled => Blame::Nobody,
         }
     }
 }

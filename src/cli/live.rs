@@ -34,9 +34,5 @@ pub(super) fn get(admin: &str, path: &str) -> Result<Vec<u8>, String> {
     let end = memchr::memmem::find(&answer, b"\r\n\r\n").ok_or_else(|| format!("{admin} does not speak HTTP"))?;
     let (head, body) = answer.split_at(end + 4);
     let status = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
-    if status == b"200" {
-        Ok(body.to_vec())
-    } else {
-        Err(String::from_utf8_lossy(body).trim().to_owned())
-    }
+    if status == b"200" { Ok(body.to_vec()) } else { Err(String::from_utf8_lossy(body).trim().to_owned()) }
 }

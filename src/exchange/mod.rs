@@ -9,6 +9,7 @@ mod attempt;
 pub mod body;
 mod ingress;
 mod pump;
+mod recall;
 mod receive;
 mod relay;
 mod request;

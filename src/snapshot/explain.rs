@@ -185,7 +185,9 @@ impl Snapshot {
         for (tier, members) in pool.tiers.iter().enumerate() {
             let mut members: Vec<_> = members.iter().collect();
             if pool.order == Order::Price {
-                let price = |deployment: &Deployment| deployment.price.map_or(u64::MAX, |price| price.input.0.saturating_add(price.output.0));
+                let price = |deployment: &Deployment| {
+                    deployment.price.map_or(u64::MAX, |price| price.input.0.saturating_add(price.output.0))
+                };
                 members.sort_by_key(|deployment| price(deployment));
             }
             for deployment in members {
@@ -254,7 +256,10 @@ impl Snapshot {
         let seat = inventory.vendors.iter().find(|facts| facts.name == *vendor).map(|facts| facts.seat.to_string());
         Explained {
             id: deployment.id.to_string(),
-            credential: deployment.credential.as_ref().map_or_else(String::new, |credential| credential.name.to_string()),
+            credential: deployment
+                .credential
+                .as_ref()
+                .map_or_else(String::new, |credential| credential.name.to_string()),
             tier,
             vendor: vendor.to_string(),
             seat: seat.unwrap_or_default(),

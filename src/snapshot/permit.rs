@@ -42,6 +42,15 @@ impl Snapshot {
         Ok(Permit { deployment: Arc::clone(deployment) })
     }
 
+    /// The policy that takes `deployment` from this call although it already answers (`@inflight("stop")`), if there is one.
+    ///
+    /// Whatever else forbids it, and a deployment or key that is no longer there, lets what runs come to its end.
+    #[must_use]
+    pub fn recalls(&self, key: &Key, ask: &Ask, deployment: &Arc<Deployment>) -> Option<Arc<str>> {
+        let Err(Refusal::Policy(rules)) = self.permit(key, ask, deployment) else { return None };
+        rules.iter().find(|id| self.policy.rule(id).is_some_and(|rule| rule.stops_streams)).cloned()
+    }
+
     /// Asks policy whether some key may use `deployment` at all: for probes, which carry nothing of a client.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ mod floors;
 mod observe;
 mod pairs;
 mod papers;
+mod policy;
 mod process;
 mod recorded;
 mod reloads;
