@@ -193,25 +193,6 @@ fn nobody_healthy(refusals: Vec<Refusal>) -> Rejection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::money::TokenPrice;
-
-    fn price(input: u64, output: u64) -> Price {
-        Price { input: TokenPrice(input), cached: TokenPrice(0), written: TokenPrice(0), output: TokenPrice(output) }
-    }
-
-    #[test]
-    fn the_lower_ceiling_counts_and_an_unknown_price_is_too_high() {
-        let check = |price: Option<Price>, pool: Option<Price>, call: Ceiling, fits: bool| {
-            assert_eq!(affordable(price.as_ref(), pool.as_ref(), call).is_ok(), fits, "{price:?} {pool:?} {call:?}");
-        };
-        let call = |input| Ceiling { input: Some(input), output: None };
-        check(None, None, Ceiling::default(), true);
-        check(None, None, call(5), false);
-        check(None, Some(price(9, 9)), Ceiling::default(), false);
-        check(Some(price(5, 20)), Some(price(5, 20)), Ceiling::default(), true);
-        check(Some(price(5, 20)), Some(price(5, 20)), call(4), false);
-        check(Some(price(5, 21)), Some(price(5, 20)), call(9), false);
-    }
 
     #[test]
     fn what_many_deployments_lack_is_named_once() {

@@ -50,3 +50,26 @@ impl Deployment {
         speechless.into_iter().chain(unmet.map(Need::name))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn price(input: u64, output: u64) -> Price {
+        Price { input: TokenPrice(input), cached: TokenPrice(0), written: TokenPrice(0), output: TokenPrice(output) }
+    }
+
+    #[test]
+    fn an_unknown_price_is_above_every_ceiling() {
+        let check = |price: Option<Price>, ceiling: Ceiling, fits: bool| {
+            assert_eq!(ceiling.admits(price.as_ref()), fits, "{price:?} {ceiling:?}");
+        };
+        let input = |input| Ceiling { input: Some(input), output: None };
+        check(None, Ceiling::default(), true);
+        check(None, input(5), false);
+        check(None, Ceiling::from(&price(9, 9)), false);
+        check(Some(price(5, 20)), Ceiling::from(&price(5, 20)), true);
+        check(Some(price(5, 20)), input(4), false);
+        check(Some(price(5, 21)), Ceiling::from(&price(5, 20)), false);
+    }
+}
