@@ -120,5 +120,15 @@ fn decisions(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, decisions);
+/// What a reload costs in policies, beside the request path: parsing, checking and slicing.
+fn loads(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("policy/load");
+    group.sample_size(10);
+    for (name, teams) in [("shipped policies", 0), ("1,000 policies more, of 100 teams", 100)] {
+        group.bench_function(name, |bench| bench.iter(|| black_box(engine(teams, 10))));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decisions, loads);
 criterion_main!(benches);

@@ -120,8 +120,9 @@ struct Plan {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let vendor = (select(&REGIONS[..]), select(&["US", "FR", "CU"][..]), any::<bool>(), 0_u32..3, 1_u32..200)
-        .prop_map(|(region, seat, promises, export_class, price)| Vendor { region, seat, promises, export_class, price });
+    let vendor = (select(&REGIONS[..]), select(&["US", "FR", "CU"][..]), any::<bool>(), 0_u32..3, 1_u32..200).prop_map(
+        |(region, seat, promises, export_class, price)| Vendor { region, seat, promises, export_class, price },
+    );
     (2_usize..6).prop_flat_map(move |count| {
         let key = (
             select(&ZONES[..]),
@@ -130,19 +131,27 @@ fn plans() -> impl Strategy<Value = Plan> {
             prop::option::weighted(0.3, subsequence((0..count).collect::<Vec<_>>(), 1..=count)),
             select(&["DE", "US", "RU"][..]),
         )
-            .prop_map(|(residency, data, screened, vendors, jurisdiction)| Key { residency, data, screened, vendors, jurisdiction });
+            .prop_map(|(residency, data, screened, vendors, jurisdiction)| Key {
+                residency,
+                data,
+                screened,
+                vendors,
+                jurisdiction,
+            });
         let rule = (
             prop::option::weighted(0.7, 0..count),
             prop::option::weighted(0.3, 0_usize..3),
-            select(&[
-                "true",
-                "context.attempt > 0",
-                "context.attempt == 0",
-                "context.data.contains(Data::\"personal\")",
-                "resource in Zone::\"US\"",
-                "!principal.screened",
-                "resource.retention_days * 9223372036854775807 > 1",
-            ][..]),
+            select(
+                &[
+                    "true",
+                    "context.attempt > 0",
+                    "context.attempt == 0",
+                    "context.data.contains(Data::\"personal\")",
+                    "resource in Zone::\"US\"",
+                    "!principal.screened",
+                    "resource.retention_days * 9223372036854775807 > 1",
+                ][..],
+            ),
             any::<bool>(),
         )
             .prop_map(|(vendor, key, condition, stops)| Rule { vendor, key, condition, stops });
@@ -186,7 +195,11 @@ impl Plan {
     fn config(&self, side: usize) -> String {
         let mut text = String::from("[listener.main]\naddress = \"127.0.0.1:0\"\n");
         for (index, vendor) in self.vendors.iter().enumerate() {
-            let promises = if vendor.promises { "agreements = [\"dpa\", \"scc\", \"baa\"]\nretention_days = 0\ntrains_on_inputs = false\n" } else { "" };
+            let promises = if vendor.promises {
+                "agreements = [\"dpa\", \"scc\", \"baa\"]\nretention_days = 0\ntrains_on_inputs = false\n"
+            } else {
+                ""
+            };
             let _ = write!(
                 text,
                 "[vendor.v{index}]\ndialect = \"openai\"\nseat = \"{}\"\nregion = \"{}\"\n{promises}base_url = \"http://127.0.0.1:{}/v1\"\n\
@@ -228,8 +241,12 @@ impl Plan {
             let principal = rule.key.map_or_else(String::new, |key| format!(" == Key::\"k{key}\""));
             let resource = rule.vendor.map_or_else(String::new, |vendor| format!(" in Vendor::\"v{vendor}\""));
             let stops = if rule.stops { " @inflight(\"stop\")" } else { "" };
-            let condition = if rule.condition == "true" { String::new() } else { format!(" when {{ {} }}", rule.condition) };
-            let _ = writeln!(text, "@id(\"own-{index}\"){stops} forbid (principal{principal}, action, resource{resource}){condition};");
+            let condition =
+                if rule.condition == "true" { String::new() } else { format!(" when {{ {} }}", rule.condition) };
+            let _ = writeln!(
+                text,
+                "@id(\"own-{index}\"){stops} forbid (principal{principal}, action, resource{resource}){condition};"
+            );
         }
         text
     }
@@ -246,9 +263,8 @@ impl Plan {
         }
         let secret = |name: &str| Some(format!("secret-of-{name}"));
         let sources = load(&folder.path().join("backstay.toml"), &secret).expect("a config");
-        let (snapshot, _) = compile(&sources, generation, NOW_UNIX).unwrap_or_else(|found| {
-            panic!("{}", found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-        });
+        let (snapshot, _) = compile(&sources, generation, NOW_UNIX)
+            .unwrap_or_else(|found| panic!("{}", found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")));
         Arc::new(snapshot)
     }
 }
@@ -363,12 +379,18 @@ async fn read(pipe: &mut DuplexStream) -> Option<String> {
 }
 
 fn whole(body: &str) -> String {
-    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn error(status: u16) -> String {
     let body = r#"{"error":{"message":"no","type":"server_error","code":null}}"#;
-    format!("HTTP/1.1 {status} No\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 {status} No\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 const CHUNK: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"ok\"},\"finish_reason\":null}]}\n\n";
@@ -391,11 +413,16 @@ struct Oracle<'a> {
 
 impl Oracle<'_> {
     /// The deployments that the call may use on some attempt, while this generation serves.
-    fn allowed(&mut self, generation: u64, call: (usize, usize, Option<&'static str>, Option<&'static str>, bool)) -> &BTreeSet<String> {
+    fn allowed(
+        &mut self,
+        generation: u64,
+        call: (usize, usize, Option<&'static str>, Option<&'static str>, bool),
+    ) -> &BTreeSet<String> {
         let (key, pool, zone, class, unscreened) = call;
         let snapshot = &self.vendors.sides[usize::from(generation == 2)];
         self.known.entry((generation, key, pool, zone, class, unscreened)).or_insert_with(|| {
-            let mut question = Question { key: format!("k{key}"), model: format!("p{pool}"), unscreened, ..Question::default() };
+            let mut question =
+                Question { key: format!("k{key}"), model: format!("p{pool}"), unscreened, ..Question::default() };
             question.data.extend(class.map(str::to_owned));
             question.residency = zone.map(str::to_owned);
             let mut allowed = BTreeSet::new();
@@ -411,7 +438,14 @@ impl Oracle<'_> {
     }
 }
 
-async fn run(plan: &Plan) {
+/// How many contacts there were, and how many deployments calls might not use: a simulation without either shows nothing.
+#[derive(Debug, Default)]
+struct Tally {
+    contacts: usize,
+    excluded: usize,
+}
+
+async fn run(plan: &Plan, tally: &Mutex<Tally>) {
     let sides = [plan.snapshot(0, 1), plan.snapshot(1, 2)];
     let vendors = Arc::new(Vendors {
         acts: plan.acts.clone(),
@@ -430,8 +464,10 @@ async fn run(plan: &Plan) {
     for call in plan.calls.iter().cycle().take(EXCHANGES) {
         let (key, pool, zone, class, unscreened, streamed, pause) = *call;
         tokio::time::sleep(Duration::from_millis(pause)).await;
-        let body = format!(r#"{{"model":"p{pool}","stream":{streamed},"messages":[{{"role":"user","content":"hi"}}]}}"#);
-        let mut request = Request::post("/v1/chat/completions").header("authorization", format!("Bearer secret-of-K{key}"));
+        let body =
+            format!(r#"{{"model":"p{pool}","stream":{streamed},"messages":[{{"role":"user","content":"hi"}}]}}"#);
+        let mut request =
+            Request::post("/v1/chat/completions").header("authorization", format!("Bearer secret-of-K{key}"));
         for (name, value) in [("x-backstay-residency", zone), ("x-backstay-data", class)] {
             if let Some(value) = value {
                 request = request.header(name, value);
@@ -453,6 +489,9 @@ async fn run(plan: &Plan) {
             };
             let by_probe = contact.request.as_ref().is_none_or(|request| request.starts_with("GET")) && of_probe();
             let allowed = oracle.allowed(contact.generation, (key, pool, zone, class, unscreened));
+            let mut tally = lock(tally);
+            tally.contacts += 1;
+            tally.excluded += plan.pools[pool].len() - allowed.len();
             assert!(by_probe || allowed.contains(&id), "{contact:?} of the call {call:?}, which may use {allowed:?}");
         }
     }
@@ -461,13 +500,16 @@ async fn run(plan: &Plan) {
 
 #[test]
 fn f_091_what_policy_excludes_is_never_contacted_whatever_fails_and_reloads() {
-    let config = Config { cases: WORLDS, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: WORLDS, failure_persistence: None, max_shrink_iters: 64, ..Config::default() };
+    let tally = Mutex::default();
     let outcome = TestRunner::new(config).run(&plans(), |plan| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        runtime.expect("a runtime").block_on(run(&plan));
+        runtime.expect("a runtime").block_on(run(&plan, &tally));
         Ok(())
     });
     if let Err(error) = outcome {
         panic!("{error}");
     }
+    let tally = lock(&tally);
+    assert!(tally.contacts > 20_000 && tally.excluded > 10_000, "{tally:?}");
 }

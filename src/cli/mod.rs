@@ -7,7 +7,9 @@ mod explain;
 mod files;
 mod live;
 mod print;
+mod prove;
 mod serve;
+mod solver;
 mod test;
 
 use crate::demo::Options;
@@ -123,6 +125,24 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look at statements about whatever the policies permit, over all calls.
+    #[command(
+        after_help = "The statements are in `properties/*.cedar` of the folder of policies. Counterexamples are searched for; where Cedar's own tool and the solver cvc5 are installed, what is not refuted is proved. Exit code 0 when all statements are proved, 1 when one is refuted, 2 when one is neither.\n\nExamples:\n  backstay prove\n  backstay prove --policies proposed/ --json\n  backstay prove --schema > policies.cedarschema"
+    )]
+    Prove {
+        /// The config file.
+        #[arg(long, default_value = "backstay.toml", env = "BACKSTAY_CONFIG")]
+        config: PathBuf,
+        /// A folder of policies, instead of the config's.
+        #[arg(long)]
+        policies: Option<PathBuf>,
+        /// Print the schema of the policies, for other tools, and nothing else.
+        #[arg(long)]
+        schema: bool,
+        /// Print verdicts as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Run the policies' own tests, as every load does.
     #[command(
         after_help = "Exit code 0 when the policies keep all tests, 1 when they break one. No secret is needed.\n\nExamples:\n  backstay test\n  backstay test --policies proposed/\n  backstay test --json"
@@ -176,6 +196,7 @@ pub fn run() -> ExitCode {
             context: &context,
             json,
         }),
+        Command::Prove { config, policies, schema, json } => prove::run(&config, policies.as_deref(), schema, json),
         Command::Test { config, policies, json } => test::run(&config, policies.as_deref(), json),
         Command::Completions { shell } => completions(shell),
     }

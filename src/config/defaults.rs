@@ -16,6 +16,8 @@ pub const POLICY_DIRECTORY: &str = "policies";
 pub const ZONE_FILE: &str = "zones.toml";
 /// Where the policies' tests are, in the folder of the policies.
 pub const POLICY_TEST_DIRECTORY: &str = "tests";
+/// Where the properties are that policies must have, in the folder of the policies.
+pub const PROPERTY_DIRECTORY: &str = "properties";
 /// Where dated prices are looked for.
 pub const PRICE_FILE: &str = "prices.toml";
 

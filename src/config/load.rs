@@ -5,13 +5,15 @@ use crate::base::secret::Secret;
 use crate::config::defaults;
 use crate::config::reader::{At, Reader, Section, Single, TablesOf, resolve};
 use crate::config::secrets::{KeySecret, SecretSource};
-use crate::config::sources::{PolicySource, Sources, TextFile};
-use crate::config::tables::{Config, PolicyTests, PriceBook, Zones};
+use crate::config::sources::{Sources, TextFile};
+use crate::config::tables::{Config, PriceBook};
 use crate::config::values::FilePath;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+
+mod policies;
 
 /// Looks an environment variable up.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -55,6 +57,16 @@ pub fn load_policies(folder: &Path) -> Result<Sources, Vec<Diagnostic>> {
     let mut reader = Reader::new(folder, "");
     let Some(config) = reader.document() else { return Err(reader.diagnostics) };
     Ok(Loader { dry: true, ..Loader::default() }.with_policies(Path::new(NO_CONFIG), config, Some(folder)))
+}
+
+/// The properties that the policies of a folder must have.
+///
+/// # Errors
+/// What cannot be read.
+pub fn load_properties(folder: &Path) -> Result<Vec<TextFile>, Vec<Diagnostic>> {
+    let mut loader = Loader { dry: true, ..Loader::default() };
+    let files = loader.properties(folder);
+    if loader.diagnostics.is_empty() { Ok(files) } else { Err(loader.diagnostics) }
 }
 
 #[derive(Default)]
@@ -237,92 +249,6 @@ impl Loader {
         }
     }
 
-    /// The policy folder. A missing one is made good by the built-in policy; a broken one never is.
-    fn policies(&mut self, main: &Path, config: &Config, given: Option<&Path>) -> PolicySource {
-        let named = config.policy.as_ref().and_then(|policy| policy.directory.as_ref()).filter(|_| given.is_none());
-        let folder = match (given, named) {
-            (Some(folder), _) => folder.to_owned(),
-            (None, Some(named)) => named.value.0.clone(),
-            (None, None) => resolve(main, Path::new(defaults::POLICY_DIRECTORY)),
-        };
-        let place = named.map_or_else(|| Place::file(&folder), |at| at.place.clone());
-        if given.is_none() && named.is_none() && !folder.exists() && !folder.is_symlink() {
-            let message = "there is no folder of policies: the built-in base policy serves (residency, jurisdiction)";
-            let help = "copy the folder `policies` of the Backstay distribution beside the config";
-            self.diagnostics.push(Diagnostic::warning(place, message).help(help));
-            return PolicySource::BuiltIn;
-        }
-        self.watched.insert(folder.clone());
-        let files = match files_in(&folder, "cedar") {
-            Ok(files) => files,
-            Err(error) => {
-                self.error(place, format!("cannot read the policies in {}: {error}", folder.display()), "");
-                return PolicySource::Folder { path: folder, files: Vec::new() };
-            }
-        };
-        if files.is_empty() {
-            let message = format!("{} holds no policy file (*.cedar)", folder.display());
-            self.error(place.clone(), message, "an empty file `none.cedar` means that nothing is permitted");
-        }
-        if files.len() > defaults::MAX_POLICY_FILES {
-            let message = format!("more than {} policy files", defaults::MAX_POLICY_FILES);
-            self.error(place.clone(), message, "several policies may share a file");
-        }
-        let files = files.into_iter().take(defaults::MAX_POLICY_FILES);
-        let files = files.filter_map(|file| self.policy_file(&folder, file)).collect();
-        PolicySource::Folder { path: folder, files }
-    }
-
-    fn policy_file(&mut self, folder: &Path, file: PathBuf) -> Option<TextFile> {
-        let place = Place::file(&file);
-        let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        if let Some(message) = crate::config::names::wrong(&name) {
-            self.error(place, message, crate::config::names::NAME_HELP);
-            return None;
-        }
-        let inside = fs::canonicalize(&file).ok().zip(fs::canonicalize(folder).ok());
-        if inside.is_some_and(|(file, folder)| !file.starts_with(folder)) {
-            self.error(place, "the policy file is a link out of its folder", "put the file itself there");
-            return None;
-        }
-        let text = self.text(&file, &place)?;
-        Some(TextFile { path: file, text })
-    }
-
-    /// The company's own zones and regions, beside the policies.
-    fn zones(&mut self, policies: &PolicySource) -> Option<Zones> {
-        let PolicySource::Folder { path: folder, .. } = policies else { return None };
-        let path = folder.join(defaults::ZONE_FILE);
-        if !path.exists() && !path.is_symlink() {
-            return None;
-        }
-        self.document(&path, &Place::file(&path))
-    }
-
-    /// The tests of the policies, in order of their files' names.
-    fn policy_tests(&mut self, policies: &PolicySource) -> Vec<(PathBuf, PolicyTests)> {
-        let PolicySource::Folder { path: folder, .. } = policies else { return Vec::new() };
-        let folder = folder.join(defaults::POLICY_TEST_DIRECTORY);
-        if !folder.exists() && !folder.is_symlink() {
-            return Vec::new();
-        }
-        self.watched.insert(folder.clone());
-        let files = match files_in(&folder, "toml") {
-            Ok(files) => files,
-            Err(error) => {
-                let message = format!("cannot read the policies' tests in {}: {error}", folder.display());
-                self.error(Place::file(&folder), message, "");
-                return Vec::new();
-            }
-        };
-        if files.len() > defaults::MAX_POLICY_FILES {
-            let message = format!("more than {} files of tests", defaults::MAX_POLICY_FILES);
-            self.error(Place::file(&folder), message, "several tests may share a file");
-        }
-        let files = files.into_iter().take(defaults::MAX_POLICY_FILES);
-        files.filter_map(|file| self.document(&file, &Place::file(&file)).map(|tests| (file, tests))).collect()
-    }
-
     fn prices(&mut self, main: &Path) -> Option<PriceBook> {
         let path = resolve(main, Path::new(defaults::PRICE_FILE));
         if !path.exists() {
@@ -392,6 +318,12 @@ impl Loader {
 
 fn join<T>(all: &mut TablesOf<T>, part: TablesOf<T>) {
     all.0.extend(part.0);
+}
+
+/// Whether the file is, in truth, in the folder: links may lead out of it.
+fn is_inside(file: &Path, folder: &Path) -> bool {
+    let both = fs::canonicalize(file).ok().zip(fs::canonicalize(folder).ok());
+    both.is_none_or(|(file, folder)| file.starts_with(folder))
 }
 
 /// The visible files of a folder with this extension, sorted by name.

@@ -35,6 +35,14 @@ pub struct Rule {
     pub(super) policy: Policy,
 }
 
+impl Rule {
+    /// The policy itself, in Cedar.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.policy.to_string()
+    }
+}
+
 /// Reads, names and checks the policies of all files.
 pub(super) fn read(
     files: &[PolicyFile<'_>],

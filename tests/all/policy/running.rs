@@ -5,6 +5,7 @@ use crate::support::proxy::{Plan, Proxy};
 use backstay::demo::vendor::{Fault, Setup};
 use backstay::dialect::Dialect;
 use serde_json::json;
+use std::fs;
 use std::time::{Duration, Instant};
 
 const PERMIT: &str = "@id(\"all\")\npermit (principal, action == Action::\"call\", resource);\n";
@@ -89,4 +90,45 @@ async fn what_has_no_content_yet_is_moved_to_another_deployment_unseen() {
         let answer = waiting.await.unwrap();
         assert_eq!((answer.status, answer.said()), (200, proxy.vendors[1].text()), "{}", answer.text());
     }
+}
+
+#[tokio::test]
+async fn policies_that_break_their_tests_and_zones_with_unknown_countries_are_not_served() {
+    let test = |candidates: &str| {
+        format!(
+            "[vendor.v]\n[deployment.\"v/m\"]\n[key.k]\n[[test]]\nname = \"all may\"\nkey = \"k\"\ncandidates = [{candidates}]\n"
+        )
+    };
+    let proxy = Plan::two(Dialect::OpenaiChat)
+        .policy("base.cedar", PERMIT)
+        .policy("tests/base.toml", &test("\"v/m\""))
+        .start()
+        .await;
+    let generation = proxy.generation();
+    for (file, text, words) in [
+        ("policies/own.cedar", "@id(\"nobody\") forbid (principal, action, resource);".to_owned(), "tests/base.toml:5"),
+        ("policies/tests/base.toml", test(""), "v/m may be used, but should not be"),
+        (
+            "policies/zones.toml",
+            "as_of = \"2026-11-22\"\n[zone.X1]\nsource = \"x\"\nmembers = [\"ZX\"]".to_owned(),
+            "zones.toml:4",
+        ),
+    ] {
+        let before = fs::read_to_string(proxy.path(file)).ok();
+        let last = proxy.change(|proxy| proxy.write(file, &text)).await;
+        let said = last.diagnostics.join("\n");
+        assert!(!last.accepted && said.contains(words), "{file}: {said}");
+        assert_eq!(proxy.generation(), generation);
+        assert_eq!(proxy.client().chat(false).await.status, 200);
+        let status = proxy.status().await;
+        assert!(status["last_reload"]["diagnostics"].to_string().contains("policies/"), "{status}");
+        let last = proxy
+            .change(|proxy| match &before {
+                Some(before) => proxy.write(file, before),
+                None => fs::remove_file(proxy.path(file)).unwrap(),
+            })
+            .await;
+        assert!(last.accepted, "{:?}", last.diagnostics);
+    }
+    assert!(proxy.metric("backstay_reload_total{file=\"policy\",result=\"rejected\"}").await >= 3.0);
 }

@@ -225,3 +225,70 @@ fn diff_tells_who_gains_and_who_loses_what() {
     fs::write(proposed.join("own.cedar"), "forbid (").unwrap();
     assert_eq!(call(folder.path(), &["diff", "--against", "proposed"]).2, 2);
 }
+
+#[test]
+fn prove_refutes_what_is_not_so_and_never_calls_a_search_a_proof() {
+    let folder = folder();
+    let told = |expected: i32| {
+        // nobody's tool: what is found along the path would be asked for proofs
+        let output =
+            Command::new(BACKSTAY).args(["prove", "--json"]).current_dir(folder.path()).env("PATH", "").output();
+        let output = output.unwrap();
+        let verdicts: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(expected), "{verdicts:#}");
+        let refuted = verdicts.as_array().unwrap().iter().filter(|verdict| verdict["verdict"] == "refuted");
+        refuted.map(|verdict| verdict["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(told(2).is_empty());
+    let (out, _, _) = call(folder.path(), &["prove", "--schema"]);
+    assert!(out.contains("action call appliesTo"), "{out}");
+
+    // two mutants of the residency rule: one exempts a team, one looks at some calls only
+    let base = folder.path().join("policies/base.cedar");
+    let config = folder.path().join("backstay.toml");
+    edit(&config, "[key.app]", "[team.platform]\n[key.app]\nteam = \"platform\"");
+    let shipped = fs::read_to_string(&base).unwrap();
+    let rule = "unless { context.residency == Zone::\"any\" || resource in context.residency };";
+    fs::remove_dir_all(folder.path().join("policies/tests")).unwrap();
+    for mutant in [
+        "unless { context.residency == Zone::\"any\" || resource in context.residency || principal in Team::\"platform\" };",
+        "when { context.data.contains(Data::\"personal\") } unless { context.residency == Zone::\"any\" || resource in context.residency };",
+    ] {
+        fs::write(&base, &shipped).unwrap();
+        edit(&base, rule, mutant);
+        let refuted = told(1);
+        assert!(refuted.contains(&"eu-bound-stays-in-the-eu".to_owned()), "{mutant}: {refuted:?}");
+    }
+}
+
+/// The fenced block of this kind that begins so, in the paper.
+fn block(paper: &str, kind: &str, beginning: &str) -> String {
+    let opening = format!("```{kind}\n");
+    let mut blocks = paper.split(&opening).skip(1).filter_map(|rest| rest.split("```").next());
+    blocks
+        .find(|block| block.starts_with(beginning))
+        .unwrap_or_else(|| panic!("no block begins with {beginning:?}"))
+        .to_owned()
+}
+
+#[test]
+fn the_papers_exclusion_works_as_it_says() {
+    let paper = fs::read_to_string(Path::new(ROOT).join("docs/policy.md")).unwrap();
+    let folder = folder();
+    let policies = folder.path().join("policies");
+    fs::write(policies.join("own.cedar"), block(&paper, "cedar", "@id(\"no-us-seat")).unwrap();
+    fs::write(policies.join("tests/own.toml"), block(&paper, "toml", "policies = [")).unwrap();
+    fs::write(policies.join("zones.toml"), block(&paper, "toml", "as_of")).unwrap();
+    let (out, err, code) = call(folder.path(), &["test"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("policies/tests/own.toml\n  kept    personal data of Europeans"), "{out}");
+    let explanation =
+        json(folder.path(), &["explain", "--key", "app", "--model", "smart", "--context", "data=personal"]);
+    assert!(told(&explanation).iter().all(|told| told.contains("no-us-seat-for-personal-data")), "{explanation:#}");
+    edit(&policies.join("own.cedar"), "Zone::\"US\"", "Zone::\"USA\"");
+    let (_, err, _) = call(folder.path(), &["check"]);
+    assert!(
+        err.contains("own.cedar:8:27: error: there is no zone \"USA\"\n  help: did you mean Zone::\"US\"?"),
+        "{err}"
+    );
+}
