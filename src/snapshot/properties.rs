@@ -168,10 +168,15 @@ fn asks(world: &Inventory) -> Vec<Ask> {
 fn permitted(policies: &Engine, asks: &[Ask]) -> Vec<(usize, usize, usize)> {
     let world = policies.inventory();
     let mut permitted = Vec::new();
-    for key in 0..world.keys.len() {
+    for (key, facts) in world.keys.iter().enumerate() {
+        // a call only ever narrows what its key says
+        let narrows = |(_, ask): &(usize, &Ask)| {
+            world.vocabulary.within(&ask.residency, &facts.residency) && (facts.screened || !ask.screened)
+        };
+        let possible: Vec<_> = asks.iter().enumerate().filter(narrows).collect();
         for deployment in 0..world.deployments.len() {
-            let may = |(_, ask): &(usize, &Ask)| policies.decide(key, deployment, ask).is_ok();
-            permitted.extend(asks.iter().enumerate().filter(may).map(|(ask, _)| (key, deployment, ask)));
+            let may = |(_, ask): &&(usize, &Ask)| policies.decide(key, deployment, ask).is_ok();
+            permitted.extend(possible.iter().filter(may).map(|(ask, _)| (key, deployment, *ask)));
         }
     }
     permitted
