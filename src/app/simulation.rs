@@ -115,8 +115,22 @@ struct Plan {
     rules: [Vec<Rule>; 2],
     attempts: u32,
     acts: Vec<Act>,
-    /// For each exchange in turn: key, pool, header's zone, header's class, unscreened, stream, pause in ms.
-    calls: Vec<(usize, usize, Option<&'static str>, Option<&'static str>, bool, bool, u64)>,
+    /// What the exchanges ask for, in turn.
+    calls: Vec<Call>,
+}
+
+/// What one exchange asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Call {
+    key: usize,
+    pool: usize,
+    /// The zone and the data class that headers name.
+    zone: Option<&'static str>,
+    class: Option<&'static str>,
+    unscreened: bool,
+    streamed: bool,
+    /// How long the client waits before it asks.
+    pause_ms: u64,
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

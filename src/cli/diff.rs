@@ -43,8 +43,7 @@ pub(super) fn run(config: &Path, against: &Path, json: bool) -> ExitCode {
 }
 
 fn changes(now: &BTreeMap<Kind, Reach>, then: &BTreeMap<Kind, Reach>) -> Vec<Change> {
-    let mut changes: BTreeMap<(Arc<str>, Arc<str>, bool, Arc<str>, Vec<String>), Vec<Option<Arc<str>>>> =
-        BTreeMap::new();
+    let mut changes: BTreeMap<Change, Vec<Option<Arc<str>>>> = BTreeMap::new();
     let none = Reach::new();
     let kinds: BTreeSet<&Kind> = now.keys().chain(then.keys()).collect();
     for kind in kinds {
@@ -59,14 +58,12 @@ fn changes(now: &BTreeMap<Kind, Reach>, then: &BTreeMap<Kind, Reach>) -> Vec<Cha
             };
             let by = against
                 .map_or_else(|| vec!["it is not there".to_owned()], |reasons| reasons.iter().map(shown).collect());
-            let (key, pool) = (Arc::clone(&kind.key), Arc::clone(&kind.pool));
-            changes.entry((key, pool, gains, Arc::clone(deployment), by)).or_default().push(kind.data.clone());
+            let (key, pool, deployment) = (Arc::clone(&kind.key), Arc::clone(&kind.pool), Arc::clone(deployment));
+            let change = Change { key, pool, gains, deployment, by, data: Vec::new() };
+            changes.entry(change).or_default().push(kind.data.clone());
         }
     }
-    let changes = changes.into_iter();
-    changes
-        .map(|((key, pool, gains, deployment, by), data)| Change { key, pool, gains, deployment, by, data })
-        .collect()
+    changes.into_iter().map(|(change, data)| Change { data, ..change }).collect()
 }
 
 fn shown(reason: &crate::snapshot::explain::Reason) -> String {

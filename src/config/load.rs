@@ -87,6 +87,7 @@ impl Loader {
         let zones = self.zones(&policies);
         let policy_tests = self.policy_tests(&policies);
         let prices = self.prices(path);
+        let models = self.models(path);
         Sources {
             path: path.to_owned(),
             config,
@@ -94,6 +95,7 @@ impl Loader {
             zones,
             policy_tests,
             prices,
+            models,
             dry: self.dry,
             diagnostics: self.diagnostics,
             texts: self.texts,
@@ -255,6 +257,17 @@ impl Loader {
             return None;
         }
         self.document(&path, &Place::file(&path))
+    }
+
+    fn models(&mut self, main: &Path) -> Option<TextFile> {
+        let path = resolve(main, Path::new(defaults::MODELS_FILE));
+        if !path.exists() {
+            return None;
+        }
+        let text = self.text(&path, &Place::file(&path))?;
+        let file = TextFile { path, text };
+        self.texts.push(file.clone());
+        Some(file)
     }
 
     fn text(&mut self, path: &Path, place: &Place) -> Option<String> {

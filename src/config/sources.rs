@@ -48,6 +48,8 @@ pub struct Sources {
     pub prices: Option<PriceBook>,
     /// Whether it was read to be looked at, not to be served: secrets are stand-ins then, and certificates are left out.
     pub dry: bool,
+    /// What models can do, where there is such a file; else what comes with the program counts.
+    pub models: Option<TextFile>,
     /// What was found while reading: errors here make the compilation fail, together with its own.
     pub diagnostics: Vec<Diagnostic>,
     /// Config files and price book by path.

@@ -2,8 +2,8 @@
 
 use crate::base::clock::Moment;
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
-use crate::call::needs::Needs;
 use crate::dialect::Dialect;
+use crate::dialect::scan::Scan;
 use crate::exchange::admit::Admitted;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::eligibility::Ceiling;
@@ -39,7 +39,7 @@ pub(crate) fn select(
     world: &World,
     admitted: &Admitted,
     dialect: Dialect,
-    needs: Needs,
+    scan: &Scan,
     now: Moment,
     turn: u64,
 ) -> Result<Selection, Rejection> {
@@ -48,7 +48,7 @@ pub(crate) fn select(
     for tier in &admitted.pool.tiers {
         let mut candidates = Vec::new();
         for deployment in tier {
-            match (eligible(world, admitted, dialect, needs, deployment), world.health(deployment)) {
+            match (eligible(world, admitted, dialect, scan, deployment), world.health(deployment)) {
                 (Ok(()), Some(health)) => {
                     candidates.push(Candidate { deployment: Arc::clone(deployment), health: health.clone() });
                 }
@@ -70,13 +70,14 @@ fn eligible(
     world: &World,
     admitted: &Admitted,
     dialect: Dialect,
-    needs: Needs,
+    scan: &Scan,
     deployment: &Arc<Deployment>,
 ) -> Result<(), Refusal> {
     world.snapshot.permit(&admitted.key, &admitted.ask, deployment)?;
-    if let Some(need) = deployment.unmet(dialect, needs).next() {
+    if let Some(need) = deployment.unmet(dialect, scan.needs).next() {
         return Err(Refusal::Capability(need));
     }
+    deployment.limits.fit(scan.prompt_tokens_min(), scan.max_tokens)?;
     let pool = admitted.pool.max_price.as_ref().map(Ceiling::from).unwrap_or_default();
     let price = deployment.price.as_ref();
     if pool.admits(price) && admitted.ceiling.admits(price) { Ok(()) } else { Err(Refusal::Price) }

@@ -1,6 +1,7 @@
 //! Where a call may go, and everything that stands against the rest: with the file and line of the rules that say so.
 
 use crate::base::diagnostic::nearest;
+use crate::base::rejection::Refusal;
 use crate::call::needs::{Need, Needs};
 use crate::dialect::Dialect;
 use crate::policy::{Ask, EVALUATION_ERROR, UNKNOWN_WORD};
@@ -316,6 +317,15 @@ fn lacking(deployment: &Deployment, dialect: Option<Dialect>, ask: &Ask, pool: &
             ..Reason::default()
         })
         .collect();
+    let answer = (ask.output_tokens > 0).then_some(ask.output_tokens);
+    if let Err(refusal @ Refusal::Capability(limit)) = deployment.limits.fit(ask.input_tokens, answer) {
+        reasons.push(Reason {
+            code: refusal.code().to_owned(),
+            rule: limit.to_owned(),
+            reason: "the call is larger than the model takes".to_owned(),
+            ..Reason::default()
+        });
+    }
     let ceiling = pool.max_price.as_ref().map(Ceiling::from).unwrap_or_default();
     if !ceiling.admits(deployment.price.as_ref()) {
         let reason = match deployment.price {

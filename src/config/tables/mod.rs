@@ -11,7 +11,7 @@ pub use key::{Budget, ClientCertificate, Key, Limit, Period, Team};
 pub use policy_tests::{PolicyTest, PolicyTests, TestDeployment, TestKey, TestRefusal, TestVendor};
 pub use pool::{Breaker, Order, Pool, Probe, Surge};
 pub use price::{DatedPrice, PriceBook};
-pub use vendor::{Auth, Deployment, Endpoint, Price, Timeouts, Vendor};
+pub use vendor::{Auth, Deployment, Endpoint, MaxTokensMember, Price, Quirks, Timeouts, ToolCallIds, Vendor};
 pub use zones::{Region, Zone, Zones};
 
 use crate::base::diagnostic::Place;

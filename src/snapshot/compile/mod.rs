@@ -9,6 +9,7 @@ mod policy;
 mod policy_tests;
 mod pools;
 mod prices;
+mod quirks;
 #[cfg(test)]
 mod tests;
 mod vendors;
@@ -16,11 +17,13 @@ mod zones;
 
 use crate::base::diagnostic::{Diagnostic, Place, Severity, nearest};
 use crate::base::secret::Secret;
+use crate::catalog::Catalog;
 use crate::config::secrets::SecretSource;
 use crate::config::{At, Sources, Tables, defaults, names};
 use crate::policy::vocabulary::Vocabulary;
 use crate::snapshot::Snapshot;
 use crate::snapshot::policy_test::PolicyTestOutcome;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -78,14 +81,21 @@ struct Compiler<'a> {
     sources: &'a Sources,
     now: i64,
     vocabulary: Vocabulary,
+    catalog: Cow<'static, Catalog>,
     diagnostics: Vec<Diagnostic>,
     policy_tests: Vec<PolicyTestOutcome>,
 }
 
 impl<'a> Compiler<'a> {
     fn new(sources: &'a Sources, now: i64) -> Self {
-        let vocabulary = Vocabulary::shipped();
-        Self { sources, now, vocabulary, diagnostics: Vec::new(), policy_tests: Vec::new() }
+        Self {
+            sources,
+            now,
+            vocabulary: Vocabulary::shipped(),
+            catalog: Cow::Borrowed(Catalog::built_in()),
+            diagnostics: Vec::new(),
+            policy_tests: Vec::new(),
+        }
     }
 }
 
@@ -95,6 +105,7 @@ impl Compiler<'_> {
         self.extend_zones();
         self.check_names();
         self.check_price_book();
+        self.read_catalog();
         let places = self.places();
         let pools = self.pools(&places);
         let keys = self.keys(&pools);
@@ -150,6 +161,18 @@ impl Compiler<'_> {
             if let Some(place) = first.insert(name, &name.place) {
                 let message = format!("the {kind} \"{}\" is declared twice", name.value);
                 self.error(&name.place, message, format!("the first one is at {place}"));
+            }
+        }
+    }
+
+    /// A list of models beside the config stands in for the one that comes with the program.
+    fn read_catalog(&mut self) {
+        let Some(file) = &self.sources.models else { return };
+        match Catalog::parse(&file.text) {
+            Ok(catalog) => self.catalog = Cow::Owned(catalog),
+            Err(problem) => {
+                let help = "make it with scripts/distil-models.py, or remove it: then the list that ships serves";
+                self.error(&Place::file(&file.path), format!("not a list of models: {problem}"), help);
             }
         }
     }
