@@ -181,7 +181,16 @@ fn plans() -> impl Strategy<Value = Plan> {
             prop::bool::weighted(0.1),
             any::<bool>(),
             select(&[0_u64, 0, 0, 40, 1_500, 20_000][..]),
-        );
+        )
+            .prop_map(|(key, pool, zone, class, unscreened, streamed, pause_ms)| Call {
+                key,
+                pool,
+                zone,
+                class,
+                unscreened,
+                streamed,
+                pause_ms,
+            });
         (
             prop::collection::vec(vendor.clone(), count),
             prop::collection::vec(pool, 2),
@@ -419,22 +428,18 @@ fn cut() -> String {
     format!("{STREAM_HEAD}content-length: {}\r\n\r\n{CHUNK}", CHUNK.len() + LAST.len())
 }
 
-/// What calls may use, as `explain` says it, remembered: by side, key, pool, zone, class and screening.
+/// What calls may use, as `explain` says it, remembered by generation and call.
 struct Oracle<'a> {
     vendors: &'a Vendors,
-    known: HashMap<(u64, usize, usize, Option<&'static str>, Option<&'static str>, bool), BTreeSet<String>>,
+    known: HashMap<(u64, Call), BTreeSet<String>>,
 }
 
 impl Oracle<'_> {
     /// The deployments that the call may use on some attempt, while this generation serves.
-    fn allowed(
-        &mut self,
-        generation: u64,
-        call: (usize, usize, Option<&'static str>, Option<&'static str>, bool),
-    ) -> &BTreeSet<String> {
-        let (key, pool, zone, class, unscreened) = call;
+    fn allowed(&mut self, generation: u64, call: Call) -> &BTreeSet<String> {
         let snapshot = &self.vendors.sides[usize::from(generation == 2)];
-        self.known.entry((generation, key, pool, zone, class, unscreened)).or_insert_with(|| {
+        self.known.entry((generation, Call { streamed: false, pause_ms: 0, ..call })).or_insert_with(|| {
+            let Call { key, pool, zone, class, unscreened, .. } = call;
             let mut question =
                 Question { key: format!("k{key}"), model: format!("p{pool}"), unscreened, ..Question::default() };
             question.data.extend(class.map(str::to_owned));
@@ -476,8 +481,8 @@ async fn run(plan: &Plan, tally: &Mutex<Tally>) {
     let probing = tokio::spawn(probe::run(Arc::clone(&state), Connections::with_resolver(sink, network())));
     let mut oracle = Oracle { vendors: &vendors, known: HashMap::new() };
     for call in plan.calls.iter().cycle().take(EXCHANGES) {
-        let (key, pool, zone, class, unscreened, streamed, pause) = *call;
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+        let Call { key, pool, zone, class, unscreened, streamed, pause_ms } = *call;
+        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
         let body =
             format!(r#"{{"model":"p{pool}","stream":{streamed},"messages":[{{"role":"user","content":"hi"}}]}}"#);
         let mut request =
@@ -502,7 +507,7 @@ async fn run(plan: &Plan, tally: &Mutex<Tally>) {
                 deployments.any(|deployment| snapshot.probe_permit(deployment).is_ok())
             };
             let by_probe = contact.request.as_ref().is_none_or(|request| request.starts_with("GET")) && of_probe();
-            let allowed = oracle.allowed(contact.generation, (key, pool, zone, class, unscreened));
+            let allowed = oracle.allowed(contact.generation, *call);
             let mut tally = lock(tally);
             tally.contacts += 1;
             tally.excluded += plan.pools[pool].len() - allowed.len();

@@ -139,3 +139,15 @@ fn an_unknown_country_in_the_zones_is_named() {
         ],
     );
 }
+
+#[test]
+fn f_093_a_global_endpoint_under_a_regional_name_is_refused() {
+    for host in ["aiplatform.googleapis.com", "generativelanguage.googleapis.com", "openrouter.ai"] {
+        let config = SMALL.replace("api.openai.com", host);
+        let words = format!("backstay.toml:7: the region \"us\" contradicts \"{host}\" ~ region = \"unknown\"");
+        check_files(&[("backstay.toml", &config), ("policies/base.cedar", BASE)], &[&words]);
+    }
+    let config = SMALL.replace("openai/gpt-5.5", "openai/global.anthropic.claude");
+    let words = "backstay.toml:10: the region \"us\" contradicts \"global.anthropic.claude\" ~ region = \"unknown\"";
+    check_files(&[("backstay.toml", &config), ("policies/base.cedar", BASE)], &[words]);
+}
