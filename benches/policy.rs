@@ -62,6 +62,7 @@ fn key(index: usize, team: Option<&Arc<str>>) -> KeyFacts {
         screened: false,
         data: vec!["personal".into()],
         models: Vec::new(),
+        ..KeyFacts::default()
     }
 }
 
@@ -91,7 +92,8 @@ fn ask() -> Ask {
         needs: Needs::NONE,
         attempt: 0,
         depth: 0,
-        estimated_cost: 0,
+        input_tokens: 1_000,
+        output_tokens: 1_000,
         hour: 12,
     }
 }
@@ -118,5 +120,15 @@ fn decisions(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, decisions);
+/// What a reload costs in policies, beside the request path: parsing, checking and slicing.
+fn loads(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("policy/load");
+    group.sample_size(10);
+    for (name, teams) in [("shipped policies", 0), ("1,000 policies more, of 100 teams", 100)] {
+        group.bench_function(name, |bench| bench.iter(|| black_box(engine(teams, 10))));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decisions, loads);
 criterion_main!(benches);

@@ -43,6 +43,12 @@ pub trait Views: Send + Sync + 'static {
     /// What the status page shows.
     fn status(&self) -> Status;
 
+    /// Where a call may go, as JSON: the query's names and values say which call.
+    ///
+    /// # Errors
+    /// What is wrong with the question, and what to try.
+    fn explain(&self, query: &[(String, String)]) -> Result<String, String>;
+
     /// Digests of the tokens that operators hold; none where no operators are configured.
     fn operators(&self) -> Vec<Digest>;
 

@@ -15,6 +15,9 @@ const BODY: usize = 4096;
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                               img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// Parts of a question that are read.
+const MOST_PARTS: usize = 32;
+
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -34,7 +37,7 @@ where
         return refusal(refused);
     }
     match Route::find(head.uri.path()) {
-        None => refusal((StatusCode::NOT_FOUND, "there are / /status /metrics /livez /readyz, and POST /drain")),
+        None => refusal((StatusCode::NOT_FOUND, "there are / /status /explain /metrics /livez /readyz, and POST /drain")),
         Some(Route::Drain) if head.method != Method::POST => not_allowed("POST"),
         Some(Route::Drain) => match guard::check_operator(&head.headers, &views.operators()) {
             Err(refused) => refusal(refused),
@@ -56,6 +59,7 @@ where
         },
         Some(Route::Metrics) => reply(StatusCode::OK, PROMETHEUS, views.metrics()),
         Some(Route::Status) => status(views),
+        Some(Route::Explain) => explain(views, head.uri.query().unwrap_or_default()),
     }
 }
 
@@ -66,6 +70,7 @@ enum Route {
     Ready,
     Metrics,
     Status,
+    Explain,
     Drain,
 }
 
@@ -79,6 +84,7 @@ impl Route {
             "/readyz" => Self::Ready,
             "/metrics" => Self::Metrics,
             "/status" => Self::Status,
+            "/explain" => Self::Explain,
             "/drain" => Self::Drain,
             _ => return None,
         })
@@ -92,6 +98,15 @@ fn status(views: &dyn Views) -> Response<Full<Bytes>> {
             tracing::error!(%error, "the status cannot be written as JSON");
             refusal((StatusCode::INTERNAL_SERVER_ERROR, "the status cannot be written as JSON; see the log"))
         }
+    }
+}
+
+/// `?key=...&model=...`, and what else is known of the call.
+fn explain(views: &dyn Views, query: &str) -> Response<Full<Bytes>> {
+    let pairs = url::form_urlencoded::parse(query.as_bytes()).take(MOST_PARTS).map(|(name, value)| (name.into(), value.into()));
+    match views.explain(&pairs.collect::<Vec<_>>()) {
+        Ok(json) => reply(StatusCode::OK, JSON, json),
+        Err(wrong) => reply(StatusCode::BAD_REQUEST, TEXT, wrong + "\n"),
     }
 }
 

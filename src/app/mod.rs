@@ -2,6 +2,8 @@
 
 mod application;
 mod signals;
+#[cfg(test)]
+mod simulation;
 mod views;
 
 use crate::admin;

@@ -8,6 +8,7 @@ use crate::observe::{BreakerState, Observer, Readings};
 use crate::reload::Reloader;
 use crate::server::drain::Drain;
 use crate::snapshot::deployment::Deployment;
+use crate::snapshot::explain::{Question, Reason};
 use crate::snapshot::pool::Pool;
 use crate::state::clock::Clock;
 use crate::state::world::{State, World};
@@ -87,6 +88,22 @@ impl Views for Live {
         }
     }
 
+    fn explain(&self, query: &[(String, String)]) -> Result<String, String> {
+        let mut question = Question::default();
+        for (name, value) in query {
+            question.set(name, value)?;
+        }
+        let world = self.state.world();
+        let now = self.state.clock.now();
+        let hour = u32::try_from(Clock::unix_seconds().rem_euclid(86_400) / 3_600).unwrap_or(0);
+        let observed = |pool: &Pool, deployment: &Arc<Deployment>| {
+            let refusal = world.health(deployment).and_then(|health| health.refuses(now, &pool.breaker));
+            refusal.as_ref().map(unwell).into_iter().collect()
+        };
+        let explanation = world.snapshot.explain(&question, hour, &observed)?;
+        serde_json::to_string(&explanation).map_err(|error| error.to_string())
+    }
+
     fn operators(&self) -> Vec<Digest> {
         self.state.world().snapshot.admin.operators.clone()
     }
@@ -95,6 +112,21 @@ impl Views for Live {
         self.state.begin_drain();
         self.drain.begin();
     }
+}
+
+/// What health says against a deployment, as a reason.
+fn unwell(refusal: &Refusal) -> Reason {
+    let reason = match refusal {
+        Refusal::Breaker { retry_after } => {
+            format!("too many attempts failed; it is tried again in {} s", retry_after.as_secs().max(1))
+        }
+        Refusal::Resting { retry_after, .. } => {
+            format!("it rests after what the vendor said, for another {} s", retry_after.as_secs().max(1))
+        }
+        Refusal::Full => "it has as many calls as it can bear for now".to_owned(),
+        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Price => String::new(),
+    };
+    Reason { code: refusal.code().to_owned(), reason, ..Reason::default() }
 }
 
 fn breaker_state(label: &str) -> BreakerState {

@@ -81,6 +81,8 @@ pub enum FailureKind {
     Deadline,
     /// The answer is larger than we take.
     Oversize,
+    /// A reload forbids the deployment while it answers, and the policy says that what runs there is stopped.
+    Recalled,
 }
 
 /// What an exchange does after a failed attempt, as long as nothing has gone out to the client.
@@ -136,7 +138,7 @@ pub enum Blame {
 
 impl FailureKind {
     /// Every kind, in the order of the `class` label's documentation.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::DnsError,
         Self::DnsDenied,
         Self::ConnectRefused,
@@ -172,6 +174,7 @@ impl FailureKind {
         Self::ClientGone,
         Self::Deadline,
         Self::Oversize,
+        Self::Recalled,
     ];
 
     /// The `class` label in metrics and logs.
@@ -213,6 +216,7 @@ impl FailureKind {
             Self::ClientGone => "client_gone",
             Self::Deadline => "deadline",
             Self::Oversize => "oversize",
+            Self::Recalled => "recalled",
         }
     }
 
@@ -246,7 +250,8 @@ impl FailureKind {
             | Self::RegionDenied
             | Self::ContextLength
             | Self::Unsupported
-            | Self::Oversize => NextStep::Move,
+            | Self::Oversize
+            | Self::Recalled => NextStep::Move,
             Self::ContentFilter | Self::BadRequest => NextStep::Answer,
             Self::ClientGone | Self::Deadline => NextStep::Stop,
         }
@@ -288,7 +293,8 @@ impl FailureKind {
             | Self::Unsupported
             | Self::BadRequest
             | Self::ClientGone
-            | Self::Deadline => HealthEffect::Neutral,
+            | Self::Deadline
+            | Self::Recalled => HealthEffect::Neutral,
         }
     }
 
@@ -327,7 +333,8 @@ impl FailureKind {
             | Self::Unsupported
             | Self::BadRequest
             | Self::ClientGone
-            | Self::Deadline => Blame::Nobody,
+            | Self::Deadline
+            | Self::Recalled => Blame::Nobody,
         }
     }
 
@@ -364,7 +371,8 @@ impl FailureKind {
             | Self::BadRequest
             | Self::ClientGone
             | Self::Deadline
-            | Self::Oversize => None,
+            | Self::Oversize
+            | Self::Recalled => None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! `backstay check`: the checker is the loader.
 
 use crate::app::environment;
-use crate::base::diagnostic::{Diagnostic, Severity};
+use crate::base::diagnostic::Diagnostic;
 use crate::cli::print;
 use crate::config::{load, schema};
 use crate::snapshot::{Snapshot, compile};
@@ -17,7 +17,7 @@ pub(super) fn run(config: &Path, json: bool) -> ExitCode {
         Err(diagnostics) => (None, diagnostics),
     };
     if json {
-        println!("{:#}", as_json(&diagnostics));
+        println!("{:#}", print::as_json(&diagnostics));
     } else {
         print::diagnostics(&diagnostics);
         match &snapshot {
@@ -44,20 +44,4 @@ fn summary(snapshot: &Snapshot, warnings: &[Diagnostic]) -> String {
         snapshot.policy_digest,
         warnings.len(),
     )
-}
-
-fn as_json(diagnostics: &[Diagnostic]) -> serde_json::Value {
-    diagnostics
-        .iter()
-        .map(|diagnostic| {
-            serde_json::json!({
-                "severity": match diagnostic.severity { Severity::Error => "error", Severity::Warning => "warning" },
-                "file": diagnostic.place.file,
-                "line": diagnostic.place.line,
-                "column": diagnostic.place.column,
-                "message": diagnostic.message,
-                "help": diagnostic.help,
-            })
-        })
-        .collect()
 }

@@ -2,8 +2,15 @@
 
 mod check;
 mod demo;
+mod diff;
+mod explain;
+mod files;
+mod live;
 mod print;
+mod prove;
 mod serve;
+mod solver;
+mod test;
 
 use crate::demo::Options;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -76,6 +83,81 @@ enum Command {
         #[arg(long)]
         schema: bool,
     },
+    /// Show where a call may go, and every rule that stands against the rest.
+    #[command(
+        after_help = "Context: data=personal,health  residency=EU  unscreened  stores  hosted_tools  needs=tools,images  dialect=anthropic  attempt=1  depth=1  tokens=2000/500  hour=12\n\nExit code 0 when it could be explained, 1 when not. Without --admin nothing need be running, and no secret is needed.\n\nExamples:\n  backstay explain --key app --model smart\n  backstay explain --key app --model smart --context data=personal residency=EU\n  backstay explain --key app --model smart --admin http://127.0.0.1:9443 --json"
+    )]
+    Explain {
+        /// The key's name in the config.
+        #[arg(long)]
+        key: String,
+        /// The model that is asked for.
+        #[arg(long)]
+        model: String,
+        /// What else is known of the call, as `name=value`.
+        #[arg(long, num_args = 1..)]
+        context: Vec<String>,
+        /// The admin address of a running proxy: health and restrictions are told too.
+        #[arg(long)]
+        admin: Option<String>,
+        /// The config file.
+        #[arg(long, default_value = "backstay.toml", env = "BACKSTAY_CONFIG")]
+        config: PathBuf,
+        /// A folder of policies, instead of the config's.
+        #[arg(long, conflicts_with = "admin")]
+        policies: Option<PathBuf>,
+        /// Print the explanation as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show who gains and who loses which deployments, before a change is put in place.
+    #[command(
+        after_help = "Compared are all keys, all of their pools and all data classes. Exit code 0 when nothing changes, 1 when something does, 2 when it cannot be told. No secret is needed.\n\nExamples:\n  backstay diff --against proposed-policies/\n  backstay diff --against ../branch/ --json"
+    )]
+    Diff {
+        /// A folder of policies, or of a whole config with its `backstay.toml`, that would take the place of what there is.
+        #[arg(long)]
+        against: PathBuf,
+        /// The config file.
+        #[arg(long, default_value = "backstay.toml", env = "BACKSTAY_CONFIG")]
+        config: PathBuf,
+        /// Print changes as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look at statements about whatever the policies permit, over all calls.
+    #[command(
+        after_help = "The statements are in `properties/*.cedar` of the folder of policies. Counterexamples are searched for; where Cedar's own tool and the solver cvc5 are installed, what is not refuted is proved. Exit code 0 when all statements are proved, 1 when one is refuted, 2 when one is neither.\n\nExamples:\n  backstay prove\n  backstay prove --policies proposed/ --json\n  backstay prove --schema > policies.cedarschema"
+    )]
+    Prove {
+        /// The config file.
+        #[arg(long, default_value = "backstay.toml", env = "BACKSTAY_CONFIG")]
+        config: PathBuf,
+        /// A folder of policies, instead of the config's.
+        #[arg(long)]
+        policies: Option<PathBuf>,
+        /// Print the schema of the policies, for other tools, and nothing else.
+        #[arg(long)]
+        schema: bool,
+        /// Print verdicts as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the policies' own tests, as every load does.
+    #[command(
+        after_help = "Exit code 0 when the policies keep all tests, 1 when they break one. No secret is needed.\n\nExamples:\n  backstay test\n  backstay test --policies proposed/\n  backstay test --json"
+    )]
+    Test {
+        /// The config file.
+        #[arg(long, default_value = "backstay.toml", env = "BACKSTAY_CONFIG")]
+        config: PathBuf,
+        /// A folder of policies with its tests, instead of the config's.
+        #[arg(long)]
+        policies: Option<PathBuf>,
+        /// Print outcomes as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print completions for a shell.
     #[command(after_help = "Example:\n  backstay completions bash > /etc/bash_completion.d/backstay")]
     Completions {
@@ -104,6 +186,18 @@ pub fn run() -> ExitCode {
         }
         Command::Check { schema: true, .. } => check::schema(),
         Command::Check { config, json, .. } => check::run(&config, json),
+        Command::Diff { against, config, json } => diff::run(&config, &against, json),
+        Command::Explain { key, model, context, admin, config, policies, json } => explain::run(&explain::Options {
+            config: &config,
+            policies: policies.as_deref(),
+            admin: admin.as_deref(),
+            key: &key,
+            model: &model,
+            context: &context,
+            json,
+        }),
+        Command::Prove { config, policies, schema, json } => prove::run(&config, policies.as_deref(), schema, json),
+        Command::Test { config, policies, json } => test::run(&config, policies.as_deref(), json),
         Command::Completions { shell } => completions(shell),
     }
 }

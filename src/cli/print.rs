@@ -36,3 +36,20 @@ fn coloured(out: &mut impl Write, diagnostic: &Diagnostic) -> std::io::Result<()
     }
     Ok(())
 }
+
+/// Findings as JSON.
+pub(super) fn as_json(diagnostics: &[Diagnostic]) -> serde_json::Value {
+    diagnostics
+        .iter()
+        .map(|diagnostic| {
+            serde_json::json!({
+                "severity": match diagnostic.severity { Severity::Error => "error", Severity::Warning => "warning" },
+                "file": diagnostic.place.file,
+                "line": diagnostic.place.line,
+                "column": diagnostic.place.column,
+                "message": diagnostic.message,
+                "help": diagnostic.help,
+            })
+        })
+        .collect()
+}

@@ -12,6 +12,12 @@ pub const ADMIN_ADDRESS: &str = "127.0.0.1:9443";
 pub const STATE_DIRECTORY: &str = "state";
 /// Where policies are looked for unless told otherwise.
 pub const POLICY_DIRECTORY: &str = "policies";
+/// What the company's own zones and regions are called, in the folder of the policies.
+pub const ZONE_FILE: &str = "zones.toml";
+/// Where the policies' tests are, in the folder of the policies.
+pub const POLICY_TEST_DIRECTORY: &str = "tests";
+/// Where the properties are that policies must have, in the folder of the policies.
+pub const PROPERTY_DIRECTORY: &str = "properties";
 /// Where dated prices are looked for.
 pub const PRICE_FILE: &str = "prices.toml";
 /// Where a newer list of what models can do is looked for.

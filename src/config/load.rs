@@ -5,13 +5,15 @@ use crate::base::secret::Secret;
 use crate::config::defaults;
 use crate::config::reader::{At, Reader, Section, Single, TablesOf, resolve};
 use crate::config::secrets::{KeySecret, SecretSource};
-use crate::config::sources::{PolicySource, Sources, TextFile};
+use crate::config::sources::{Sources, TextFile};
 use crate::config::tables::{Config, PriceBook};
 use crate::config::values::FilePath;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+
+mod policies;
 
 /// Looks an environment variable up.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -27,21 +29,44 @@ pub fn load(path: &Path, env: Environment<'_>) -> Result<Sources, Vec<Diagnostic
         return Err(loader.diagnostics);
     };
     loader.references(&config, env);
-    let policies = loader.policies(path, &config);
-    let prices = loader.prices(path);
-    let models = loader.models(path);
-    Ok(Sources {
-        path: path.to_owned(),
-        config,
-        policies,
-        prices,
-        models,
-        diagnostics: loader.diagnostics,
-        texts: loader.texts,
-        files: loader.files,
-        secrets: loader.secrets,
-        watched: loader.watched,
-    })
+    Ok(loader.with_policies(path, config, None))
+}
+
+/// The same for tools that look and do not serve, on machines without secrets and certificates: `policies` replaces the
+/// config's folder of policies.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_dry(path: &Path, policies: Option<&Path>) -> Result<Sources, Vec<Diagnostic>> {
+    let mut loader = Loader { dry: true, ..Loader::default() };
+    let Some(config) = loader.config(path) else {
+        return Err(loader.diagnostics);
+    };
+    loader.references(&config, &|_| None);
+    Ok(loader.with_policies(path, config, policies))
+}
+
+/// What diagnostics call the config of a folder of policies alone.
+const NO_CONFIG: &str = "(no config)";
+
+/// The policies of a folder over a config that has nothing in it: for tests, which bring their own inventory.
+///
+/// # Errors
+/// None but what cannot happen: the empty config is a config.
+pub fn load_policies(folder: &Path) -> Result<Sources, Vec<Diagnostic>> {
+    let mut reader = Reader::new(folder, "");
+    let Some(config) = reader.document() else { return Err(reader.diagnostics) };
+    Ok(Loader { dry: true, ..Loader::default() }.with_policies(Path::new(NO_CONFIG), config, Some(folder)))
+}
+
+/// The properties that the policies of a folder must have.
+///
+/// # Errors
+/// What cannot be read.
+pub fn load_properties(folder: &Path) -> Result<Vec<TextFile>, Vec<Diagnostic>> {
+    let mut loader = Loader { dry: true, ..Loader::default() };
+    let files = loader.properties(folder);
+    if loader.diagnostics.is_empty() { Ok(files) } else { Err(loader.diagnostics) }
 }
 
 #[derive(Default)]
@@ -51,9 +76,35 @@ struct Loader {
     files: BTreeMap<PathBuf, Vec<u8>>,
     secrets: BTreeMap<SecretSource, Secret>,
     watched: BTreeSet<PathBuf>,
+    /// Whether nothing will be served: see [`Sources::dry`].
+    dry: bool,
 }
 
 impl Loader {
+    /// What was read, with the policies of `folder`, or of the config's own.
+    fn with_policies(mut self, path: &Path, config: Config, folder: Option<&Path>) -> Sources {
+        let policies = self.policies(path, &config, folder);
+        let zones = self.zones(&policies);
+        let policy_tests = self.policy_tests(&policies);
+        let prices = self.prices(path);
+        let models = self.models(path);
+        Sources {
+            path: path.to_owned(),
+            config,
+            policies,
+            zones,
+            policy_tests,
+            prices,
+            models,
+            dry: self.dry,
+            diagnostics: self.diagnostics,
+            texts: self.texts,
+            files: self.files,
+            secrets: self.secrets,
+            watched: self.watched,
+        }
+    }
+
     /// The main file with its includes.
     fn config(&mut self, path: &Path) -> Option<Config> {
         let mut config: Config = self.document(path, &Place::file(path))?;
@@ -166,6 +217,9 @@ impl Loader {
     }
 
     fn public(&mut self, file: &At<FilePath>) {
+        if self.dry {
+            return;
+        }
         if let Some(bytes) = self.bytes(&file.value.0, &file.place) {
             self.files.insert(file.value.0.clone(), bytes);
         }
@@ -173,6 +227,9 @@ impl Loader {
 
     fn secret(&mut self, place: &Place, source: &SecretSource, env: Environment<'_>) {
         let text = match source {
+            // every source its own, so that no two keys look the same
+            SecretSource::Env(name) if self.dry => Some(format!("stand-in-for-the-variable-{name}")),
+            SecretSource::File(path) if self.dry => Some(format!("stand-in-for-the-file-{}", path.display())),
             SecretSource::Env(name) => {
                 let value = env(name);
                 if value.is_none() {
@@ -192,55 +249,6 @@ impl Loader {
         if let Some(text) = text {
             self.secrets.insert(source.clone(), Secret::new(text));
         }
-    }
-
-    /// The policy folder. A missing one is made good by the built-in policy; a broken one never is.
-    fn policies(&mut self, main: &Path, config: &Config) -> PolicySource {
-        let named = config.policy.as_ref().and_then(|policy| policy.directory.as_ref());
-        let folder =
-            named.map_or_else(|| resolve(main, Path::new(defaults::POLICY_DIRECTORY)), |at| at.value.0.clone());
-        let place = named.map_or_else(|| Place::file(&folder), |at| at.place.clone());
-        if named.is_none() && !folder.exists() && !folder.is_symlink() {
-            let message = "there is no folder of policies: the built-in base policy serves (residency, jurisdiction)";
-            let help = "copy the folder `policies` of the Backstay distribution beside the config";
-            self.diagnostics.push(Diagnostic::warning(place, message).help(help));
-            return PolicySource::BuiltIn;
-        }
-        self.watched.insert(folder.clone());
-        let files = match files_in(&folder, "cedar") {
-            Ok(files) => files,
-            Err(error) => {
-                self.error(place, format!("cannot read the policies in {}: {error}", folder.display()), "");
-                return PolicySource::Folder { path: folder, files: Vec::new() };
-            }
-        };
-        if files.is_empty() {
-            let message = format!("{} holds no policy file (*.cedar)", folder.display());
-            self.error(place.clone(), message, "an empty file `none.cedar` means that nothing is permitted");
-        }
-        if files.len() > defaults::MAX_POLICY_FILES {
-            let message = format!("more than {} policy files", defaults::MAX_POLICY_FILES);
-            self.error(place.clone(), message, "several policies may share a file");
-        }
-        let files = files.into_iter().take(defaults::MAX_POLICY_FILES);
-        let files = files.filter_map(|file| self.policy_file(&folder, file)).collect();
-        PolicySource::Folder { path: folder, files }
-    }
-
-    fn policy_file(&mut self, folder: &Path, file: PathBuf) -> Option<TextFile> {
-        let place = Place::file(&file);
-        let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        if let Some(message) = crate::config::names::wrong(&name) {
-            self.error(place, message, crate::config::names::NAME_HELP);
-            return None;
-        }
-        let inside = fs::canonicalize(&file).ok().zip(fs::canonicalize(folder).ok());
-        if inside.is_some_and(|(file, folder)| !file.starts_with(folder)) {
-            self.error(place, "the policy file is a link out of its folder", "put the file itself there");
-            return None;
-        }
-        let text = self.text(&file, &place)?;
-        Some(TextFile { path: file, text })
     }
 
     fn prices(&mut self, main: &Path) -> Option<PriceBook> {
@@ -323,6 +331,12 @@ impl Loader {
 
 fn join<T>(all: &mut TablesOf<T>, part: TablesOf<T>) {
     all.0.extend(part.0);
+}
+
+/// Whether the file is, in truth, in the folder: links may lead out of it.
+fn is_inside(file: &Path, folder: &Path) -> bool {
+    let both = fs::canonicalize(file).ok().zip(fs::canonicalize(folder).ok());
+    both.is_none_or(|(file, folder)| file.starts_with(folder))
 }
 
 /// The visible files of a folder with this extension, sorted by name.

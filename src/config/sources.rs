@@ -4,7 +4,7 @@ use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::hash::Digest;
 use crate::base::secret::Secret;
 use crate::config::secrets::SecretSource;
-use crate::config::tables::{Config, PriceBook};
+use crate::config::tables::{Config, PolicyTests, PriceBook, Zones};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -40,8 +40,14 @@ pub struct Sources {
     pub config: Config,
     /// The policies.
     pub policies: PolicySource,
+    /// Zones and regions that the company adds.
+    pub zones: Option<Zones>,
+    /// The policies' own tests, by file.
+    pub policy_tests: Vec<(PathBuf, PolicyTests)>,
     /// Dated prices, where there is such a file.
     pub prices: Option<PriceBook>,
+    /// Whether it was read to be looked at, not to be served: secrets are stand-ins then, and certificates are left out.
+    pub dry: bool,
     /// What models can do, where there is such a file; else what comes with the program counts.
     pub models: Option<TextFile>,
     /// What was found while reading: errors here make the compilation fail, together with its own.

@@ -4,6 +4,7 @@ use crate::base::rejection::{Rejection, RejectionCode};
 use crate::call::needs::Needs;
 use crate::policy::Ask;
 use crate::snapshot::Snapshot;
+use crate::snapshot::eligibility::Ceiling;
 use crate::snapshot::key::Key;
 use crate::snapshot::narrowing::Unfit;
 use crate::snapshot::pool::Pool;
@@ -30,11 +31,11 @@ const MOST_CLASSES: usize = 16;
 /// Bytes that a name in a header may have.
 const LONGEST_NAME: usize = 64;
 
-/// Prices that a call accepts, in micro-dollars per million tokens.
+/// How large a call is, estimated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Ceiling {
-    pub(crate) input: Option<u64>,
-    pub(crate) output: Option<u64>,
+pub(crate) struct Size {
+    pub(crate) input_tokens: u64,
+    pub(crate) output_tokens: u64,
 }
 
 /// A call that may proceed, and on what terms.
@@ -89,11 +90,12 @@ pub(crate) fn admit(
     world: &World,
     key: Arc<Key>,
     model: &str,
+    size: Size,
     needs: Needs,
     headers: &HeaderMap,
 ) -> Result<Admitted, Rejection> {
     let pool = pool(&world.snapshot, &key, model)?;
-    let ask = ask(&key, needs, headers, &|zone| world.snapshot.residency(&key, zone))?;
+    let ask = ask(&key, size, needs, headers, &|zone| world.snapshot.residency(&key, zone))?;
     let ceiling = ceiling(headers)?;
     let place = world.limits(&key).map(|limits| limits.take()).transpose().map_err(|reached| {
         Rejection::new(
@@ -130,7 +132,7 @@ fn pool(snapshot: &Snapshot, key: &Key, model: &str) -> Result<Arc<Pool>, Reject
 /// The narrower of the key's zone and the one that is asked for.
 type Narrow<'a> = &'a dyn Fn(&str) -> Result<Arc<str>, Unfit>;
 
-fn ask(key: &Key, needs: Needs, headers: &HeaderMap, narrow: Narrow<'_>) -> Result<Ask, Rejection> {
+fn ask(key: &Key, size: Size, needs: Needs, headers: &HeaderMap, narrow: Narrow<'_>) -> Result<Ask, Rejection> {
     let mut data = key.data.clone();
     for class in list(headers, &DATA)? {
         if !data.iter().any(|known| **known == *class) {
@@ -148,7 +150,8 @@ fn ask(key: &Key, needs: Needs, headers: &HeaderMap, narrow: Narrow<'_>) -> Resu
         needs,
         attempt: 0,
         depth: 0,
-        estimated_cost: 0,
+        input_tokens: size.input_tokens,
+        output_tokens: size.output_tokens,
         hour: u32::try_from(Clock::unix_seconds().rem_euclid(86_400) / 3_600).unwrap_or(0),
     })
 }
@@ -245,7 +248,7 @@ mod tests {
             (zone, own) if own == "any" || own == zone => Ok(zone.into()),
             _ => Err(Unfit::Contradicts),
         };
-        let seen = match ask(&a_key(key_residency), Needs::NONE, &map, &narrow) {
+        let seen = match ask(&a_key(key_residency), Size::default(), Needs::NONE, &map, &narrow) {
             Ok(ask) => format!(
                 "{} {} {}",
                 ask.residency,

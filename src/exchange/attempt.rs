@@ -8,6 +8,7 @@ use crate::base::failure::{Failure, FailureKind, NextStep, Phase};
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::exchange::admit::Admitted;
 use crate::exchange::ingress::Ingress;
+use crate::exchange::recall;
 use crate::exchange::receive::{self, Received};
 use crate::exchange::request::{self, Prepared, Unfit};
 use crate::exchange::select::{Candidate, Selection, nobody_left};
@@ -205,10 +206,9 @@ fn pause(failure: &Failure, work: &Work) -> Option<Duration> {
 }
 
 /// Asks the snapshot of this moment: a reload can only take candidates away.
-fn permit(work: &Work, walk: &Walk, deployment: &Arc<Deployment>) -> Result<Permit, Refusal> {
-    let mut ask = work.admitted.ask.clone();
-    ask.attempt = walk.made;
-    work.state.world().snapshot.permit(&work.admitted.key, &ask, deployment)
+fn permit(work: &mut Work, walk: &Walk, deployment: &Arc<Deployment>) -> Result<Permit, Refusal> {
+    work.admitted.ask.attempt = walk.made;
+    work.state.world().snapshot.permit(&work.admitted.key, &work.admitted.ask, deployment)
 }
 
 /// One try at one deployment, up to its first content.
@@ -224,6 +224,22 @@ async fn once(
     if left < LEAST_TIME {
         return Err(Failure::new(FailureKind::Deadline, Phase::Connect, "no_time_left"));
     }
+    let recall = recall::watch(&work.state, &work.admitted.key, &work.admitted.ask, permit.deployment(), Phase::Sent);
+    tokio::select! {
+        biased;
+        recalled = recall => Err(recalled),
+        received = converse(work, permit, prepared, fresh, accept_empty) => received,
+    }
+}
+
+/// Sends the request and reads the answer up to its first content.
+async fn converse(
+    work: &mut Work,
+    permit: &Permit,
+    prepared: &Prepared,
+    fresh: bool,
+    accept_empty: bool,
+) -> Result<Received, Failure> {
     let began = Instant::now();
     let sent = tokio::time::timeout_at(
         work.deadline,

@@ -9,6 +9,7 @@ mod attempt;
 pub mod body;
 mod ingress;
 mod pump;
+mod recall;
 mod receive;
 mod relay;
 mod request;
@@ -126,7 +127,8 @@ impl Exchanges {
             record.bytes_in = ingress.body.len() as u64;
             record.streamed = ingress.scan.stream;
         });
-        let admitted = match admit::admit(&world, key, &ingress.scan.model, ingress.scan.needs, &ingress.headers) {
+        let (scan, size) = (&ingress.scan, request::size(&ingress));
+        let admitted = match admit::admit(&world, key, &scan.model, size, scan.needs, &ingress.headers) {
             Ok(admitted) => admitted,
             Err(rejection) => return self.reject(settlement, dialect, &rejection),
         };

@@ -11,6 +11,7 @@ use crate::exchange::admit::Admitted;
 use crate::exchange::answer::Broken;
 use crate::exchange::attempt::{self, Served, Work};
 use crate::exchange::pump::{Pump, Pumped};
+use crate::exchange::recall::{self, Recall};
 use crate::exchange::receive::Received;
 use crate::exchange::request;
 use crate::exchange::settle::Settlement;
@@ -71,6 +72,7 @@ struct Flow {
     bytes_out: u64,
     weight: u64,
     admitted: Admitted,
+    recall: Recall,
 }
 
 impl Relay {
@@ -156,8 +158,16 @@ impl Relay {
 
     /// Content has gone out and no more will come: the dialect's error event, then a broken connection.
     fn break_off(&mut self, mut flow: Flow, failure: &Failure) -> Bytes {
-        let message = format!("The answer broke off ({}); what came so far is not complete.", failure.kind.class());
-        let rejection = Rejection::new(RejectionCode::UpstreamBroken, message);
+        let rejection = match failure.kind {
+            FailureKind::Recalled => Rejection::new(
+                RejectionCode::PolicyDenied,
+                "Policy has come to forbid the deployment that was answering; what came so far is not complete.",
+            ),
+            kind => Rejection::new(
+                RejectionCode::UpstreamBroken,
+                format!("The answer broke off ({}); what came so far is not complete.", kind.class()),
+            ),
+        };
         let event = error::event(self.dialect, &rejection, flow.settlement.request_id());
         flow.flight.failed(failure, flow.state.clock.now());
         flow.account();
@@ -193,11 +203,13 @@ enum Step {
 
 impl Flow {
     fn begin(work: Box<Work>, served: Served) -> Option<Self> {
-        let Served { mut flight, received, took, .. } = served;
+        let Served { deployment, mut flight, received, took } = served;
         let Received::Stream { body, pump, first, complete, timeouts } = received else { return None };
         flight.succeeded(work.state.clock.now(), Some(took));
         let now = Instant::now();
+        let Admitted { key, ask, .. } = &work.admitted;
         Some(Self {
+            recall: recall::watch(&work.state, key, ask, &deployment, Phase::Content),
             state: work.state,
             settlement: work.settlement,
             flight,
@@ -224,6 +236,9 @@ impl Flow {
         loop {
             if self.complete {
                 return Poll::Ready(Step::Done);
+            }
+            if let Poll::Ready(recalled) = self.recall.as_mut().poll(cx) {
+                return Poll::Ready(Step::Broke(Box::new(recalled)));
             }
             if let Some(failure) = self.broken.take() {
                 return Poll::Ready(Step::Broke(Box::new(failure)));

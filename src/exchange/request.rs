@@ -6,6 +6,7 @@ use crate::call::needs::{Need, Needs};
 use crate::dialect::profile::Profile;
 use crate::dialect::splice::{Edits, splice};
 use crate::dialect::{Dialect, translate};
+use crate::exchange::admit::Size;
 use crate::exchange::ingress::Ingress;
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::deployment::{Deployment, Timeouts};
@@ -67,7 +68,14 @@ pub(crate) enum Unfit {
 
 /// Tokens that a call is estimated to move, for budgets.
 pub(crate) fn weight(ingress: &Ingress) -> u64 {
-    ingress.scan.input_tokens + ingress.scan.max_tokens.unwrap_or(ASSUMED_ANSWER)
+    let Size { input_tokens, output_tokens } = size(ingress);
+    input_tokens.saturating_add(output_tokens)
+}
+
+/// Tokens of prompt and answer that a call is estimated to move.
+pub(crate) fn size(ingress: &Ingress) -> Size {
+    let output_tokens = ingress.scan.max_tokens.unwrap_or(ASSUMED_ANSWER);
+    Size { input_tokens: ingress.scan.input_tokens, output_tokens }
 }
 
 /// Prepares the request for one deployment.

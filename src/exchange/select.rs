@@ -2,11 +2,11 @@
 
 use crate::base::clock::Moment;
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
-use crate::call::needs::Need;
 use crate::dialect::Dialect;
 use crate::dialect::scan::Scan;
-use crate::exchange::admit::{Admitted, Ceiling};
-use crate::snapshot::deployment::{Deployment, Price};
+use crate::exchange::admit::Admitted;
+use crate::snapshot::deployment::Deployment;
+use crate::snapshot::eligibility::Ceiling;
 use crate::snapshot::pool::{Order, Pool};
 use crate::state::health::DeploymentHealth;
 use crate::state::world::World;
@@ -74,40 +74,13 @@ fn eligible(
     deployment: &Arc<Deployment>,
 ) -> Result<(), Refusal> {
     world.snapshot.permit(&admitted.key, &admitted.ask, deployment)?;
-    let Some(voice) = deployment.voice(dialect) else { return Err(Refusal::Capability(dialect.name())) };
-    let mut capabilities = voice.capabilities;
-    if voice.profile.dialect == dialect {
-        // what is passed on as bytes reaches whoever the client wrote it for
-        capabilities = capabilities.with(Need::UnknownMembers);
-    } else {
-        // a call is translated to be kept by nobody: what asks for more than silence is refused when it is written
-        capabilities = capabilities.without(Need::UnknownMembers).with(Need::Stores);
-    }
-    if let Some(need) = scan.needs.unmet(capabilities) {
-        return Err(Refusal::Capability(need.name()));
+    if let Some(need) = deployment.unmet(dialect, scan.needs).next() {
+        return Err(Refusal::Capability(need));
     }
     deployment.limits.fit(scan.prompt_tokens_min(), scan.max_tokens)?;
-    affordable(deployment.price.as_ref(), admitted.pool.max_price.as_ref(), admitted.ceiling)
-}
-
-/// An unknown price is too high wherever a ceiling is set.
-fn affordable(price: Option<&Price>, pool: Option<&Price>, call: Ceiling) -> Result<(), Refusal> {
-    let input = lowest(pool.map(|price| price.input.0), call.input);
-    let output = lowest(pool.map(|price| price.output.0), call.output);
-    let within = |ceiling: Option<u64>, price: Option<u64>| match (ceiling, price) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(ceiling), Some(price)) => price <= ceiling,
-    };
-    let fits = within(input, price.map(|price| price.input.0)) && within(output, price.map(|price| price.output.0));
-    if fits { Ok(()) } else { Err(Refusal::Price) }
-}
-
-fn lowest(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (some, none) => some.or(none),
-    }
+    let pool = admitted.pool.max_price.as_ref().map(Ceiling::from).unwrap_or_default();
+    let price = deployment.price.as_ref();
+    if pool.admits(price) && admitted.ceiling.admits(price) { Ok(()) } else { Err(Refusal::Price) }
 }
 
 /// Orders a tier by the pool's preference; twins that differ in their credential alone take turns.
@@ -221,25 +194,6 @@ fn nobody_healthy(refusals: Vec<Refusal>) -> Rejection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::money::TokenPrice;
-
-    fn price(input: u64, output: u64) -> Price {
-        Price { input: TokenPrice(input), cached: TokenPrice(0), written: TokenPrice(0), output: TokenPrice(output) }
-    }
-
-    #[test]
-    fn the_lower_ceiling_counts_and_an_unknown_price_is_too_high() {
-        let check = |price: Option<Price>, pool: Option<Price>, call: Ceiling, fits: bool| {
-            assert_eq!(affordable(price.as_ref(), pool.as_ref(), call).is_ok(), fits, "{price:?} {pool:?} {call:?}");
-        };
-        let call = |input| Ceiling { input: Some(input), output: None };
-        check(None, None, Ceiling::default(), true);
-        check(None, None, call(5), false);
-        check(None, Some(price(9, 9)), Ceiling::default(), false);
-        check(Some(price(5, 20)), Some(price(5, 20)), Ceiling::default(), true);
-        check(Some(price(5, 20)), Some(price(5, 20)), call(4), false);
-        check(Some(price(5, 21)), Some(price(5, 20)), call(9), false);
-    }
 
     #[test]
     fn what_many_deployments_lack_is_named_once() {

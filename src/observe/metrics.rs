@@ -1,7 +1,7 @@
 //! Every metric that Backstay exports, and which event it counts. What an exchange counts is in `exchanges`.
 
 use crate::base::event::Event;
-use crate::config::defaults::{POLICY_DIRECTORY, PRICE_FILE};
+use crate::config::defaults::{POLICY_DIRECTORY, POLICY_TEST_DIRECTORY, PRICE_FILE, ZONE_FILE};
 use crate::observe::exchanges::Exchanges;
 use crate::observe::families::{Counters, Gauges, counter, gauge};
 use crate::observe::process;
@@ -155,7 +155,9 @@ fn kind_of_file(diagnostics: &[String]) -> &'static str {
     let place = diagnostics.iter().find_map(|text| text.split_once(": error: ")).map_or("", |(place, _)| place);
     let file = Path::new(place.trim_end_matches(|c: char| c == ':' || c.is_ascii_digit()));
     let is_named = |name| file.file_name().is_some_and(|found| found == name);
-    if file.extension().is_some_and(|found| found == "cedar") || is_named(POLICY_DIRECTORY) {
+    let of_policies =
+        is_named(ZONE_FILE) || file.parent().is_some_and(|folder| folder.ends_with(POLICY_TEST_DIRECTORY));
+    if file.extension().is_some_and(|found| found == "cedar") || is_named(POLICY_DIRECTORY) || of_policies {
         "policy"
     } else if is_named(PRICE_FILE) {
         "prices"

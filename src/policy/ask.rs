@@ -1,5 +1,6 @@
 //! What policy is asked about a call.
 
+use crate::base::money::TokenPrice;
 use crate::call::needs::Needs;
 use std::sync::Arc;
 
@@ -18,8 +19,20 @@ pub struct Ask {
     pub attempt: u32,
     /// Workflow depth, 0 for a client's own call.
     pub depth: u32,
-    /// Estimated cost in micro-dollars, in buckets.
-    pub estimated_cost: u64,
+    /// Prompt tokens, estimated.
+    pub input_tokens: u64,
+    /// Answer tokens, estimated.
+    pub output_tokens: u64,
     /// Hour of the day, UTC.
     pub hour: u32,
+}
+
+impl Ask {
+    /// What the call is expected to cost at these prices of a prompt and an answer token, in micro-dollars: 0 where no
+    /// price is known, so that what an unknown price means is asked of `price_known` alone.
+    pub(super) fn estimated_cost(&self, price: Option<(TokenPrice, TokenPrice)>) -> u64 {
+        let Some((input, output)) = price else { return 0 };
+        let cost = |tokens: u64, price: TokenPrice| tokens.saturating_mul(price.0) / 1_000_000;
+        cost(self.input_tokens, input).saturating_add(cost(self.output_tokens, output))
+    }
 }

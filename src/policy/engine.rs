@@ -79,10 +79,11 @@ impl Engine {
     /// # Errors
     /// The ids of the deciding policies; none where no policy permits it.
     pub fn decide(&self, key: usize, deployment: usize, ask: &Ask) -> Result<(), Vec<Arc<str>>> {
-        let Some(question) = self.words.question(key, deployment, ask, self.reads) else {
+        let cost = ask.estimated_cost(self.inventory.deployments.get(deployment).and_then(|facts| facts.price));
+        let Some(question) = self.words.question(key, deployment, ask, cost, self.reads) else {
             return Err(vec![Arc::from(UNKNOWN_WORD)]);
         };
-        let verdict = self.memo.recall(question, || self.evaluate(key, deployment, ask));
+        let verdict = self.memo.recall(question, || self.evaluate(key, deployment, ask, cost));
         verdict.map_err(|rules| rules.to_vec())
     }
 
@@ -115,12 +116,36 @@ impl Engine {
         &self.inventory.vocabulary
     }
 
-    fn evaluate(&self, key: usize, deployment: usize, ask: &Ask) -> Verdict {
+    /// The same policies over another inventory, for their own tests: `concerns` says which of them are asked.
+    ///
+    /// Names of the config that the other inventory does not have stand for nothing there.
+    ///
+    /// # Errors
+    /// The inventory contradicts itself.
+    pub fn over(&self, inventory: Inventory, concerns: impl Fn(&Rule) -> bool) -> Result<Self, String> {
+        let rules = self.rules.iter().filter(|rule| concerns(rule)).cloned().collect();
+        let (schema, _) = Schema::from_cedarschema_str(&schema::text(&inventory)).map_err(|error| error.to_string())?;
+        Self::assemble(inventory, &schema, rules).map_err(|error| error.to_string())
+    }
+
+    /// The inventory that the policies were compiled against.
+    #[must_use]
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// Every policy, in order of file and line.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    fn evaluate(&self, key: usize, deployment: usize, ask: &Ask, cost: u64) -> Verdict {
         let failed = || Err(Arc::from([Arc::from(EVALUATION_ERROR)]));
         let (Some(principal), Some(resource)) = (self.keys.get(key), self.deployments.get(deployment)) else {
             return Err(Arc::from([]));
         };
-        let Ok(context) = context(ask) else { return failed() };
+        let Ok(context) = context(ask, cost) else { return failed() };
         let Ok(request) = Request::new(principal.clone(), self.action.clone(), resource.clone(), context, None) else {
             return failed();
         };
@@ -139,7 +164,8 @@ impl Engine {
                 needs: Needs::NONE,
                 attempt,
                 depth: 0,
-                estimated_cost: 0,
+                input_tokens: 0,
+                output_tokens: 0,
                 hour,
             })
         })
@@ -168,7 +194,7 @@ fn verdict(answer: &Response) -> Verdict {
     Err(rules.into())
 }
 
-fn context(ask: &Ask) -> Result<Context, Box<dyn Error>> {
+fn context(ask: &Ask, cost: u64) -> Result<Context, Box<dyn Error>> {
     let long = |number: u64| RestrictedExpression::new_long(i64::try_from(number).unwrap_or(i64::MAX));
     let data = ask.data.iter().map(|class| entities::uid("Data", class).map(RestrictedExpression::new_entity_uid));
     Ok(Context::from_pairs([
@@ -179,7 +205,7 @@ fn context(ask: &Ask) -> Result<Context, Box<dyn Error>> {
         ("hosted_tools".to_owned(), RestrictedExpression::new_bool(hosts_tools(ask))),
         ("attempt".to_owned(), long(u64::from(ask.attempt))),
         ("depth".to_owned(), long(u64::from(ask.depth))),
-        ("estimated_cost".to_owned(), long(cost_bucket(ask.estimated_cost))),
+        ("estimated_cost".to_owned(), long(cost_bucket(cost))),
         ("hour".to_owned(), long(u64::from(ask.hour))),
     ])?)
 }

@@ -1,5 +1,6 @@
 //! The inventory as Cedar entities.
 
+use crate::base::money::TokenPrice;
 use crate::policy::inventory::{DeploymentFacts, Inventory, KeyFacts, VendorFacts};
 use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
 use std::collections::{HashMap, HashSet};
@@ -36,7 +37,7 @@ pub(super) fn build(inventory: &Inventory, schema: &Schema) -> Result<Entities, 
         entities.push(Entity::new_no_attrs(uid("Team", team)?, HashSet::new()));
     }
     for key in &inventory.keys {
-        entities.push(self::key(key)?);
+        entities.push(self::key(inventory, key)?);
     }
     Ok(Entities::from_entities(entities, Some(schema))?)
 }
@@ -80,13 +81,20 @@ fn deployment(inventory: &Inventory, facts: &DeploymentFacts) -> Result<Entity, 
     entity(uid("Deployment", &facts.id)?, attributes, parents)
 }
 
-fn key(facts: &KeyFacts) -> Result<Entity, Box<dyn Error>> {
+fn key(inventory: &Inventory, facts: &KeyFacts) -> Result<Entity, Box<dyn Error>> {
     let purposes = facts.purposes.iter().map(|purpose| RestrictedExpression::new_string(purpose.to_string()));
+    let all = || inventory.vendors.iter().map(|vendor| Arc::clone(&vendor.name)).collect();
+    let vendors: Vec<Arc<str>> = facts.vendors.clone().unwrap_or_else(all);
+    let ceiling =
+        |price: Option<TokenPrice>| RestrictedExpression::new_long(price.map_or(WORST, |price| long(price.0)));
     let attributes = [
         ("jurisdiction", reference("Zone", &facts.jurisdiction)?),
         ("residency", reference("Zone", &facts.residency)?),
         ("purposes", RestrictedExpression::new_set(purposes)),
         ("screened", RestrictedExpression::new_bool(facts.screened)),
+        ("vendors", references("Vendor", &vendors)?),
+        ("max_input_price", ceiling(facts.max_price.0)),
+        ("max_output_price", ceiling(facts.max_price.1)),
     ];
     let team = facts.team.iter().map(|team| uid("Team", team)).collect::<Result<_, _>>()?;
     entity(uid("Key", &facts.name)?, attributes, team)

@@ -35,7 +35,7 @@ pub struct VendorFacts {
 }
 
 /// What is known of a deployment; what is not declared counts as the worst.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct DeploymentFacts {
     /// `endpoint/model`; two of the same id differ in nothing that policy can see.
     pub id: Arc<str>,
@@ -62,7 +62,7 @@ pub struct DeploymentFacts {
 }
 
 /// What is known of a key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct KeyFacts {
     /// Its name in the config.
     pub name: Arc<str>,
@@ -78,6 +78,10 @@ pub struct KeyFacts {
     pub screened: bool,
     /// What every call of it is assumed to hold.
     pub data: Vec<Arc<str>>,
+    /// The vendors that it may use; `None` for all.
+    pub vendors: Option<Vec<Arc<str>>>,
+    /// The highest input and output price that it pays, where it has a ceiling.
+    pub max_price: (Option<TokenPrice>, Option<TokenPrice>),
     /// The pools that it may ask for; empty for all.
     pub models: Vec<Arc<str>>,
 }

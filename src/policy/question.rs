@@ -117,7 +117,14 @@ impl Words {
     }
 
     /// The question that an ask makes; `None` when it holds a word that nobody knows.
-    pub(super) fn question(&self, key: usize, deployment: usize, ask: &Ask, reads: Reads) -> Option<Question> {
+    pub(super) fn question(
+        &self,
+        key: usize,
+        deployment: usize,
+        ask: &Ask,
+        cost: u64,
+        reads: Reads,
+    ) -> Option<Question> {
         let mut data = 0;
         for class in &ask.data {
             data |= 1_u64.checked_shl(*self.data.get(class)?)?;
@@ -139,7 +146,7 @@ impl Words {
                 | stores << 1
                 | hosted,
             attempt_and_hour: attempt << 32 | hour,
-            estimated_cost: read(reads.estimated_cost, cost_bucket(ask.estimated_cost)),
+            estimated_cost: read(reads.estimated_cost, cost_bucket(cost)),
         })
     }
 }

@@ -35,6 +35,14 @@ pub struct Rule {
     pub(super) policy: Policy,
 }
 
+impl Rule {
+    /// The policy itself, in Cedar.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.policy.to_string()
+    }
+}
+
 /// Reads, names and checks the policies of all files.
 pub(super) fn read(
     files: &[PolicyFile<'_>],
@@ -163,6 +171,7 @@ impl RuleReader<'_> {
             };
             let help = match near {
                 Some(near) => format!("did you mean {kind}::\"{near}\"?"),
+                None if known.is_empty() => format!("the config has no {}", kind.to_lowercase()),
                 None if known.len() <= 12 => format!("there are: {}", known.join(", ")),
                 None => "names in policies must be in the config, or be words of the vocabulary".to_owned(),
             };

@@ -43,6 +43,9 @@ entity Key in [Team] = {
   residency: Zone,
   purposes: Set<String>,
   screened: Bool,
+  vendors: Set<Vendor>,
+  max_input_price: Long,
+  max_output_price: Long,
 };
 action call appliesTo {
   principal: [Key],

@@ -9,6 +9,8 @@ use std::sync::{Arc, LazyLock};
 pub const ANY: &str = "any";
 /// The zone and region of what nobody has declared: no other zone holds it.
 pub const UNKNOWN: &str = "unknown";
+/// The zone of countries that protect personal data adequately.
+const ADEQUATE: &str = "ADEQUATE";
 
 /// The words that come with Backstay, and those that a config adds.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +18,10 @@ pub struct Vocabulary {
     zones: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     regions: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     hosts: BTreeMap<Arc<str>, Arc<str>>,
+    /// The last days of adequacy decisions that end, by country.
+    adequate_until: BTreeMap<Arc<str>, Arc<str>>,
+    /// The day, in ISO 8601, on which the zones were last compared with the law.
+    pub as_of: Arc<str>,
     /// Agreements with vendors.
     pub agreements: BTreeSet<Arc<str>>,
     /// Certifications of vendors.
@@ -24,19 +30,41 @@ pub struct Vocabulary {
     pub data: BTreeSet<Arc<str>>,
 }
 
+/// `vocabulary.toml`: the words.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
     as_of: String,
-    zone: BTreeMap<Arc<str>, Zone>,
     region: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     host: BTreeMap<Arc<str>, Arc<str>>,
     words: Words,
 }
 
+/// `zones.toml`: the law.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Law {
+    as_of: Arc<str>,
+    zone: BTreeMap<Arc<str>, Zone>,
+    adequacy: BTreeMap<Arc<str>, Adequacy>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Zone {
+    title: String,
+    source: String,
     members: BTreeSet<Arc<str>>,
+}
+
+/// A decision that a country protects personal data adequately.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Adequacy {
+    act: String,
+    date: String,
+    until: Option<Arc<str>>,
+    certification: Option<Arc<str>>,
 }
 
 #[derive(Deserialize)]
@@ -48,19 +76,39 @@ struct Words {
     countries: BTreeSet<Arc<str>>,
 }
 
-const SHIPPED: &str = include_str!("vocabulary.toml");
+const WORDS: &str = include_str!("vocabulary.toml");
+const ZONES: &str = include_str!("zones.toml");
 
-// a file that did not parse would leave no words at all, so that everything is refused; a test keeps it from happening
-static DOCUMENT: LazyLock<Vocabulary> =
-    LazyLock::new(|| toml::from_str::<Document>(SHIPPED).map(Vocabulary::from).unwrap_or_default());
+// files that did not parse would leave no words at all, so that everything is refused; a test keeps it from happening
+static SHIPPED: LazyLock<Vocabulary> = LazyLock::new(|| {
+    let words = toml::from_str::<Document>(WORDS).ok();
+    words.zip(toml::from_str::<Law>(ZONES).ok()).map(|(words, law)| Vocabulary::of(words, law)).unwrap_or_default()
+});
 
-impl From<Document> for Vocabulary {
-    fn from(document: Document) -> Self {
+impl Vocabulary {
+    /// The words that come with Backstay.
+    #[must_use]
+    pub fn shipped() -> Self {
+        SHIPPED.clone()
+    }
+
+    fn of(document: Document, law: Law) -> Self {
         debug_assert!(!document.as_of.is_empty());
         let countries = document.words.countries.into_iter().map(|code| (Arc::clone(&code), BTreeSet::from([code])));
-        let named = document.zone.into_iter().map(|(name, zone)| (name, zone.members));
+        let named = law.zone.into_iter().map(|(name, zone)| {
+            debug_assert!(!zone.title.is_empty() && !zone.source.is_empty(), "{name}");
+            (name, zone.members)
+        });
+        let whole = law.adequacy.iter().filter(|(_, decision)| decision.certification.is_none());
+        let adequate = whole.map(|(country, _)| Arc::clone(country)).collect();
+        let ends = law.adequacy.iter().filter_map(|(country, decision)| {
+            debug_assert!(!decision.act.is_empty() && !decision.date.is_empty(), "{country}");
+            Some((Arc::clone(country), Arc::clone(decision.until.as_ref()?)))
+        });
         Self {
-            zones: countries.chain(named).collect(),
+            adequate_until: ends.collect(),
+            as_of: law.as_of,
+            zones: countries.chain(named).chain([(Arc::from(ADEQUATE), adequate)]).collect(),
             regions: document.region,
             hosts: document.host,
             agreements: document.words.agreements,
@@ -68,13 +116,37 @@ impl From<Document> for Vocabulary {
             data: document.words.data,
         }
     }
-}
 
-impl Vocabulary {
-    /// The words that come with Backstay.
+    /// Takes the countries out of the zone `ADEQUATE` whose decision ended before `today` (ISO 8601), and names them.
+    pub fn lapse(&mut self, today: &str) -> Vec<Arc<str>> {
+        let ended = self.adequate_until.iter().filter(|(_, until)| ***until < *today);
+        let ended: Vec<_> = ended.map(|(country, _)| Arc::clone(country)).collect();
+        if let Some(adequate) = self.zones.get_mut(ADEQUATE) {
+            adequate.retain(|country| !ended.contains(country));
+        }
+        ended
+    }
+
+    /// Whether `code` is a country.
     #[must_use]
-    pub fn shipped() -> Self {
-        DOCUMENT.clone()
+    pub fn is_country(&self, code: &str) -> bool {
+        code.len() == 2 && self.zones.contains_key(code)
+    }
+
+    /// Adds a zone of these countries, or takes them for a zone that is there.
+    pub fn set_zone(&mut self, name: Arc<str>, countries: BTreeSet<Arc<str>>) {
+        self.zones.insert(name, countries);
+    }
+
+    /// Adds a region that lies in these countries, and hosts that process there.
+    pub fn set_region(
+        &mut self,
+        name: &Arc<str>,
+        countries: BTreeSet<Arc<str>>,
+        hosts: impl Iterator<Item = Arc<str>>,
+    ) {
+        self.hosts.extend(hosts.map(|host| (host, Arc::clone(name))));
+        self.regions.insert(Arc::clone(name), countries);
     }
 
     /// Every zone that a policy can name, `any` and `unknown` included.
@@ -186,13 +258,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shipped_file_is_whole() {
-        let document: Document = toml::from_str(SHIPPED).expect("vocabulary.toml");
-        assert!(jiff::civil::Date::strptime("%Y-%m-%d", &document.as_of).is_ok());
-        let vocabulary = Vocabulary::from(document);
-        let countries = |set: &BTreeSet<Arc<str>>| set.iter().all(|code| vocabulary.zones.contains_key(code));
-        assert!(vocabulary.zones.values().all(countries), "a zone names a country that is none");
+    fn the_shipped_files_are_whole() {
+        let document: Document = toml::from_str(WORDS).expect("vocabulary.toml");
+        let law: Law = toml::from_str(ZONES).expect("zones.toml");
+        let is_date = |text: &str| jiff::civil::Date::strptime("%Y-%m-%d", text).is_ok();
+        assert!(is_date(&document.as_of) && is_date(&law.as_of));
+        let zones: Vec<Arc<str>> = law.zone.keys().cloned().collect();
+        let sourced = law.zone.values().all(|zone| !zone.title.is_empty() && !zone.source.is_empty());
+        assert!(sourced, "a zone says nothing of its law");
+        let vocabulary = Vocabulary::of(document, toml::from_str(ZONES).expect("zones.toml"));
+        for (country, decision) in &law.adequacy {
+            assert!(vocabulary.is_country(country), "{country}");
+            assert!(is_date(&decision.date) && decision.until.as_deref().is_none_or(is_date), "{country}");
+            assert!(!decision.act.is_empty(), "{country}");
+            let known = |word: &Arc<str>| vocabulary.certifications.contains(word);
+            assert!(decision.certification.as_ref().is_none_or(known), "{country}");
+        }
+        let countries = |set: &BTreeSet<Arc<str>>| set.iter().all(|code| vocabulary.is_country(code));
+        let members = zones.iter().filter_map(|zone| vocabulary.zones.get(zone));
+        assert!(members.into_iter().all(countries), "a zone names a country that is none");
         assert!(vocabulary.regions.values().all(countries), "a region lies in a country that is none");
+        assert!(vocabulary.hosts.values().all(|region| vocabulary.region(region).is_some()));
+    }
+
+    #[test]
+    fn an_adequacy_decision_ends_on_its_day() {
+        let mut words = Vocabulary::shipped();
+        assert!(words.lapse("2031-12-27").is_empty());
+        assert!(words.zones_of("uksouth").contains(&"ADEQUATE".into()));
+        assert_eq!(words.lapse("2031-12-28"), ["GB".into()]);
+        assert!(!words.zones_of("uksouth").contains(&"ADEQUATE".into()));
+    }
+
+    #[test]
+    fn a_partial_decision_is_no_zone() {
+        let words = Vocabulary::shipped();
+        for region in ["us-east-1", "canadacentral"] {
+            assert!(!words.zones_of(region).contains(&"ADEQUATE".into()), "{region}");
+        }
     }
 
     #[test]
@@ -201,7 +304,7 @@ mod tests {
         let zones = |region: &str| words.zones_of(region).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(zones("eu-central-1"), ["DE", "EEA", "EU"]);
         assert_eq!(zones("eu"), ["EEA", "EU"]);
-        assert_eq!(zones("no"), ["EEA", "NO"]);
+        assert_eq!(zones("no"), ["EEA", "EFTA", "NO"]);
         assert_eq!(zones("us-east-1"), ["US"]);
         assert_eq!(zones("uksouth"), ["ADEQUATE", "GB"]);
         assert_eq!(zones("unknown"), ["unknown"]);

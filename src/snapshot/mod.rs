@@ -3,13 +3,18 @@
 pub mod bounds;
 mod compile;
 pub mod deployment;
+pub mod eligibility;
+pub mod explain;
 pub mod key;
 pub mod listener;
 pub mod narrowing;
 pub mod permit;
+pub mod policy_test;
 pub mod pool;
+pub mod properties;
+pub mod reach;
 
-pub use compile::compile;
+pub use compile::{compile, test_policies};
 
 use crate::base::hash::Digest;
 use crate::snapshot::bounds::Bounds;
@@ -49,6 +54,18 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The policies as one text, in Cedar.
+    #[must_use]
+    pub fn policy_text(&self) -> String {
+        self.policy.rules().iter().map(|rule| rule.text() + "\n").collect()
+    }
+
+    /// The schema that the policies are checked against, in Cedar's own language.
+    #[must_use]
+    pub fn policy_schema(&self) -> String {
+        crate::policy::schema::text(self.policy.inventory())
+    }
+
     /// The pools that `key` may ask for, by public name, sorted.
     #[must_use]
     pub fn pools_of(&self, key: &Key) -> Vec<Arc<Pool>> {

@@ -5,6 +5,7 @@ use crate::policy::Ask;
 use crate::snapshot::Snapshot;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::key::Key;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Leave to contact one deployment once. Not `Clone`: an attempt uses it up.
@@ -38,8 +39,18 @@ impl Snapshot {
         let denied = |rules: Vec<Arc<str>>| Refusal::Policy(rules.into());
         let key = self.keys.by_name(&key.name).ok_or_else(|| denied(Vec::new()))?;
         let current = self.current(deployment).ok_or_else(|| denied(Vec::new()))?;
-        self.policy.decide(key.index, current.index, ask).map_err(denied)?;
+        let ask = self.as_of_now(key, ask);
+        self.policy.decide(key.index, current.index, &ask).map_err(denied)?;
         Ok(Permit { deployment: Arc::clone(deployment) })
+    }
+
+    /// The policy that takes `deployment` from this call although it already answers (`@inflight("stop")`), if there is one.
+    ///
+    /// Whatever else forbids it, and a deployment or key that is no longer there, lets what runs come to its end.
+    #[must_use]
+    pub fn recalls(&self, key: &Key, ask: &Ask, deployment: &Arc<Deployment>) -> Option<Arc<str>> {
+        let Err(Refusal::Policy(rules)) = self.permit(key, ask, deployment) else { return None };
+        rules.iter().find(|id| self.policy.rule(id).is_some_and(|rule| rule.stops_streams)).cloned()
     }
 
     /// Asks policy whether some key may use `deployment` at all: for probes, which carry nothing of a client.
@@ -58,6 +69,25 @@ impl Snapshot {
 }
 
 impl Snapshot {
+    /// The call with what its key says today: a reload that narrows a key narrows what is under way, and never widens it.
+    fn as_of_now<'a>(&self, key: &Key, ask: &'a Ask) -> Cow<'a, Ask> {
+        let new_data = key.data.iter().any(|class| !ask.data.contains(class));
+        let unscreened = ask.screened && !key.screened;
+        let bound = key.residency != ask.residency && !self.policy.vocabulary().within(&ask.residency, &key.residency);
+        if !new_data && !unscreened && !bound {
+            return Cow::Borrowed(ask);
+        }
+        let mut ask = ask.clone();
+        ask.data.extend(key.data.iter().cloned());
+        ask.data.sort();
+        ask.data.dedup();
+        ask.screened &= key.screened;
+        if bound && self.policy.vocabulary().within(&key.residency, &ask.residency) {
+            ask.residency = Arc::clone(&key.residency);
+        }
+        Cow::Owned(ask)
+    }
+
     /// Today's deployment of the same health key, which a reload may have replaced or removed.
     fn current(&self, deployment: &Deployment) -> Option<&Arc<Deployment>> {
         match self.deployments.get(deployment.index) {

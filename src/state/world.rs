@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
 
 /// A pool's retry budget, shared by its exchanges.
 pub type SharedBudget = Arc<Mutex<RetryBudget>>;
@@ -60,6 +61,7 @@ pub struct State {
     limits: Limits,
     budgets: Mutex<HashMap<Arc<str>, SharedBudget>>,
     world: ArcSwap<World>,
+    generations: watch::Sender<u64>,
     draining: AtomicBool,
 }
 
@@ -70,7 +72,9 @@ impl State {
         let limits = Limits::default();
         let budgets = Mutex::default();
         let world = bind(snapshot, &health, &limits, &budgets);
+        let generations = watch::Sender::new(world.snapshot.generation);
         Self {
+            generations,
             clock: Clock::start(),
             random: Random::seeded(seed.rotate_left(32)),
             health,
@@ -89,7 +93,14 @@ impl State {
 
     /// Serves `snapshot` from now on; exchanges under way keep theirs, but ask the new one for their permits.
     pub fn install(&self, snapshot: Arc<Snapshot>) {
+        let generation = snapshot.generation;
         self.world.store(Arc::new(bind(snapshot, &self.health, &self.limits, &self.budgets)));
+        self.generations.send_replace(generation);
+    }
+
+    /// Changes with every snapshot that serves: whoever waits on it finds the new one in [`Self::world`].
+    pub fn generations(&self) -> watch::Receiver<u64> {
+        self.generations.subscribe()
     }
 
     /// Whether the process is going down.

@@ -19,6 +19,8 @@ mod stream;
 mod tls;
 
 pub use body::VendorBody;
+#[cfg(test)]
+pub(crate) use resolve::Resolver as SimulatedNetwork;
 
 use crate::base::event::Sink;
 use crate::base::failure::Failure;

@@ -22,6 +22,12 @@ const FAILED: Duration = Duration::from_secs(5);
 pub(crate) trait Resolver: Send + Sync {
     /// The addresses of `host`, in order of preference.
     fn look_up(&self, host: &str) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+
+    /// A connection to a vendor that a test simulates in this process; `None` to dial the address.
+    #[cfg(test)]
+    fn simulate(&self, _addresses: &[SocketAddr]) -> Option<io::Result<tokio::io::DuplexStream>> {
+        None
+    }
 }
 
 /// The operating system's resolver, on the runtime's threads for blocking calls.
@@ -120,6 +126,12 @@ impl Addresses {
             Ok(found) => found,
             Err(_) => self.learn(Err(dns_error("timeout"))),
         }
+    }
+
+    /// See [`Resolver::simulate`].
+    #[cfg(test)]
+    pub(super) fn simulate(&self, addresses: &[SocketAddr]) -> Option<io::Result<tokio::io::DuplexStream>> {
+        self.resolver.simulate(addresses)
     }
 
     /// Looks up again in the background when that is due: connections in steady use would otherwise never learn of a move.

@@ -1,6 +1,8 @@
 //! What is kept of one endpoint between exchanges: its addresses, its TLS configuration and its connections.
 
 use crate::base::failure::Failure;
+#[cfg(test)]
+use crate::base::failure::{FailureKind, Phase};
 use crate::snapshot::deployment::{Endpoint, Roots, Timeouts};
 use crate::upstream::address::Consent;
 use crate::upstream::dial::dial;
@@ -77,6 +79,13 @@ impl Site {
     pub(super) async fn connect(&self, tls: &Tls, timeouts: &Timeouts) -> Result<(Stream, SocketAddr), Failure> {
         let begun = Instant::now();
         let addresses = self.addresses.get(timeouts.connect).await?;
+        #[cfg(test)]
+        if let Some(simulated) = self.addresses.simulate(&addresses) {
+            let address = addresses.first().copied().unwrap_or_else(|| SocketAddr::new([0; 4].into(), 0));
+            return simulated
+                .map(|pipe| (Stream::Simulated(pipe), address))
+                .map_err(|_| Failure::new(FailureKind::ConnectRefused, Phase::Connect, "simulated"));
+        }
         let left = timeouts.handshake.saturating_sub(begun.elapsed());
         let socket = dial(&addresses, timeouts.connect.min(left)).await?;
         let address = socket.peer_addr().unwrap_or_else(|_| SocketAddr::new([0; 4].into(), 0));

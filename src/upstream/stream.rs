@@ -16,6 +16,9 @@ pub(super) enum Stream {
     Plain(TcpStream),
     /// TLS.
     Tls(Box<TlsStream<TcpStream>>),
+    /// A vendor that a test simulates in this process.
+    #[cfg(test)]
+    Simulated(tokio::io::DuplexStream),
 }
 
 impl Stream {
@@ -23,6 +26,8 @@ impl Stream {
     pub(super) fn chose_http2(&self) -> bool {
         match self {
             Self::Plain(_) => false,
+            #[cfg(test)]
+            Self::Simulated(_) => false,
             Self::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
         }
     }
@@ -31,6 +36,8 @@ impl Stream {
     pub(super) fn is_quiet(&mut self) -> bool {
         match self {
             Self::Plain(socket) => is_empty(socket),
+            #[cfg(test)]
+            Self::Simulated(_) => true,
             Self::Tls(tls) => {
                 let (socket, session) = tls.get_mut();
                 is_empty(socket)
@@ -54,6 +61,11 @@ macro_rules! either {
         match $self.get_mut() {
             Stream::Plain(socket) => {
                 let $stream = Pin::new(socket);
+                $call
+            }
+            #[cfg(test)]
+            Stream::Simulated(pipe) => {
+                let $stream = Pin::new(pipe);
                 $call
             }
             Stream::Tls(tls) => {
@@ -86,6 +98,8 @@ impl AsyncWrite for Stream {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain(socket) => socket.is_write_vectored(),
+            #[cfg(test)]
+            Self::Simulated(pipe) => pipe.is_write_vectored(),
             Self::Tls(tls) => tls.is_write_vectored(),
         }
     }

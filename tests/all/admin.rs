@@ -16,6 +16,14 @@ struct OneGeneration {
 }
 
 impl Views for OneGeneration {
+    fn explain(&self, query: &[(String, String)]) -> Result<String, String> {
+        query
+            .iter()
+            .find(|(name, _)| name == "key")
+            .map(|(_, key)| format!("{{\"key\":\"{key}\"}}"))
+            .ok_or("no key".to_owned())
+    }
+
     fn metrics(&self) -> String {
         "backstay_build_info{version=\"test\"} 1\n".to_owned()
     }

@@ -17,6 +17,7 @@ mod floors;
 mod observe;
 mod pairs;
 mod papers;
+mod policy;
 mod process;
 mod recorded;
 mod refusals;

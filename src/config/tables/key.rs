@@ -3,6 +3,7 @@
 use crate::config::reader::At;
 use crate::config::secrets::KeySecret;
 use crate::config::section::{choice, section};
+use crate::config::tables::vendor::Price;
 use crate::config::values::{Number, Until};
 use std::time::Duration;
 
@@ -79,6 +80,10 @@ section! {
         purposes: Vec<At<String>>,
         /// Whether its users are screened for export control.
         screened: Option<bool>,
+        /// Vendors it may use; all unless given.
+        vendors: Option<Vec<At<String>>>,
+        /// The most that it pays; what has no known price is too dear then.
+        max_price: Option<At<Price>>,
         /// Pools it may ask for; all unless given.
         models: Option<Vec<At<String>>>,
         /// What it may spend.

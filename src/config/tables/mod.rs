@@ -1,14 +1,18 @@
 //! The tables of the config, each field once: how it is written, what it means, whether it must be there.
 
 mod key;
+mod policy_tests;
 mod pool;
 mod price;
 mod vendor;
+mod zones;
 
 pub use key::{Budget, ClientCertificate, Key, Limit, Period, Team};
+pub use policy_tests::{PolicyTest, PolicyTests, TestDeployment, TestKey, TestRefusal, TestVendor};
 pub use pool::{Breaker, Order, Pool, Probe, Surge};
 pub use price::{DatedPrice, PriceBook};
 pub use vendor::{Auth, Deployment, Endpoint, MaxTokensMember, Price, Quirks, Timeouts, ToolCallIds, Vendor};
+pub use zones::{Region, Zone, Zones};
 
 use crate::base::diagnostic::Place;
 use crate::config::reader::{At, Single, TablesOf};

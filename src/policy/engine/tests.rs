@@ -1,6 +1,6 @@
 use super::*;
 use crate::base::money::TokenPrice;
-use crate::policy::inventory::{DeploymentFacts, VendorFacts};
+use crate::policy::inventory::{DeploymentFacts, KeyFacts, VendorFacts};
 use crate::policy::vocabulary::Vocabulary;
 
 fn words(list: &[&str]) -> Vec<Arc<str>> {
@@ -46,6 +46,7 @@ fn inventory() -> Inventory {
         screened,
         data: words(data),
         models: Vec::new(),
+        ..KeyFacts::default()
     };
     Inventory {
         vocabulary: Vocabulary::shipped(),

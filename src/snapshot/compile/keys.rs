@@ -82,7 +82,22 @@ impl Compiler<'_> {
             screened: table.screened.unwrap_or(false),
             data: self.words("data class", table.data.as_deref()).unwrap_or_default(),
             models: self.models(table, pools),
+            vendors: table.vendors.as_ref().map(|vendors| self.vendors_of(vendors)),
+            max_price: table
+                .max_price
+                .as_ref()
+                .map_or((None, None), |price| (price.input.map(|input| input.0), price.output.map(|output| output.0))),
         }
+    }
+
+    /// The vendors that a key may use, as far as there are such vendors.
+    fn vendors_of(&mut self, written: &[At<String>]) -> Vec<Arc<str>> {
+        let declared = &self.sources.config.vendor;
+        let is_declared = |vendor: &At<String>| declared.iter().any(|named| named.name.value == vendor.value);
+        for vendor in written.iter().filter(|vendor| !is_declared(vendor)) {
+            self.unknown(vendor, "vendor", declared.iter().map(|named| named.name.as_str()));
+        }
+        written.iter().filter(|vendor| is_declared(vendor)).map(|vendor| Arc::from(vendor.as_str())).collect()
     }
 
     /// The pools that a key names, by their public names.

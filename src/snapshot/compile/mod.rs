@@ -6,12 +6,14 @@ mod deployments;
 mod keys;
 mod listeners;
 mod policy;
+mod policy_tests;
 mod pools;
 mod prices;
 mod quirks;
 #[cfg(test)]
 mod tests;
 mod vendors;
+mod zones;
 
 use crate::base::diagnostic::{Diagnostic, Place, Severity, nearest};
 use crate::base::secret::Secret;
@@ -20,6 +22,7 @@ use crate::config::secrets::SecretSource;
 use crate::config::{At, Sources, Tables, defaults, names};
 use crate::policy::vocabulary::Vocabulary;
 use crate::snapshot::Snapshot;
+use crate::snapshot::policy_test::PolicyTestOutcome;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -35,13 +38,7 @@ pub fn compile(
     generation: u64,
     now_unix: i64,
 ) -> Result<(Snapshot, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut compiler = Compiler {
-        sources,
-        now: now_unix,
-        vocabulary: Vocabulary::shipped(),
-        catalog: Cow::Borrowed(Catalog::built_in()),
-        diagnostics: Vec::new(),
-    };
+    let mut compiler = Compiler::new(sources, now_unix);
     let snapshot = compiler.snapshot(generation);
     let mut diagnostics = without_echoes(sources, compiler.diagnostics);
     diagnostics.extend(sources.diagnostics.iter().cloned());
@@ -53,6 +50,18 @@ pub fn compile(
         }
         Some(_) | None => Err(diagnostics),
     }
+}
+
+/// Compiles the policies and runs their own tests: what became of each, and what was found in all files.
+#[must_use]
+pub fn test_policies(sources: &Sources, now_unix: i64) -> (Vec<PolicyTestOutcome>, Vec<Diagnostic>) {
+    let mut compiler = Compiler::new(sources, now_unix);
+    let _ = compiler.snapshot(1);
+    let mut diagnostics = without_echoes(sources, compiler.diagnostics);
+    diagnostics.extend(sources.diagnostics.iter().cloned());
+    diagnostics.sort_by(|left, right| (&left.place, &left.message).cmp(&(&right.place, &right.message)));
+    diagnostics.dedup();
+    (compiler.policy_tests, diagnostics)
 }
 
 /// Leaves out what follows from something that could not be read: it would send people to the wrong place.
@@ -74,11 +83,26 @@ struct Compiler<'a> {
     vocabulary: Vocabulary,
     catalog: Cow<'static, Catalog>,
     diagnostics: Vec<Diagnostic>,
+    policy_tests: Vec<PolicyTestOutcome>,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(sources: &'a Sources, now: i64) -> Self {
+        Self {
+            sources,
+            now,
+            vocabulary: Vocabulary::shipped(),
+            catalog: Cow::Borrowed(Catalog::built_in()),
+            diagnostics: Vec::new(),
+            policy_tests: Vec::new(),
+        }
+    }
 }
 
 impl Compiler<'_> {
     fn snapshot(&mut self, generation: u64) -> Option<Snapshot> {
         self.extend_vocabulary();
+        self.extend_zones();
         self.check_names();
         self.check_price_book();
         self.read_catalog();
@@ -89,6 +113,9 @@ impl Compiler<'_> {
         let admin = self.admin();
         let bounds = self.bounds();
         let engine = self.engine(&pools, &keys);
+        if let Some(engine) = &engine {
+            self.policy_tests = self.run_policy_tests(engine);
+        }
         self.warn_of_unused(&places);
         Some(Snapshot {
             generation,

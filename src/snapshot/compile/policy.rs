@@ -76,7 +76,7 @@ impl Compiler<'_> {
         Digest::of_parts(parts).short().into()
     }
 
-    fn policy_files(&self) -> Vec<PolicyFile<'_>> {
+    pub(super) fn policy_files(&self) -> Vec<PolicyFile<'_>> {
         match &self.sources.policies {
             PolicySource::BuiltIn => vec![PolicyFile { path: Path::new(BUILT_IN), text: BASE }],
             PolicySource::Folder { files, .. } => {

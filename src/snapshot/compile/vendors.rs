@@ -251,6 +251,7 @@ impl<'a> Compiler<'a> {
     fn place_to_call(&mut self, vendor: &Arc<Vendor>, written: &Written<'_>) -> Option<PlaceToCall> {
         let credentials = self.credentials(written);
         let roots = match written.ca_file {
+            Some(_) if self.sources.dry => Some(Roots::System),
             Some(file) => self.roots(file).map(|roots| Roots::With(roots.into())),
             None => Some(Roots::System),
         };

@@ -1,0 +1,356 @@
+//! Where a call may go, and everything that stands against the rest: with the file and line of the rules that say so.
+
+use crate::base::diagnostic::nearest;
+use crate::base::rejection::Refusal;
+use crate::call::needs::{Need, Needs};
+use crate::dialect::Dialect;
+use crate::policy::{Ask, EVALUATION_ERROR, UNKNOWN_WORD};
+use crate::snapshot::Snapshot;
+use crate::snapshot::deployment::Deployment;
+use crate::snapshot::eligibility::Ceiling;
+use crate::snapshot::key::Key;
+use crate::snapshot::narrowing::Unfit;
+use crate::snapshot::pool::{Order, Pool};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A call, as somebody describes it who wants to know where it may go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// The key's name in the config.
+    pub key: String,
+    /// The model that is asked for.
+    pub model: String,
+    /// Data classes beside the key's.
+    pub data: Vec<String>,
+    /// Zone that the call asks for.
+    pub residency: Option<String>,
+    /// Whether the call is for somebody who is not screened.
+    pub unscreened: bool,
+    /// What the call needs, by name.
+    pub needs: Vec<String>,
+    /// The client's dialect; any that suits unless given.
+    pub dialect: Option<String>,
+    /// Attempts made before.
+    pub attempt: u32,
+    /// Workflow depth.
+    pub depth: u32,
+    /// Prompt tokens.
+    pub input_tokens: u64,
+    /// Answer tokens.
+    pub output_tokens: u64,
+    /// Hour of the day, UTC.
+    pub hour: Option<u32>,
+}
+
+/// The names that a question is made of, beside `key` and `model`.
+pub const CONTEXT: [&str; 11] = [
+    "data",
+    "residency",
+    "unscreened",
+    "stores",
+    "hosted_tools",
+    "needs",
+    "dialect",
+    "attempt",
+    "depth",
+    "tokens",
+    "hour",
+];
+
+impl Question {
+    /// Sets one of its parts by name, as a command line or a query writes it.
+    ///
+    /// # Errors
+    /// What is wrong with name or value, and what to try.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let list = || value.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty());
+        let number = |text: &str| text.parse().map_err(|_| format!("`{name}` takes a whole number, not \"{text}\""));
+        let truth = || match value {
+            "true" | "1" | "yes" | "" => Ok(true),
+            "false" | "0" | "no" => Ok(false),
+            _ => Err(format!("`{name}` takes true or false, not \"{value}\"")),
+        };
+        match name {
+            "key" => value.clone_into(&mut self.key),
+            "model" => value.clone_into(&mut self.model),
+            "data" => self.data.extend(list()),
+            "residency" => self.residency = Some(value.to_owned()),
+            "unscreened" => self.unscreened = truth()?,
+            "stores" | "hosted_tools" if truth()? => {
+                self.needs.push(if name == "stores" { "store" } else { name }.to_owned());
+            }
+            "stores" | "hosted_tools" => {}
+            "needs" => self.needs.extend(list()),
+            "dialect" => self.dialect = Some(value.to_owned()),
+            "attempt" => self.attempt = number(value)?,
+            "depth" => self.depth = number(value)?,
+            "tokens" => {
+                let (input, output) = value.split_once('/').unwrap_or((value, "0"));
+                self.input_tokens = u64::from(number(input)?);
+                self.output_tokens = u64::from(number(output)?);
+            }
+            "hour" => self.hour = Some(number(value)?),
+            other => {
+                return Err(match nearest(other, CONTEXT) {
+                    Some(near) => format!("there is no `{other}`; did you mean `{near}`?"),
+                    None => format!("there is no `{other}`; there are: {}", CONTEXT.join(", ")),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What stands against a deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The kind of refusal: `policy`, `capability`, `price`, or what health or a restriction says.
+    pub code: String,
+    /// The policy's `@id`, or the name of what is lacking; empty where the code says it all.
+    pub rule: String,
+    /// What it means, for people.
+    pub reason: String,
+    /// The act behind a policy, or empty.
+    pub regulation: String,
+    /// The file where the rule is written, or empty.
+    pub file: String,
+    /// Its line, from 1; 0 where there is none.
+    pub line: usize,
+}
+
+/// One deployment of the pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explained {
+    /// `endpoint/model`.
+    pub id: String,
+    /// The credential's name, where there is one.
+    pub credential: String,
+    /// Its tier in the pool, from 1.
+    pub tier: usize,
+    /// The vendor.
+    pub vendor: String,
+    /// Where the vendor is seated.
+    pub seat: String,
+    /// Where it processes.
+    pub region: String,
+    /// The zones that hold this region whole.
+    pub zones: Vec<String>,
+    /// `chosen`, `next` or `refused`.
+    pub status: String,
+    /// Everything that stands against it.
+    pub refusals: Vec<Reason>,
+}
+
+/// Where a call may go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The key.
+    pub key: String,
+    /// The pool.
+    pub pool: String,
+    /// Where the call's data must stay.
+    pub residency: String,
+    /// What the call holds.
+    pub data: Vec<String>,
+    /// Whether its user is screened for export control.
+    pub screened: bool,
+    /// Digest of the policies, shortened.
+    pub policy: String,
+    /// The day on which the zones were last compared with the law.
+    pub zones_as_of: String,
+    /// The pool's deployments in the order of asking, refused ones last.
+    pub deployments: Vec<Explained>,
+}
+
+/// What is observed of a deployment beside the files: health, restrictions.
+pub type Observed<'a> = &'a dyn Fn(&Pool, &Arc<Deployment>) -> Vec<Reason>;
+
+impl Snapshot {
+    /// Where the call may go; `observed` adds what only a running proxy knows, `hour` stands for one that is not asked for.
+    ///
+    /// # Errors
+    /// The question names what is not there, and what was probably meant.
+    pub fn explain(&self, question: &Question, hour: u32, observed: Observed<'_>) -> Result<Explanation, String> {
+        let key = self.keys.by_name(&question.key);
+        let key = key.ok_or_else(|| unknown("key", &question.key, self.keys.by_name.keys().map(AsRef::as_ref)))?;
+        let pools = || self.pools.keys().map(AsRef::as_ref);
+        let pool = self.pools.get(question.model.as_str()).ok_or_else(|| unknown("model", &question.model, pools()))?;
+        if !key.may_ask(pool) {
+            let may: Vec<&str> = key.models.iter().map(AsRef::as_ref).collect();
+            return Err(format!("the key {} may not ask for {}, only for {}", key.name, pool.name, may.join(", ")));
+        }
+        let dialect = question.dialect.as_deref().map(dialect).transpose()?;
+        let ask = self.ask(question, key, hour)?;
+        let mut deployments = Vec::new();
+        for (tier, members) in pool.tiers.iter().enumerate() {
+            let mut members: Vec<_> = members.iter().collect();
+            if pool.order == Order::Price {
+                let price = |deployment: &Deployment| {
+                    deployment.price.map_or(u64::MAX, |price| price.input.0.saturating_add(price.output.0))
+                };
+                members.sort_by_key(|deployment| price(deployment));
+            }
+            for deployment in members {
+                let mut refusals = self.policy_reasons(key, &ask, deployment);
+                refusals.extend(lacking(deployment, dialect, &ask, pool));
+                refusals.extend(observed(pool, deployment));
+                deployments.push(self.explained(deployment, tier + 1, refusals));
+            }
+        }
+        let mut status = "chosen";
+        for deployment in deployments.iter_mut().filter(|deployment| deployment.refusals.is_empty()) {
+            deployment.status = std::mem::replace(&mut status, "next").to_owned();
+        }
+        deployments.sort_by_key(|deployment| !deployment.refusals.is_empty());
+        Ok(Explanation {
+            key: key.name.to_string(),
+            pool: pool.name.to_string(),
+            residency: ask.residency.to_string(),
+            data: ask.data.iter().map(ToString::to_string).collect(),
+            screened: ask.screened,
+            policy: self.policy_digest.to_string(),
+            zones_as_of: self.policy.vocabulary().as_of.to_string(),
+            deployments,
+        })
+    }
+
+    fn ask(&self, question: &Question, key: &Key, hour: u32) -> Result<Ask, String> {
+        let vocabulary = self.policy.vocabulary();
+        let mut data = key.data.clone();
+        for class in &question.data {
+            let known = || vocabulary.data.iter().map(AsRef::as_ref);
+            data.push(self.data_class(class).ok_or_else(|| unknown("data class", class, known()))?);
+        }
+        data.sort();
+        data.dedup();
+        let residency = match &question.residency {
+            None => Arc::clone(&key.residency),
+            Some(zone) => self.residency(key, zone).map_err(|unfit| match unfit {
+                Unfit::Unknown => unknown("zone", zone, vocabulary.zones()),
+                Unfit::Contradicts => format!("the key is bound to {}, which {zone} contradicts", key.residency),
+            })?,
+        };
+        let mut needs = Needs::NONE;
+        for name in &question.needs {
+            let need = Need::ALL.into_iter().find(|need| need.name() == name.as_str());
+            needs = needs.with(need.ok_or_else(|| unknown("need", name, Need::ALL.into_iter().map(Need::name)))?);
+        }
+        Ok(Ask {
+            data,
+            residency,
+            screened: key.screened && !question.unscreened,
+            needs,
+            attempt: question.attempt,
+            depth: question.depth,
+            input_tokens: question.input_tokens,
+            output_tokens: question.output_tokens,
+            hour: question.hour.unwrap_or(hour),
+        })
+    }
+
+    fn explained(&self, deployment: &Deployment, tier: usize, refusals: Vec<Reason>) -> Explained {
+        let inventory = self.policy.inventory();
+        let vendor = &deployment.endpoint.vendor.name;
+        let facts = inventory.deployments.get(deployment.index);
+        let region = facts.map(|facts| Arc::clone(&facts.region)).unwrap_or_default();
+        let seat = inventory.vendors.iter().find(|facts| facts.name == *vendor).map(|facts| facts.seat.to_string());
+        Explained {
+            id: deployment.id.to_string(),
+            credential: deployment
+                .credential
+                .as_ref()
+                .map_or_else(String::new, |credential| credential.name.to_string()),
+            tier,
+            vendor: vendor.to_string(),
+            seat: seat.unwrap_or_default(),
+            zones: inventory.vocabulary.zones_of(&region).iter().map(ToString::to_string).collect(),
+            region: region.to_string(),
+            status: "refused".to_owned(),
+            refusals,
+        }
+    }
+
+    /// Every policy that stands against the deployment.
+    pub(super) fn policy_reasons(&self, key: &Key, ask: &Ask, deployment: &Deployment) -> Vec<Reason> {
+        let Err(rules) = self.policy.decide(key.index, deployment.index, ask) else { return Vec::new() };
+        if rules.is_empty() {
+            let reason = "no policy permits it, and what nothing permits is refused".to_owned();
+            return vec![Reason { code: "policy".to_owned(), reason, ..Reason::default() }];
+        }
+        rules.iter().map(|id| self.policy_reason(id)).collect()
+    }
+
+    /// What is known of a policy by its `@id`.
+    #[must_use]
+    pub fn policy_reason(&self, id: &str) -> Reason {
+        let mut reason = Reason { code: "policy".to_owned(), rule: id.to_owned(), ..Reason::default() };
+        match self.policy.rule(id) {
+            Some(rule) => {
+                reason.reason = rule.reason.to_string();
+                reason.regulation = rule.regulation.as_deref().unwrap_or_default().to_owned();
+                reason.file = rule.place.file.display().to_string();
+                reason.line = rule.place.line;
+            }
+            None => {
+                reason.reason = match id {
+                    EVALUATION_ERROR => "a policy could not be evaluated, which refuses; the policy is named beside it",
+                    UNKNOWN_WORD => "the call names a zone or data class that nobody knows",
+                    _ => "",
+                }
+                .to_owned();
+            }
+        }
+        reason
+    }
+}
+
+/// What the deployment lacks beside policy: everything that the call needs, and the price.
+fn lacking(deployment: &Deployment, dialect: Option<Dialect>, ask: &Ask, pool: &Pool) -> Vec<Reason> {
+    let client = dialect.unwrap_or(deployment.voice.profile.dialect);
+    let mut reasons: Vec<Reason> = deployment
+        .unmet(client, ask.needs)
+        .map(|need| Reason {
+            code: "capability".to_owned(),
+            rule: need.to_owned(),
+            reason: format!("the call needs `{need}`, which the deployment cannot honour"),
+            ..Reason::default()
+        })
+        .collect();
+    let answer = (ask.output_tokens > 0).then_some(ask.output_tokens);
+    if let Err(refusal @ Refusal::Capability(limit)) = deployment.limits.fit(ask.input_tokens, answer) {
+        reasons.push(Reason {
+            code: refusal.code().to_owned(),
+            rule: limit.to_owned(),
+            reason: "the call is larger than the model takes".to_owned(),
+            ..Reason::default()
+        });
+    }
+    let ceiling = pool.max_price.as_ref().map(Ceiling::from).unwrap_or_default();
+    if !ceiling.admits(deployment.price.as_ref()) {
+        let reason = match deployment.price {
+            Some(_) => "it costs more than the pool's `max_price`",
+            None => "its price is not known, and the pool has a `max_price`",
+        };
+        reasons.push(Reason { code: "price".to_owned(), reason: reason.to_owned(), ..Reason::default() });
+    }
+    reasons
+}
+
+fn dialect(name: &str) -> Result<Dialect, String> {
+    let known = Dialect::ALL;
+    let found = known.into_iter().find(|dialect| dialect.name() == name);
+    found.ok_or_else(|| unknown("dialect", name, known.into_iter().map(Dialect::name)))
+}
+
+/// That there is no such thing, and what was probably meant.
+fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let mut known: Vec<&str> = known.collect();
+    known.sort_unstable();
+    let name: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
+    match nearest(&name, known.iter().copied()) {
+        Some(near) => format!("there is no {kind} \"{name}\"; did you mean \"{near}\"?"),
+        None if known.len() <= 12 => format!("there is no {kind} \"{name}\"; there are: {}", known.join(", ")),
+        None => format!("there is no {kind} \"{name}\""),
+    }
+}
