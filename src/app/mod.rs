@@ -17,6 +17,7 @@ use crate::server::{Setting, workers};
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::{Snapshot, compile};
 use crate::state::clock::Clock;
+use crate::state::restrictions::Restrictions;
 use crate::state::world::State;
 use crate::upstream::Connections;
 use application::Application;
@@ -99,7 +100,10 @@ impl App {
             .map_err(|error| Fatal::Start(error.to_string()))?;
         observer.install(&snapshot);
         let sink: Arc<dyn Sink> = Arc::<Observer>::clone(&observer);
-        let state = Arc::new(State::new(Arc::clone(&snapshot), Arc::clone(&sink), seed()));
+        let restrictions = Restrictions::open(&snapshot.state_directory, Arc::clone(&sink)).map_err(|error| {
+            Fatal::Start(format!("{error}; mend the file: without it what is restricted would be asked again"))
+        })?;
+        let state = Arc::new(State::new(Arc::clone(&snapshot), restrictions, Arc::clone(&sink), seed()));
         let doors = bind(&snapshot)?;
         let listeners = doors.iter().map(|door| (Arc::clone(&door.name), door.address)).collect();
         let drain = Drain::new();

@@ -1,17 +1,21 @@
 //! What people see of the running process.
 
-use crate::admin::{DeploymentStatus, PoolStatus, ReloadStatus, Status, Views};
+use crate::admin::{Denied, DeploymentStatus, PoolStatus, ReloadStatus, Restricted, Status, Views};
 use crate::base::clock::Moment;
+use crate::base::event::Event;
 use crate::base::hash::Digest;
 use crate::base::rejection::Refusal;
+use crate::base::restriction::{Reach, Restriction};
 use crate::observe::{BreakerState, Observer, Readings};
 use crate::reload::Reloader;
 use crate::server::drain::Drain;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::pool::Pool;
 use crate::state::clock::Clock;
+use crate::state::restrictions;
 use crate::state::world::{State, World};
-use std::collections::HashMap;
+use http::StatusCode;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -47,6 +51,10 @@ impl Live {
                 breakers.insert(Arc::clone(&node.key), breaker_state(node.state(now)));
             }
         }
+        let restricted = world.snapshot.deployments.iter();
+        let restricted = restricted.filter(|deployment| world.restrictions.refuses(deployment).is_some());
+        let restricted: BTreeSet<_> = restricted.map(|deployment| Arc::clone(&deployment.id)).collect();
+        readings.restricted = restricted.into_iter().collect();
         readings.breakers = breakers.into_iter().collect();
         let today = Clock::unix_seconds();
         let certificates = world.snapshot.listeners.iter().flat_map(|listener| &listener.certificates);
@@ -83,6 +91,7 @@ impl Views for Live {
                 accepted: last.accepted,
                 diagnostics: last.diagnostics,
             }),
+            restrictions: world.restrictions.active().to_vec(),
             pools: pools.into_iter().map(|pool| pool_status(&world, pool, now)).collect(),
         }
     }
@@ -91,9 +100,28 @@ impl Views for Live {
         self.state.world().snapshot.admin.operators.clone()
     }
 
-    fn drain(&self) {
+    fn drain(&self, by: Arc<str>) {
+        self.state.sink.emit(Event::Operator { action: "drain", by });
         self.state.begin_drain();
         self.drain.begin();
+    }
+
+    fn restrict(&self, reach: Reach, reason: &str, by: Arc<str>) -> Result<Restricted, Denied> {
+        let world = self.state.world();
+        let covered = |deployment: &&Arc<Deployment>| reach.covers(restrictions::whereabouts(deployment));
+        let covered: BTreeSet<_> =
+            world.snapshot.deployments.iter().filter(covered).map(|deployment| Arc::clone(&deployment.id)).collect();
+        if covered.is_empty() {
+            let help = format!("no deployment fits {reach}; `/status` and the configuration have the names");
+            return Err((StatusCode::UNPROCESSABLE_ENTITY, help));
+        }
+        let restriction = self.state.restrictions.restrict(reach, reason, by);
+        let restriction = restriction.map_err(|error| (StatusCode::CONFLICT, error))?;
+        Ok(Restricted { restriction, deployments: covered.into_iter().collect() })
+    }
+
+    fn release(&self, id: &str, by: Arc<str>) -> Result<Arc<Restriction>, Denied> {
+        self.state.restrictions.release(id, by).map_err(|error| (StatusCode::NOT_FOUND, error))
     }
 }
 
@@ -136,8 +164,14 @@ fn deployment_status(
     status.inflight = health.deployment.inflight();
     status.success_percent = health.success_percent(now);
     status.first_content_ms = health.deployment.first_content_ms().map(|ms| ms as u64);
-    let wait = match health.refuses(now, &pool.breaker) {
+    let refusal = world.restrictions.refuses(deployment).or_else(|| health.refuses(now, &pool.breaker));
+    let wait = match refusal {
         None => None,
+        Some(Refusal::Restricted { cause, id }) => {
+            status.state = "restricted".to_owned();
+            status.reason = format!("{cause} {id}");
+            None
+        }
         Some(Refusal::Breaker { retry_after }) => {
             status.state = health.breaker_label(now).to_owned();
             status.reason = "breaker_open".to_owned();

@@ -2,6 +2,7 @@
 
 use crate::base::failure::FailureKind;
 use crate::base::money::Microusd;
+use crate::base::restriction::Restriction;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -193,6 +194,22 @@ pub enum Event {
         node: Arc<str>,
         /// `None` when it answered.
         failure: Option<FailureKind>,
+    },
+    /// A restriction began or ended: one event each, however many calls run into it.
+    Restriction {
+        /// What is or was not to be asked.
+        restriction: Arc<Restriction>,
+        /// Whether it began.
+        began: bool,
+        /// Who says so: `vendor`, `probe`, or an operator by the beginning of the token's digest.
+        by: Arc<str>,
+    },
+    /// An operator did something that is not a restriction.
+    Operator {
+        /// What.
+        action: &'static str,
+        /// Who, by the beginning of the token's digest.
+        by: Arc<str>,
     },
     /// An upstream connection of several streams broke; counted once.
     UpstreamConnectionLost {

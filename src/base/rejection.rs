@@ -136,6 +136,13 @@ pub enum Refusal {
         /// Until it may be asked again.
         retry_after: Duration,
     },
+    /// A vendor, a law or an operator says that it is not to be asked, until somebody releases it.
+    Restricted {
+        /// Why, as the restriction's `cause`.
+        cause: &'static str,
+        /// What it is released by.
+        id: Arc<str>,
+    },
     /// It is at its admission cap.
     Full,
     /// It costs more than the call or the pool allows, or its price is unknown under a ceiling.
@@ -151,6 +158,7 @@ impl Refusal {
             Self::Policy(_) => "policy",
             Self::Breaker { .. } => "breaker_open",
             Self::Resting { class, .. } => class,
+            Self::Restricted { .. } => "restricted",
             Self::Full => "full",
             Self::Price => "price",
         }

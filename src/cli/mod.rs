@@ -2,6 +2,8 @@
 
 mod check;
 mod demo;
+mod live;
+mod operate;
 mod print;
 mod serve;
 
@@ -76,6 +78,29 @@ enum Command {
         #[arg(long)]
         schema: bool,
     },
+    /// Keep a vendor, endpoint, credential, region or model of a running proxy from being asked.
+    #[command(
+        after_help = "It is in force at once, for calls under way too, and over restarts, until somebody releases it.\n\nExamples:\n  backstay restrict --vendor openai --reason \"order of 12 June\" --token-file secrets/me\n  backstay restrict --region cn-north-1 --model qwen-max --token-file secrets/me"
+    )]
+    Restrict {
+        #[command(flatten)]
+        what: operate::What,
+        /// Why, for the decision log and the status page.
+        #[arg(long, default_value = "")]
+        reason: String,
+        #[command(flatten)]
+        operator: operate::Operator,
+    },
+    /// Lift a restriction of a running proxy.
+    #[command(
+        after_help = "The status page, the log and the alert name the id.\n\nExample:\n  backstay release 3f9c01ab --token-file secrets/me"
+    )]
+    Release {
+        /// The restriction's id.
+        id: String,
+        #[command(flatten)]
+        operator: operate::Operator,
+    },
     /// Print completions for a shell.
     #[command(after_help = "Example:\n  backstay completions bash > /etc/bash_completion.d/backstay")]
     Completions {
@@ -104,6 +129,8 @@ pub fn run() -> ExitCode {
         }
         Command::Check { schema: true, .. } => check::schema(),
         Command::Check { config, json, .. } => check::run(&config, json),
+        Command::Restrict { what, reason, operator } => operate::restrict(&operator, &what, &reason),
+        Command::Release { id, operator } => operate::release(&operator, &id),
         Command::Completions { shell } => completions(shell),
     }
 }

@@ -6,6 +6,7 @@ use crate::base::clock::Moment;
 use crate::base::event::Event;
 use crate::base::failure::{Failure, FailureKind, NextStep, Phase};
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
+use crate::call::needs::Need;
 use crate::exchange::admit::Admitted;
 use crate::exchange::ingress::Ingress;
 use crate::exchange::receive::{self, Received};
@@ -130,12 +131,15 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
         let accept_empty = walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
         match once(work, &permit, &prepared, resent, accept_empty).await {
             Ok(received) => {
+                work.state.restrictions.answered(&candidate.deployment);
                 let took = work.settlement.serves(&candidate.deployment, received.is_stream());
                 let deployment = Arc::clone(&candidate.deployment);
                 return Verdict::Served(Box::new(Served { deployment, flight, received, took }));
             }
             Err(failure) => {
-                flight.failed(&failure, work.state.clock.now());
+                let (failure, now) = (clients_own(failure, work, candidate), work.state.clock.now());
+                flight.failed(&failure, now);
+                work.state.restrictions.failed(&candidate.deployment, &failure, now);
                 work.settlement.attempt_failed(&failure);
                 let step = after(&failure, walk, candidate);
                 let free = step == NextStep::Resend;
@@ -182,6 +186,19 @@ fn set_out(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Result<(P
     Ok((prepared, flight))
 }
 
+/// What is not found may be what the client named, a file or an earlier answer: unless the vendor names the model, its
+/// absence says nothing of the model.
+fn clients_own(failure: Failure, work: &Work, candidate: &Candidate) -> Failure {
+    let named = |failure: &Failure| {
+        failure.said.as_ref().is_some_and(|said| said.message.contains(&*candidate.deployment.model))
+    };
+    let ids = work.ingress.scan.needs.has(Need::ServerIds);
+    if failure.kind == FailureKind::ModelGone && ids && !named(&failure) {
+        return Failure { kind: FailureKind::BadRequest, reason: "unknown_id".into(), scope: None, ..failure };
+    }
+    failure
+}
+
 /// The table's answer, with what the walk knows: with others left, moving comes before trying again.
 fn after(failure: &Failure, walk: &mut Walk, candidate: &Candidate) -> NextStep {
     match failure.kind.next_step() {
@@ -204,10 +221,13 @@ fn pause(failure: &Failure, work: &Work) -> Option<Duration> {
     }
 }
 
-/// Asks the snapshot of this moment: a reload can only take candidates away.
+/// Asks the snapshot and the restrictions of this moment: both can only take candidates away.
 fn permit(work: &Work, walk: &Walk, deployment: &Arc<Deployment>) -> Result<Permit, Refusal> {
     let mut ask = work.admitted.ask.clone();
     ask.attempt = walk.made;
+    if let Some(refusal) = work.state.restrictions.refuses(deployment) {
+        return Err(refusal);
+    }
     work.state.world().snapshot.permit(&work.admitted.key, &ask, deployment)
 }
 

@@ -73,6 +73,9 @@ fn eligible(
     deployment: &Arc<Deployment>,
 ) -> Result<(), Refusal> {
     world.snapshot.permit(&admitted.key, &admitted.ask, deployment)?;
+    if let Some(refusal) = world.restrictions.refuses(deployment) {
+        return Err(refusal);
+    }
     let mut capabilities = deployment.capabilities;
     if deployment.profile().dialect == dialect {
         // what is passed on as bytes reaches whoever the client wrote it for
@@ -156,9 +159,12 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
         .iter()
         .filter_map(|refusal| match refusal {
             Refusal::Capability(need) => Some(*need),
-            Refusal::Policy(_) | Refusal::Breaker { .. } | Refusal::Resting { .. } | Refusal::Full | Refusal::Price => {
-                None
-            }
+            Refusal::Policy(_)
+            | Refusal::Restricted { .. }
+            | Refusal::Breaker { .. }
+            | Refusal::Resting { .. }
+            | Refusal::Full
+            | Refusal::Price => None,
         })
         .collect();
     let (code, message) = if !needs.is_empty() {
@@ -167,6 +173,9 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
             Vec::from_iter(needs).join("`, `")
         );
         (RejectionCode::NoCapableDeployment, named)
+    } else if refusals.iter().any(|refusal| matches!(refusal, Refusal::Restricted { .. })) {
+        let message = "What policy leaves of this model is restricted by its vendor, by law or by an operator; `/status` says which. Waiting does not help: an operator releases it.";
+        (RejectionCode::PolicyDenied, message.to_owned())
     } else if refusals.iter().any(|refusal| matches!(refusal, Refusal::Price)) {
         let message =
             "Every deployment of this model costs more than this call or its pool allows, or its price is not known.";
@@ -192,7 +201,7 @@ fn nobody_healthy(refusals: Vec<Refusal>) -> Rejection {
     let waits = refusals.iter().filter_map(|refusal| match refusal {
         Refusal::Breaker { retry_after } | Refusal::Resting { retry_after, .. } => Some(*retry_after),
         Refusal::Full => Some(Duration::from_secs(1)),
-        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Price => None,
+        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Restricted { .. } | Refusal::Price => None,
     });
     let wait = waits.min().unwrap_or(Duration::from_secs(1));
     let throttled = |refusal: &Refusal| matches!(refusal, Refusal::Resting { class: "rate_limited", .. });

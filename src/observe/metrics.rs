@@ -35,6 +35,8 @@ impl BreakerState {
 pub struct Readings {
     /// Attempts under way, by deployment id; those of one id add up.
     pub inflight: Vec<(Arc<str>, u32)>,
+    /// Ids of deployments that a restriction keeps from being asked, each once.
+    pub restricted: Vec<Arc<str>>,
     /// Breakers, by node.
     pub breakers: Vec<(Arc<str>, BreakerState)>,
     /// Seconds until a certificate of ours ends, negative afterwards, by file.
@@ -55,10 +57,12 @@ pub(super) struct Metrics {
     probes: Counters<2>,
     connections_lost: Counters<2>,
     vendor_certificates_refused: Counters<1>,
+    restrictions: Counters<2>,
 
     generation: IntGauge,
     last_reload_accepted: IntGauge,
     draining: IntGauge,
+    restricted: Gauges,
     inflight: Gauges,
     breaker_state: Gauges,
     certificate_expiry: Gauges,
@@ -87,6 +91,13 @@ impl Metrics {
                 "Handshakes that ended because a vendor's certificate is not acceptable",
                 ["host"],
             )?,
+            restrictions: Counters::new(
+                r,
+                "restrictions_total",
+                "Restrictions that began or ended",
+                ["cause", "change"],
+            )?,
+            restricted: Gauges::new(r, "restricted", "1 while a restriction keeps it from being asked", "deployment")?,
             generation: gauge(r, "snapshot_generation", "Number of the snapshot that serves")?,
             last_reload_accepted: gauge(r, "last_reload_accepted", "1, or 0 while the files are wrong")?,
             draining: gauge(r, "draining", "1 while the process is going down")?,
@@ -129,6 +140,11 @@ impl Metrics {
                 self.connections_lost.with([deployment, class]).inc();
             }
             Event::VendorCertificate { host, .. } => self.vendor_certificates_refused.with([host]).inc(),
+            Event::Restriction { restriction, began, .. } => {
+                let change = if *began { "began" } else { "ended" };
+                self.restrictions.with([restriction.cause.label(), change]).inc();
+            }
+            Event::Operator { .. } => {}
             Event::Drain { .. } => self.draining.set(1),
         }
     }
@@ -137,6 +153,7 @@ impl Metrics {
     pub(super) fn render(&self, readings: &Readings) -> String {
         // one scrape at a time: no other sees the gauges between their reset and their setting
         let _alone = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
+        self.restricted.replace(readings.restricted.iter().map(|id| (&**id, 1)));
         self.inflight.replace(readings.inflight.iter().map(|(id, count)| (&**id, i64::from(*count))));
         self.breaker_state.replace(readings.breakers.iter().map(|(node, state)| (&**node, state.value())));
         self.certificate_expiry.replace(readings.certificates.iter().map(|(file, seconds)| (&**file, *seconds)));

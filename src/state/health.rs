@@ -11,6 +11,7 @@ use crate::base::rejection::Refusal;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::pool::BreakerSettings;
 use crate::state::breaker::{Admission, Breaker, Lesson, Transition};
+use crate::state::restrictions::APART;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -274,8 +275,16 @@ impl Health {
         };
         match failure.kind.blame() {
             Blame::Host => self.learn(&of.host, lesson(failure), false, now, settings),
-            Blame::Credential => of.credential.rest(failure.kind.class(), now + rest(failure)),
-            Blame::Deployment | Blame::Account | Blame::Vendor | Blame::Model | Blame::Egress | Blame::Nobody => {}
+            Blame::Credential if failure.kind.effect() == HealthEffect::Rest => {
+                of.credential.rest(failure.kind.class(), now + rest(failure));
+            }
+            Blame::Credential
+            | Blame::Deployment
+            | Blame::Account
+            | Blame::Vendor
+            | Blame::Model
+            | Blame::Egress
+            | Blame::Nobody => {}
         }
     }
 
@@ -363,8 +372,9 @@ const fn lesson(failure: &Failure) -> Lesson {
 fn rest(failure: &Failure) -> Duration {
     failure.retry_after.unwrap_or(match failure.kind.blame() {
         Blame::Credential => Duration::from_secs(15 * 60),
-        Blame::Model | Blame::Vendor | Blame::Egress => Duration::from_secs(10 * 60),
-        Blame::Account if failure.kind.restricts() => Duration::from_secs(10 * 60),
+        // as long as it takes for a second refusal to tell something
+        Blame::Model => APART,
+        Blame::Vendor | Blame::Egress => Duration::from_secs(10 * 60),
         Blame::Account | Blame::Deployment | Blame::Host | Blame::Nobody => Duration::from_secs(1),
     })
 }

@@ -17,6 +17,7 @@ mod papers;
 mod process;
 mod recorded;
 mod reloads;
+mod restrictions;
 mod sdk;
 mod secrets;
 mod server;

@@ -55,7 +55,7 @@ impl Compiler<'_> {
             let mut facts = facts(Arc::clone(&region));
             facts.promises = own.clone().or(facts.promises);
             let index = pools.deployments.len();
-            let deployment = template.deployment(index, id, place, credential.as_ref());
+            let deployment = template.deployment(index, id, &region, place, credential.as_ref());
             self.check_same(id, &deployment, &facts, pools);
             pools.deployments.push(Arc::new(deployment));
             pools.facts.push(facts);
@@ -165,7 +165,14 @@ struct Template {
 }
 
 impl Template {
-    fn deployment(&self, index: usize, id: &str, place: &PlaceToCall, credential: Option<&Credential>) -> Deployment {
+    fn deployment(
+        &self,
+        index: usize,
+        id: &str,
+        region: &Arc<str>,
+        place: &PlaceToCall,
+        credential: Option<&Credential>,
+    ) -> Deployment {
         let vendor = &place.endpoint.vendor.name;
         let host_key = format!("{vendor} {}", place.url);
         // the secret, not its name: a rotated credential starts afresh, a renamed one does not
@@ -178,6 +185,7 @@ impl Template {
             host_key: Arc::from(host_key),
             endpoint: Arc::clone(&place.endpoint),
             model: Arc::clone(&self.model),
+            region: Arc::clone(region),
             credential: credential.cloned(),
             capabilities: self.capabilities,
             price: self.price,

@@ -87,6 +87,7 @@ impl Target {
             host_key: "host".into(),
             endpoint: Arc::new(endpoint),
             model: "model".into(),
+            region: "eu".into(),
             credential: Some(Credential { name: "default".into(), secret: Secret::new("sk-canary".to_owned()) }),
             capabilities: OPENAI.capabilities,
             price: Some(Price { input: price, cached: price, written: price, output: price }),

@@ -3,6 +3,7 @@
 use backstay::base::event::{AttemptRecord, Event, ExchangeRecord, GonePhase, Outcome, Tokens};
 use backstay::base::failure::FailureKind;
 use backstay::base::money::Microusd;
+use backstay::base::restriction::{Cause, Reach, Restriction};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,17 @@ fn attempt(deployment: &str, failure: Option<FailureKind>) -> AttemptRecord {
     }
 }
 
+fn restriction() -> Restriction {
+    Restriction {
+        id: "0123abcd".into(),
+        cause: Cause::ModelGone,
+        reach: Reach { endpoint: Some("openai".into()), model: Some("gpt".into()), ..Reach::default() },
+        reason: "model".into(),
+        by: "vendor".into(),
+        since_s: 1_790_000_000,
+    }
+}
+
 pub(crate) fn every_event() -> Vec<Event> {
     let name = || Arc::from("openai");
     let reload = |accepted, diagnostics: &[&str]| Event::Reload {
@@ -65,6 +77,9 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::Probe { node: name(), failure: Some(FailureKind::ConnectRefused) },
         Event::UpstreamConnectionLost { deployment: "openai/gpt".into(), class: "goaway" },
         Event::VendorCertificate { host: "api.openai.com".into(), reason: "expired".into() },
+        Event::Restriction { restriction: Arc::new(restriction()), began: true, by: "vendor".into() },
+        Event::Restriction { restriction: Arc::new(restriction()), began: false, by: "probe".into() },
+        Event::Operator { action: "drain", by: "operator 0123456789ab".into() },
         Event::Drain { left: 3, done: false },
     ]
 }
