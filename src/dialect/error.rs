@@ -1,7 +1,7 @@
 //! Our refusals in the client's dialect: as a body, and as an event that ends a stream.
 
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
-use crate::dialect::Dialect;
+use crate::dialect::{Api, Dialect};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
@@ -27,19 +27,16 @@ pub fn event(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Bytes
 /// What keeps a waiting client's timeouts at rest, and means nothing.
 #[must_use]
 pub const fn ping(dialect: Dialect) -> &'static [u8] {
-    match dialect {
-        Dialect::OpenaiChat => b": keep-alive\n\n",
-        Dialect::Anthropic => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
-    }
+    dialect.grammar().answer.ping
 }
 
 /// Whether an error body has the shape that clients of this dialect read.
 fn speaks(dialect: Dialect, body: &[u8]) -> bool {
     let Ok(value) = serde_json::from_slice::<Value>(body) else { return false };
     let spoken = value.pointer("/error/message").is_some_and(Value::is_string);
-    match dialect {
-        Dialect::OpenaiChat => spoken && value.get("type").is_none(),
-        Dialect::Anthropic => spoken && value.get("type").is_some_and(|kind| kind == "error"),
+    match dialect.api() {
+        Api::Openai => spoken && value.get("type").is_none(),
+        Api::Anthropic => spoken && value.get("type").is_some_and(|kind| kind == "error"),
     }
 }
 
@@ -49,16 +46,16 @@ fn told(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Value {
     error.insert("message".into(), message(rejection).into());
     error.insert("type".into(), kind(dialect, rejection).into());
     let param = said.map(|said| said.param.as_str()).filter(|param| !param.is_empty()).or(rejection.param);
-    if dialect == Dialect::OpenaiChat || param.is_some() {
+    if dialect.api() == Api::Openai || param.is_some() {
         error.insert("param".into(), param.into());
     }
     error.insert("code".into(), code(rejection).into());
     if !rejection.refusals.is_empty() {
         error.insert("refusals".into(), rejection.refusals.iter().map(refusal).collect());
     }
-    match dialect {
-        Dialect::OpenaiChat => json!({ "error": error }),
-        Dialect::Anthropic => json!({ "type": "error", "error": error, "request_id": request_id }),
+    match dialect.api() {
+        Api::Openai => json!({ "error": error }),
+        Api::Anthropic => json!({ "type": "error", "error": error, "request_id": request_id }),
     }
 }
 
@@ -94,18 +91,18 @@ fn refusal(refusal: &Refusal) -> Value {
 
 /// The `type`, by which SDKs and people tell errors apart. It follows the status, so that both say the same.
 fn kind(dialect: Dialect, rejection: &Rejection) -> &'static str {
-    match (dialect, rejection.status()) {
+    match (dialect.api(), rejection.status()) {
         (_, 401) => "authentication_error",
         (_, 403) => "permission_error",
-        (Dialect::OpenaiChat, 404) => "invalid_request_error",
-        (Dialect::Anthropic, 404) => "not_found_error",
-        (Dialect::Anthropic, 413) => "request_too_large",
+        (Api::Openai, 404) => "invalid_request_error",
+        (Api::Anthropic, 404) => "not_found_error",
+        (Api::Anthropic, 413) => "request_too_large",
         (_, 429) => "rate_limit_error",
         (_, 400..500) => "invalid_request_error",
-        (Dialect::Anthropic, 504) => "timeout_error",
-        (Dialect::Anthropic, 503) if rejection.code == RejectionCode::Overloaded => "overloaded_error",
-        (Dialect::Anthropic, _) => "api_error",
-        (Dialect::OpenaiChat, _) => "server_error",
+        (Api::Anthropic, 504) => "timeout_error",
+        (Api::Anthropic, 503) if rejection.code == RejectionCode::Overloaded => "overloaded_error",
+        (Api::Anthropic, _) => "api_error",
+        (Api::Openai, _) => "server_error",
     }
 }
 

@@ -15,10 +15,27 @@ pub mod sse;
 pub mod translate;
 
 mod emit;
+mod grammar;
 mod honour;
 mod members;
 mod object;
 mod schema;
+
+/// What a call asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Task {
+    /// An answer from a model.
+    Generate,
+}
+
+/// A company's API: the shape of errors and listings that several dialects share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Api {
+    /// OpenAI's.
+    Openai,
+    /// Anthropic's.
+    Anthropic,
+}
 
 /// A wire format that clients or vendors speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +56,37 @@ impl Dialect {
         match self {
             Self::OpenaiChat => "openai_chat",
             Self::Anthropic => "anthropic",
+        }
+    }
+
+    /// Whether the config may call it so: by its name, or by the part behind the family's.
+    #[must_use]
+    pub fn is_called(self, name: &str) -> bool {
+        let own = self.name();
+        own == name || own.split_once('_').is_some_and(|(_, short)| short == name)
+    }
+
+    /// What its calls ask for; translation never leads from one task to another.
+    #[must_use]
+    pub const fn task(self) -> Task {
+        match self {
+            Self::OpenaiChat | Self::Anthropic => Task::Generate,
+        }
+    }
+
+    /// Whose errors and listings its clients read.
+    #[must_use]
+    pub const fn api(self) -> Api {
+        match self {
+            Self::OpenaiChat => Api::Openai,
+            Self::Anthropic => Api::Anthropic,
+        }
+    }
+
+    const fn grammar(self) -> &'static grammar::Grammar {
+        match self {
+            Self::OpenaiChat => &openai_chat::GRAMMAR,
+            Self::Anthropic => &anthropic::GRAMMAR,
         }
     }
 }

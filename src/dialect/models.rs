@@ -1,6 +1,6 @@
 //! The listing of public models, `GET /v1/models`, in the shape of either dialect.
 
-use crate::dialect::Dialect;
+use crate::dialect::{Api, Dialect};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 /// is obligatory in the types of its SDK (2.12.0 for Python); a name that is listed may be asked for.
 #[must_use]
 pub fn listing(dialect: Dialect, names: &[&str]) -> Bytes {
-    let listing = match dialect {
-        Dialect::OpenaiChat => {
+    let listing = match dialect.api() {
+        Api::Openai => {
             let data: Vec<Value> = names
                 .iter()
                 .map(|name| json!({ "id": name, "object": "model", "created": 0, "owned_by": "backstay" }))
                 .collect();
             json!({ "object": "list", "data": data })
         }
-        Dialect::Anthropic => {
+        Api::Anthropic => {
             let data: Vec<Value> = names
                 .iter()
                 .map(|name| {

@@ -12,17 +12,20 @@ pub enum AuthHeader {
     XApiKey,
 }
 
-/// How one vendor speaks its dialect.
-#[derive(Debug, PartialEq, Eq)]
+/// How one vendor speaks one dialect. A vendor that speaks several has a profile for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// The name that `profile = "..."` takes; the first of a family is its default.
     pub name: &'static str,
     /// The name that `dialect = "..."` takes.
     pub family: &'static str,
-    /// The wire format of its chat endpoint.
+    /// The wire format.
     pub dialect: Dialect,
-    /// Path of the chat endpoint, appended to the base URL.
-    pub chat_path: &'static str,
+    /// Path of a call, appended to the base URL. In it `{model}` stands for the vendor's name of the model, and other names in
+    /// braces for the settings of an endpoint.
+    pub path: &'static str,
+    /// Path of a call whose answer is streamed.
+    pub stream_path: &'static str,
     /// Path of the free model listing, appended to the base URL: what an unpaid probe asks for.
     pub models_path: &'static str,
     /// How the credential is sent.
@@ -63,7 +66,8 @@ pub const OPENAI: Profile = Profile {
     name: "openai",
     family: "openai",
     dialect: Dialect::OpenaiChat,
-    chat_path: "/chat/completions",
+    path: "/chat/completions",
+    stream_path: "/chat/completions",
     models_path: "/models",
     auth: AuthHeader::Bearer,
     headers: &[],
@@ -80,7 +84,8 @@ pub const ANTHROPIC: Profile = Profile {
     name: "anthropic",
     family: "anthropic",
     dialect: Dialect::Anthropic,
-    chat_path: "/v1/messages",
+    path: "/v1/messages",
+    stream_path: "/v1/messages",
     models_path: "/v1/models",
     auth: AuthHeader::XApiKey,
     headers: &[("anthropic-version", "2023-06-01")],
@@ -92,11 +97,81 @@ pub const ANTHROPIC: Profile = Profile {
     capabilities: ANTHROPIC_CAPABILITIES,
 };
 
+impl Profile {
+    /// The path of a call, whose answer is `streamed` or not, with the names in braces filled in.
+    ///
+    /// # Errors
+    /// The first name that `setting` knows nothing of.
+    pub fn path_of<'a>(
+        &self,
+        streamed: bool,
+        setting: impl Fn(&str) -> Option<&'a str>,
+    ) -> Result<String, &'static str> {
+        let mut rest = if streamed { self.stream_path } else { self.path };
+        let mut path = String::with_capacity(rest.len());
+        while let Some((before, (name, after))) =
+            rest.split_once('{').and_then(|(before, opened)| Some((before, opened.split_once('}')?)))
+        {
+            path.push_str(before);
+            push_segment(&mut path, setting(name).ok_or(name)?);
+            rest = after;
+        }
+        path.push_str(rest);
+        Ok(path)
+    }
+}
+
+/// Adds text to a path as one segment of it (RFC 3986 section 3.3); `:` is encoded too, as AWS signs it so.
+fn push_segment(path: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push('%');
+            for digit in [byte >> 4, byte & 15] {
+                path.push(char::from_digit(digit.into(), 16).unwrap_or_default().to_ascii_uppercase());
+            }
+        }
+    }
+}
+
 /// Every profile that the config can name.
 pub const PROFILES: [&Profile; 2] = [&OPENAI, &ANTHROPIC];
 
-/// The profile of a family, by the names in the config; the family's default where none is named.
+/// What a vendor speaks, by the names in the config: a profile for each dialect, the one to translate to first. Where no name
+/// is given, the family's default. Empty for names that are not known.
 #[must_use]
-pub fn find(family: &str, name: Option<&str>) -> Option<&'static Profile> {
-    PROFILES.into_iter().find(|profile| profile.family == family && name.is_none_or(|name| profile.name == name))
+pub fn find(family: &str, name: Option<&str>) -> Vec<Profile> {
+    let of_family = || PROFILES.into_iter().filter(|profile| profile.family == family);
+    let name = name.or_else(|| of_family().next().map(|profile| profile.name));
+    of_family().filter(|profile| Some(profile.name) == name).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_a_path_are_filled_in_as_one_segment_each() {
+        let check = |path: &'static str, model: &str, expected: Result<&str, &str>| {
+            let profile = Profile { stream_path: path, ..OPENAI };
+            let filled = profile.path_of(true, |name| (name == "model").then_some(model));
+            assert_eq!(filled.as_deref().map_err(|missing| *missing), expected, "{path} {model}");
+        };
+        check("/chat", "m", Ok("/chat"));
+        check("/models/{model}:go?alt=sse", "gemini-2.5-pro", Ok("/models/gemini-2.5-pro:go?alt=sse"));
+        check("/model/{model}/converse", "eu.x.y-v1:0", Ok("/model/eu.x.y-v1%3A0/converse"));
+        check("/model/{model}/converse", "a/../b?c", Ok("/model/a%2F..%2Fb%3Fc/converse"));
+        check("/{model}:x", "claude-sonnet-4-5@20250929", Ok("/claude-sonnet-4-5@20250929:x"));
+        check("/{project}/{model}", "m", Err("project"));
+    }
+
+    #[test]
+    fn a_family_without_a_name_is_its_default() {
+        let names = |family, name| find(family, name).into_iter().map(|profile| profile.name).collect::<Vec<_>>();
+        assert!(names("openai", None).iter().all(|name| *name == "openai"));
+        assert_eq!(names("openai", None), names("openai", Some("openai")));
+        assert_eq!(names("openai", Some("no-such")), Vec::<&str>::new());
+        assert_eq!(names("no-such", None), Vec::<&str>::new());
+    }
 }

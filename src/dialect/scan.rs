@@ -1,10 +1,10 @@
 //! Reads a request's body once: checks it, and notes what deciding and forwarding need. The bytes stay as they are.
 
 use crate::call::needs::Needs;
+use crate::dialect::Dialect;
 use crate::dialect::json::syntax::{Fault, Scanner, SyntaxError};
 use crate::dialect::json::value::{Value, unescape};
 use crate::dialect::members::{Hints, Part, Rule, needs_of};
-use crate::dialect::{Dialect, anthropic, openai_chat};
 use std::ops::Range;
 
 /// The longest model name that is looked at, in bytes.
@@ -118,10 +118,7 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn new(dialect: Dialect, body: &'a [u8], head: usize) -> Self {
-        let (members, note) = match dialect {
-            Dialect::OpenaiChat => (openai_chat::needs::MEMBERS, openai_chat::needs::note as _),
-            Dialect::Anthropic => (anthropic::needs::MEMBERS, anthropic::needs::note as _),
-        };
+        let grammar = &dialect.grammar().request;
         let scan = Scan {
             dialect,
             model: String::new(),
@@ -132,7 +129,15 @@ impl<'a> Reading<'a> {
             needs: Needs::NONE,
             spots: Spots { head, ..Spots::default() },
         };
-        Self { body, members, seen: 0, hints: Hints::new(note), parts: [None; 3], model_named: false, scan }
+        Self {
+            body,
+            members: grammar.members,
+            seen: 0,
+            hints: Hints::new(grammar.note),
+            parts: [None; 3],
+            model_named: false,
+            scan,
+        }
     }
 
     /// What a member's name stands for; a second member of a known name is refused, however it is written.
@@ -191,10 +196,7 @@ impl<'a> Reading<'a> {
             return Err(ScanError { message, offset: self.body.len(), limit: None, param: Some("model") });
         }
         let found = if disguised || self.hints.doubtful() {
-            let exact = match self.scan.dialect {
-                Dialect::OpenaiChat => openai_chat::needs::exact,
-                Dialect::Anthropic => anthropic::needs::exact,
-            };
+            let exact = self.scan.dialect.grammar().request.exact;
             let parts = [Part::Messages, Part::System, Part::Tools];
             parts
                 .into_iter()

@@ -2,11 +2,12 @@
 
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::usage::Usage;
+use crate::dialect::grammar::Answer;
 use crate::dialect::json::syntax::{Fault, check};
 use crate::dialect::json::value::Value;
 use crate::dialect::profile::Profile;
 use crate::dialect::sse::Event;
-use crate::dialect::{Dialect, anthropic, openai_chat, signals};
+use crate::dialect::{Dialect, signals};
 
 /// What one event of a stream is.
 #[derive(Clone, Debug)]
@@ -87,10 +88,7 @@ impl Noted {
 
     /// Nothing came, and the finish reason does not say why.
     fn is_empty(&self, dialect: Dialect) -> bool {
-        let excused = match dialect {
-            Dialect::OpenaiChat => openai_chat::seen::EXCUSES,
-            Dialect::Anthropic => anthropic::seen::EXCUSES,
-        };
+        let excused = dialect.grammar().answer.excuses;
         !self.answered && !self.finish.as_deref().is_some_and(|finish| excused.contains(&finish))
     }
 }
@@ -109,15 +107,15 @@ pub(super) struct Glance {
 /// Watches one stream.
 #[derive(Debug)]
 pub struct StreamSeen {
-    profile: &'static Profile,
+    profile: Profile,
     noted: Noted,
 }
 
 impl StreamSeen {
     /// Before the first event.
     #[must_use]
-    pub fn new(profile: &'static Profile) -> Self {
-        Self { profile, noted: Noted::default() }
+    pub fn new(profile: &Profile) -> Self {
+        Self { profile: *profile, noted: Noted::default() }
     }
 
     /// Takes note of an event. An ordinary piece of content costs no more than the check of its JSON.
@@ -143,10 +141,7 @@ impl StreamSeen {
             return self.fault(data);
         }
         self.noted.bears = false;
-        let mark = match self.profile.dialect {
-            Dialect::OpenaiChat => openai_chat::seen::chunk(&mut self.noted, value),
-            Dialect::Anthropic => anthropic::seen::event(&mut self.noted, value),
-        };
+        let mark = (self.answer().event)(&mut self.noted, value);
         self.noted.content |= self.noted.bears;
         mark
     }
@@ -154,15 +149,16 @@ impl StreamSeen {
     /// Checks an event's data; `None` if it is no JSON object.
     fn glance(&self, data: &[u8]) -> Option<Glance> {
         let mut glance = Glance::default();
-        let checked = match self.profile.dialect {
-            Dialect::OpenaiChat => check(data, &mut openai_chat::seen::Look(&mut glance)),
-            Dialect::Anthropic => check(data, &mut anthropic::seen::Look(&mut glance)),
-        };
-        (data.first() == Some(&b'{') && checked.is_ok()).then_some(glance)
+        let checked = data.first() == Some(&b'{') && (self.answer().glance)(data, &mut glance);
+        checked.then_some(glance)
+    }
+
+    const fn answer(&self) -> &'static Answer {
+        &self.profile.dialect.grammar().answer
     }
 
     fn fault(&self, data: &[u8]) -> Mark {
-        Mark::Fault(signals::in_answer(self.profile, self.phase(), data))
+        Mark::Fault(signals::in_answer(&self.profile, self.phase(), data))
     }
 
     /// Whether content has come.
@@ -198,11 +194,7 @@ impl StreamSeen {
     /// What a client still needs to read the end of a whole answer whose vendor left its terminator out.
     #[must_use]
     pub const fn missing_terminator(&self) -> &'static [u8] {
-        match self.profile.dialect {
-            _ if self.noted.ended => b"",
-            Dialect::OpenaiChat => b"data: [DONE]\n\n",
-            Dialect::Anthropic => b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
-        }
+        if self.noted.ended { b"" } else { self.answer().terminator }
     }
 
     /// The verdict when the stream has ended: whole with a finish reason, even without a terminator; else it was cut.
@@ -283,11 +275,7 @@ fn read(profile: &Profile, body: &[u8]) -> Result<Noted, Failure> {
         };
     }
     let mut noted = Noted::default();
-    let told = match profile.dialect {
-        Dialect::OpenaiChat => openai_chat::seen::reply(&mut noted, Value::new(body)),
-        Dialect::Anthropic => anthropic::seen::reply(&mut noted, Value::new(body)),
-    };
-    match told {
+    match (profile.dialect.grammar().answer.whole)(&mut noted, Value::new(body)) {
         Told::Answer => Ok(noted),
         Told::Error => Err(signals::in_answer(profile, Phase::Headers, body)),
         Told::Nothing => failure(FailureKind::Malformed, "not_an_answer"),
@@ -479,7 +467,7 @@ mod tests {
             ),
         ] {
             let (fresh, cached, written, output, reasoning) = expected;
-            let usage = openai_chat::seen::usage(Value::new(told.as_bytes()));
+            let usage = crate::dialect::openai_chat::seen::usage(Value::new(told.as_bytes()));
             assert_eq!(usage, Some(Usage { fresh, cached, written, output, reasoning }), "{told}");
         }
     }

@@ -1,9 +1,9 @@
-//! From one dialect to another, through the canonical form: the doors that each dialect's folder stands behind.
+//! From one dialect to another, through the canonical form.
 
 use super::Dialect;
+use super::grammar::{Generate, ReadEvents, Target, Translation, WriteDeltas};
 use super::profile::Profile;
 use super::sse::Event;
-use super::{anthropic, openai_chat};
 use crate::base::failure::Failure;
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::Call;
@@ -16,10 +16,7 @@ use bytes::{Bytes, BytesMut};
 /// # Errors
 /// A rejection that names the member, where the body is not what the dialect allows.
 pub fn read_call(dialect: Dialect, body: &[u8]) -> Result<Call, Rejection> {
-    match dialect {
-        Dialect::OpenaiChat => openai_chat::request::read::read_call(body),
-        Dialect::Anthropic => anthropic::request::read::read_call(body),
-    }
+    (generate(dialect).read_call)(body)
 }
 
 /// Writes the request to a vendor's `model`. Where the vendor demands a cap on the answer's tokens and the client gave
@@ -40,11 +37,8 @@ pub fn write_call(
     if let Some(need) = call.needs().unmet(profile.capabilities) {
         return Err(Refusal::Capability(need.name()));
     }
-    match profile.dialect {
-        Dialect::OpenaiChat => openai_chat::request::write::write_call(profile, call, model, include_usage),
-        Dialect::Anthropic => anthropic::request::write::write_call(call, model, default_max_tokens),
-    }
-    .map(Bytes::from)
+    let target = Target { model, default_max_tokens, include_usage };
+    (generate(profile.dialect).write_call)(profile, call, &target).map(Bytes::from)
 }
 
 /// Reads a vendor's whole answer.
@@ -52,40 +46,30 @@ pub fn write_call(
 /// # Errors
 /// [`Malformed`](crate::base::failure::FailureKind::Malformed) where the body is no answer of the vendor's dialect.
 pub fn read_reply(profile: &Profile, body: &[u8]) -> Result<Reply, Failure> {
-    match profile.dialect {
-        Dialect::OpenaiChat => openai_chat::response::read_reply(body),
-        Dialect::Anthropic => anthropic::response::read_reply(body),
-    }
+    (generate(profile.dialect).read_reply)(profile, body)
 }
 
 /// Writes a whole answer for a client.
 #[must_use]
 pub fn write_reply(dialect: Dialect, reply: &Reply) -> Bytes {
-    match dialect {
-        Dialect::OpenaiChat => openai_chat::response::write_reply(reply),
-        Dialect::Anthropic => anthropic::response::write_reply(reply),
+    (generate(dialect).write_reply)(reply).into()
+}
+
+const fn generate(dialect: Dialect) -> &'static Generate {
+    match &dialect.grammar().translation {
+        Translation::Generate(generate) => generate,
     }
-    .into()
 }
 
 /// Reads a vendor's stream, event by event.
 #[derive(Debug)]
-pub struct StreamReader(Reader);
-
-#[derive(Debug)]
-enum Reader {
-    OpenaiChat(openai_chat::stream::Reader),
-    Anthropic(anthropic::stream::Reader),
-}
+pub struct StreamReader(Box<dyn ReadEvents>);
 
 impl StreamReader {
     /// A reader of `profile`'s streams.
     #[must_use]
     pub fn new(profile: &Profile) -> Self {
-        Self(match profile.dialect {
-            Dialect::OpenaiChat => Reader::OpenaiChat(openai_chat::stream::Reader::default()),
-            Dialect::Anthropic => Reader::Anthropic(anthropic::stream::Reader::default()),
-        })
+        Self((generate(profile.dialect).reader)(profile))
     }
 
     /// Reads one event and hands on the deltas that it adds.
@@ -94,14 +78,7 @@ impl StreamReader {
     /// [`Malformed`](crate::base::failure::FailureKind::Malformed) for what is no event of the dialect,
     /// [`SseError`](crate::base::failure::FailureKind::SseError) for the vendor's error.
     pub fn event(&mut self, event: &Event<'_>, mut sink: impl FnMut(Delta<'_>)) -> Result<(), Failure> {
-        let data = event.data.trim_ascii();
-        if data.is_empty() {
-            return Ok(());
-        }
-        match &mut self.0 {
-            Reader::OpenaiChat(reader) => reader.event(data, &mut sink),
-            Reader::Anthropic(reader) => reader.event(data, &mut sink),
-        }
+        if event.data.trim_ascii().is_empty() { Ok(()) } else { self.0.event(event, &mut sink) }
     }
 }
 
@@ -109,24 +86,15 @@ impl StreamReader {
 #[derive(Debug)]
 pub struct StreamTranslator {
     reader: StreamReader,
-    writer: Writer,
+    writer: Box<dyn WriteDeltas>,
     created_s: u64,
-}
-
-#[derive(Debug)]
-enum Writer {
-    OpenaiChat(openai_chat::stream::Writer),
-    Anthropic(anthropic::stream::Writer),
 }
 
 impl StreamTranslator {
     /// A translator of a stream of `profile` for a client of `client`, which is told the usage with `include_usage`.
     #[must_use]
     pub fn new(profile: &Profile, client: Dialect, include_usage: bool) -> Self {
-        let writer = match client {
-            Dialect::OpenaiChat => Writer::OpenaiChat(openai_chat::stream::Writer::new(include_usage)),
-            Dialect::Anthropic => Writer::Anthropic(anthropic::stream::Writer::default()),
-        };
+        let writer = (generate(client).writer)(include_usage);
         Self { reader: StreamReader::new(profile), writer, created_s: 0 }
     }
 
@@ -155,22 +123,7 @@ impl StreamTranslator {
 
     /// Writes the end of the client's stream, after the vendor's was complete. An answer that broke off is not ended.
     pub fn end(&mut self, out: &mut BytesMut) {
-        match &mut self.writer {
-            Writer::OpenaiChat(writer) => writer.end(out),
-            Writer::Anthropic(writer) => writer.end(out),
-        }
-    }
-}
-
-impl Writer {
-    fn delta(&mut self, delta: Delta<'_>, out: &mut BytesMut) -> Result<(), Failure> {
-        match self {
-            Self::OpenaiChat(writer) => {
-                writer.delta(delta, out);
-                Ok(())
-            }
-            Self::Anthropic(writer) => writer.delta(delta, out),
-        }
+        self.writer.end(out);
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct Pumped {
 
 impl Pump {
     pub(crate) fn new(prepared: &Prepared, now_s: u64) -> Self {
-        let profile = prepared.deployment.profile();
+        let profile = &prepared.profile;
         let translator = prepared.translated.then(|| {
             Box::new(StreamTranslator::new(profile, prepared.client, prepared.client_wants_usage).created_s(now_s))
         });

@@ -45,7 +45,7 @@ pub(crate) async fn receive(
     began: Instant,
     accept_empty: bool,
 ) -> Result<Received, Failure> {
-    let profile = prepared.deployment.profile();
+    let profile = &prepared.profile;
     if !incoming.status.is_success() {
         let status = incoming.status.as_u16();
         let body = read_error(incoming.body).await;
@@ -81,7 +81,7 @@ async fn read_error(mut body: VendorBody) -> Bytes {
 }
 
 async fn read_whole(incoming: Incoming, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
-    let profile = prepared.deployment.profile();
+    let profile = &prepared.profile;
     let answer = collect(incoming.body, prepared.answer_bytes).await?;
     let seen = match seen::reply(profile, &answer) {
         Err(empty) if empty.kind == FailureKind::Empty && accept_empty => seen::reply_even_empty(profile, &answer)?,
@@ -167,7 +167,7 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 async fn not_a_stream(first: Bytes, body: VendorBody, prepared: &Prepared) -> Failure {
     let mut answer = BytesMut::from(&first[..]);
     answer.extend_from_slice(&read_error(body).await);
-    match seen::reply(prepared.deployment.profile(), &answer) {
+    match seen::reply(&prepared.profile, &answer) {
         Err(failure) => failure,
         Ok(_) => Failure::new(FailureKind::Malformed, Phase::Headers, "not_a_stream"),
     }

@@ -3,6 +3,7 @@
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::Call;
 use crate::call::needs::{Need, Needs};
+use crate::dialect::profile::Profile;
 use crate::dialect::splice::{Edits, splice};
 use crate::dialect::{Dialect, translate};
 use crate::exchange::ingress::Ingress;
@@ -26,8 +27,8 @@ const LONG_PROMPT_FACTOR: u32 = 6;
 
 /// A request that is ready to be sent, and what is needed to read its answer.
 pub(crate) struct Prepared {
-    /// Who is asked.
-    pub(crate) deployment: Arc<Deployment>,
+    /// How it is asked.
+    pub(crate) profile: Profile,
     /// The client's dialect.
     pub(crate) client: Dialect,
     /// Whether the answer must be translated.
@@ -40,6 +41,7 @@ pub(crate) struct Prepared {
     pub(crate) answer_bytes: usize,
     /// How long to wait for what, for a call of this size and kind.
     pub(crate) timeouts: Timeouts,
+    path: Arc<str>,
     headers: HeaderMap,
     body: Bytes,
 }
@@ -48,7 +50,7 @@ impl Prepared {
     pub(crate) fn outgoing(&self) -> Outgoing {
         Outgoing {
             method: Method::POST,
-            path: self.deployment.profile().chat_path.to_owned(),
+            path: self.path.to_string(),
             headers: self.headers.clone(),
             body: self.body.clone(),
         }
@@ -78,7 +80,10 @@ pub(crate) fn prepare(
     pool: &Pool,
     deployment: &Arc<Deployment>,
 ) -> Result<Prepared, Unfit> {
-    let profile = deployment.profile();
+    let dialect = ingress.dialect;
+    let unspoken = || Unfit::Deployment(Refusal::Capability(dialect.name()));
+    let voice = deployment.voice(dialect).ok_or_else(unspoken)?;
+    let profile = &voice.profile;
     let translated = profile.dialect != ingress.dialect;
     let body = if translated {
         let include_usage = ingress.scan.stream && profile.usage_on_request;
@@ -96,7 +101,8 @@ pub(crate) fn prepare(
     };
     let scan = &ingress.scan;
     Ok(Prepared {
-        deployment: Arc::clone(deployment),
+        profile: *profile,
+        path: Arc::clone(if scan.stream { &voice.stream_path } else { &voice.path }),
         client: ingress.dialect,
         translated,
         streamed: scan.stream,

@@ -76,8 +76,9 @@ fn eligible(
     if let Some(refusal) = world.restrictions.refuses(deployment) {
         return Err(refusal);
     }
-    let mut capabilities = deployment.capabilities;
-    if deployment.profile().dialect == dialect {
+    let Some(voice) = deployment.voice(dialect) else { return Err(Refusal::Capability(dialect.name())) };
+    let mut capabilities = voice.capabilities;
+    if voice.profile.dialect == dialect {
         // what is passed on as bytes reaches whoever the client wrote it for
         capabilities = capabilities.with(Need::UnknownMembers);
     } else {

@@ -6,9 +6,9 @@
 
 use crate::base::event::Event;
 use crate::base::failure::{Failure, FailureKind, Phase};
-use crate::dialect::Dialect;
-use crate::dialect::models;
-use crate::dialect::signals;
+use crate::call::Call;
+use crate::call::turn::{Content, Role, Turn};
+use crate::dialect::{models, signals, translate};
 use crate::snapshot::deployment::{Deployment, Timeouts};
 use crate::snapshot::pool::{Pool, ProbeKind};
 use crate::state::clock::Clock;
@@ -28,6 +28,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const WITHIN: Duration = Duration::from_secs(10);
 /// Bytes of a probe's answer that are read.
 const ANSWER_BYTES: usize = 1 << 20;
+/// The most tokens that a paid probe buys.
+const PAID_ANSWER_TOKENS: u64 = 8;
 
 /// Probes for ever: each host and credential once per `probe.every`, counted from the last probe.
 pub async fn run(state: Arc<State>, connections: Arc<Connections>) {
@@ -126,7 +128,7 @@ async fn ask(
         if incoming.status.is_success() {
             return Ok(body.freeze());
         }
-        let (profile, status) = (deployment.profile(), incoming.status.as_u16());
+        let (profile, status) = (&deployment.voice.profile, incoming.status.as_u16());
         Err(signals::classify(profile, status, &incoming.headers, &body.freeze(), Clock::unix_seconds().unsigned_abs()))
     };
     let late = || Failure::new(FailureKind::HeadersTimeout, Phase::Sent, "probe");
@@ -136,24 +138,17 @@ async fn ask(
 fn free_listing(deployment: &Deployment) -> Outgoing {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    let path = deployment.profile().models_path.to_owned();
+    let path = deployment.voice.profile.models_path.to_owned();
     Outgoing { method: Method::GET, path, headers, body: Bytes::new() }
 }
 
 /// A few tokens, in the dialect of the deployment.
 fn paid_call(deployment: &Deployment) -> Outgoing {
-    let profile = deployment.profile();
-    let cap = match profile.dialect {
-        Dialect::OpenaiChat => profile.max_tokens_member,
-        Dialect::Anthropic => "max_tokens",
-    };
-    let body = serde_json::json!({
-        "model": &*deployment.model,
-        cap: 8,
-        "messages": [{ "role": "user", "content": "Say ok." }],
-    });
+    let profile = &deployment.voice.profile;
+    let question = Turn::new(Role::User, vec![Content::text("Say ok.").into()]);
+    let call = Call { turns: vec![question], max_tokens: Some(PAID_ANSWER_TOKENS), ..Call::default() };
+    let body = translate::write_call(profile, &call, &deployment.model, PAID_ANSWER_TOKENS, false).unwrap_or_default();
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let body = Bytes::from(body.to_string());
-    Outgoing { method: Method::POST, path: profile.chat_path.to_owned(), headers, body }
+    Outgoing { method: Method::POST, path: deployment.voice.path.to_string(), headers, body }
 }

@@ -3,6 +3,7 @@
 use crate::base::money::TokenPrice;
 use crate::base::secret::Secret;
 use crate::call::needs::Capabilities;
+use crate::dialect::Dialect;
 use crate::dialect::profile::Profile;
 use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use std::time::Duration;
 pub struct Vendor {
     /// Its name in the config.
     pub name: Arc<str>,
-    /// How it speaks.
-    pub profile: &'static Profile,
+    /// What it speaks: a profile for each wire format, the one to translate to first; never empty.
+    pub profiles: Arc<[Profile]>,
 }
 
 /// Whom a TLS connection to an endpoint trusts.
@@ -77,6 +78,19 @@ pub struct Price {
     pub output: TokenPrice,
 }
 
+/// One wire format that a deployment speaks.
+#[derive(Clone, Debug)]
+pub struct Voice {
+    /// How its vendor speaks it.
+    pub profile: Profile,
+    /// Where a call goes, beyond the endpoint's prefix.
+    pub path: Arc<str>,
+    /// Where a call goes whose answer is streamed.
+    pub stream_path: Arc<str>,
+    /// What the deployment can do when asked so.
+    pub capabilities: Capabilities,
+}
+
 /// One callable: vendor, base URL, vendor model, region, credential, dialect, capabilities, price.
 ///
 /// Two credentials of one endpoint make two deployments of the same id.
@@ -98,8 +112,10 @@ pub struct Deployment {
     pub region: Arc<str>,
     /// What it is called with; `None` for an endpoint that takes none.
     pub credential: Option<Credential>,
-    /// What it can do.
-    pub capabilities: Capabilities,
+    /// The wire format that others are translated to.
+    pub voice: Voice,
+    /// The other wire formats it speaks.
+    pub further_voices: Vec<Voice>,
     /// What it charges, where known.
     pub price: Option<Price>,
     /// The answer cap that is sent where the dialect demands one and the call has none (Anthropic's `max_tokens`).
@@ -111,10 +127,18 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// How its vendor speaks.
+    /// How it is asked for a call of a client's dialect: in that dialect where it speaks it, so that bytes pass; else in its
+    /// first one for the same task. `None` where it speaks none for the task.
     #[must_use]
-    pub fn profile(&self) -> &'static Profile {
-        self.endpoint.vendor.profile
+    pub fn voice(&self, client: Dialect) -> Option<&Voice> {
+        let same = |voice: &&Voice| voice.profile.dialect == client;
+        let translated = |voice: &&Voice| voice.profile.dialect.task() == client.task();
+        self.voices().find(same).or_else(|| self.voices().find(translated))
+    }
+
+    /// Everything it speaks.
+    pub fn voices(&self) -> impl Iterator<Item = &Voice> {
+        std::iter::once(&self.voice).chain(&self.further_voices)
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn back_to_http1(request: &mut Outbound) -> Result<(), Failure> {
 
 fn head_fields(deployment: &Deployment, mut headers: HeaderMap) -> Result<HeaderMap, Failure> {
     strip(&mut headers);
-    let profile = deployment.profile();
+    let profile = &deployment.voice.profile;
     let host = HeaderValue::from_str(&deployment.endpoint.authority).map_err(|_| unsendable("authority"))?;
     headers.insert(HOST, host);
     headers.insert(USER_AGENT, USER_AGENT_VALUE);

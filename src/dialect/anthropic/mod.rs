@@ -8,5 +8,29 @@ pub(super) mod signals;
 pub(super) mod stream;
 pub(super) mod types;
 
+use super::grammar::{Answer, Generate, Grammar, Request, Translation};
+use super::json::syntax::check;
+
 /// The name that canonical forms carry for what only this dialect knows.
 const NAME: &str = super::Dialect::Anthropic.name();
+
+pub(super) const GRAMMAR: Grammar = Grammar {
+    request: Request { members: needs::MEMBERS, note: needs::note, exact: needs::exact },
+    answer: Answer {
+        excuses: seen::EXCUSES,
+        glance: |data, glance| check(data, &mut seen::Look(glance)).is_ok(),
+        event: seen::event,
+        whole: seen::reply,
+        terminator: b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+        ping: b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
+    },
+    signals: signals::RULES,
+    translation: Translation::Generate(Generate {
+        read_call: request::read::read_call,
+        write_call: request::write::write_call,
+        read_reply: |_, body| response::read_reply(body),
+        write_reply: response::write_reply,
+        reader: |_| Box::new(stream::Reader::default()),
+        writer: |_| Box::new(stream::Writer::default()),
+    }),
+};

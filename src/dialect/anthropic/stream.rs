@@ -10,7 +10,9 @@ use crate::call::reply::Finish;
 use crate::call::turn::Content;
 use crate::call::usage::Usage;
 use crate::dialect::emit::write_event;
+use crate::dialect::grammar::{ReadEvents, WriteDeltas};
 use crate::dialect::object::{Known, Text, read_known, said};
+use crate::dialect::sse;
 use bytes::BytesMut;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -23,13 +25,10 @@ pub(crate) struct Reader {
     usage: Usage,
 }
 
-impl Reader {
-    /// Reads the data of one event and hands on what it adds. The type is told in the data too, so the event's name is
-    /// not needed.
-    ///
-    /// # Errors
-    /// [`FailureKind::Malformed`] for what is no event, [`FailureKind::SseError`] for an error.
-    pub(crate) fn event(&mut self, data: &[u8], sink: &mut impl FnMut(Delta<'_>)) -> Result<(), Failure> {
+impl ReadEvents for Reader {
+    // The type is told in the data too, so the event's name is not needed.
+    fn event(&mut self, event: &sse::Event<'_>, sink: &mut dyn FnMut(Delta<'_>)) -> Result<(), Failure> {
+        let data = event.data.trim_ascii();
         let event: Event<'_> = read_known(data).ok_or_else(|| self.malformed())?;
         let kind = event.kind.unwrap_or_default().0;
         match (&*kind, event.message, event.content_block, event.delta) {
@@ -54,8 +53,10 @@ impl Reader {
         }
         Ok(())
     }
+}
 
-    fn start(&mut self, message: &StreamedMessage<'_>, sink: &mut impl FnMut(Delta<'_>)) {
+impl Reader {
+    fn start(&mut self, message: &StreamedMessage<'_>, sink: &mut dyn FnMut(Delta<'_>)) {
         self.started = true;
         let text = |text: &Option<Text<'_>>| text.clone().unwrap_or_default().0.into_owned();
         sink(Delta::Start { id: &text(&message.id), model: &text(&message.model), created_s: 0 });
@@ -66,7 +67,7 @@ impl Reader {
 
     /// Totals are cumulative, and older answers repeat only some of them at the end: the largest holds (recordings
     /// `216ee89c39d78769`, `671cf3315e628efc`).
-    fn usage(&mut self, told: Usage, sink: &mut impl FnMut(Delta<'_>)) {
+    fn usage(&mut self, told: Usage, sink: &mut dyn FnMut(Delta<'_>)) {
         self.usage = Usage {
             fresh: self.usage.fresh.max(told.fresh),
             cached: self.usage.cached.max(told.cached),
@@ -77,7 +78,7 @@ impl Reader {
         sink(Delta::Usage(self.usage));
     }
 
-    fn block(&mut self, block: &RawValue, sink: &mut impl FnMut(Delta<'_>)) -> Result<(), Failure> {
+    fn block(&mut self, block: &RawValue, sink: &mut dyn FnMut(Delta<'_>)) -> Result<(), Failure> {
         match read_block(block).map_err(|_| self.malformed())?.content {
             Content::Text { text, citations } => {
                 if !text.is_empty() {
@@ -106,7 +107,7 @@ impl Reader {
         Ok(())
     }
 
-    fn delta(&mut self, delta: &BlockDelta<'_>, sink: &mut impl FnMut(Delta<'_>)) -> Result<(), Failure> {
+    fn delta(&mut self, delta: &BlockDelta<'_>, sink: &mut dyn FnMut(Delta<'_>)) -> Result<(), Failure> {
         match delta.kind.as_ref().map_or("", |Text(kind)| kind) {
             "text_delta" => said(&delta.text).into_iter().for_each(|text| sink(Delta::Text(text))),
             "thinking_delta" => said(&delta.thinking).into_iter().for_each(|text| sink(Delta::Thinking(text))),
@@ -199,13 +200,10 @@ enum DeltaOut<'a> {
     Citations { citation: CitationOut<'a> },
 }
 
-impl Writer {
-    /// Writes what one delta adds.
-    ///
-    /// # Errors
-    /// [`FailureKind::Malformed`] where the vendor goes back to a tool call after it began the next: blocks of this
-    /// dialect follow each other, and clients run a tool when its block closes.
-    pub(crate) fn delta(&mut self, delta: Delta<'_>, out: &mut BytesMut) -> Result<(), Failure> {
+impl WriteDeltas for Writer {
+    /// Fails where the vendor goes back to a tool call after it began the next: blocks of this dialect follow each other,
+    /// and clients run a tool when its block closes.
+    fn delta(&mut self, delta: Delta<'_>, out: &mut BytesMut) -> Result<(), Failure> {
         match delta {
             Delta::Start { id, model, .. } => write_start(id, model, out),
             Delta::Text(text) | Delta::Refusal(text) => {
@@ -254,15 +252,17 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the end of a complete answer. Only now, as other vendors tell the usage after the finish reason.
-    pub(crate) fn end(&mut self, out: &mut BytesMut) {
+    /// The finish is written only now, as other vendors tell the usage after it.
+    fn end(&mut self, out: &mut BytesMut) {
         self.close(out);
         let unsaid = if self.tool_calls > 0 { Finish::ToolCalls } else { Finish::Stop };
         let finish = self.finish.take().unwrap_or(unsaid);
         write(&EventOut::MessageDelta { delta: EndOut::from(&finish), usage: self.usage.into() }, out);
         write(&EventOut::MessageStop, out);
     }
+}
 
+impl Writer {
     fn open_text(&mut self, out: &mut BytesMut) {
         if self.open != Some(Open::Text) {
             self.begin(Open::Text, BlockOut::Text { text: "", citations: Vec::new() }, out);

@@ -8,5 +8,29 @@ pub(super) mod signals;
 pub(super) mod stream;
 pub(super) mod types;
 
+use super::grammar::{Answer, Generate, Grammar, Request, Translation};
+use super::json::syntax::check;
+
 /// The name that canonical forms carry for what only this dialect knows.
 const NAME: &str = super::Dialect::OpenaiChat.name();
+
+pub(super) const GRAMMAR: Grammar = Grammar {
+    request: Request { members: needs::MEMBERS, note: needs::note, exact: needs::exact },
+    answer: Answer {
+        excuses: seen::EXCUSES,
+        glance: |data, glance| check(data, &mut seen::Look(glance)).is_ok(),
+        event: seen::chunk,
+        whole: seen::reply,
+        terminator: b"data: [DONE]\n\n",
+        ping: b": keep-alive\n\n",
+    },
+    signals: signals::RULES,
+    translation: Translation::Generate(Generate {
+        read_call: request::read::read_call,
+        write_call: request::write::write_call,
+        read_reply: |_, body| response::read_reply(body),
+        write_reply: response::write_reply,
+        reader: |_| Box::new(stream::Reader::default()),
+        writer: |include_usage| Box::new(stream::Writer::new(include_usage)),
+    }),
+};

@@ -11,7 +11,9 @@ use crate::call::delta::Delta;
 use crate::call::reply::Finish;
 use crate::call::usage::Usage;
 use crate::dialect::emit::write_event;
+use crate::dialect::grammar::{ReadEvents, WriteDeltas};
 use crate::dialect::object::{Known, Text, read_known, said};
+use crate::dialect::sse;
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -25,12 +27,9 @@ pub(crate) struct Reader {
     tool_calls: usize,
 }
 
-impl Reader {
-    /// Reads the data of one event and hands on what it adds.
-    ///
-    /// # Errors
-    /// [`FailureKind::Malformed`] for what is no chunk, [`FailureKind::SseError`] for an error in one.
-    pub(crate) fn event(&mut self, data: &[u8], sink: &mut impl FnMut(Delta<'_>)) -> Result<(), Failure> {
+impl ReadEvents for Reader {
+    fn event(&mut self, event: &sse::Event<'_>, sink: &mut dyn FnMut(Delta<'_>)) -> Result<(), Failure> {
+        let data = event.data.trim_ascii();
         if data == b"[DONE]" {
             return Ok(());
         }
@@ -49,9 +48,11 @@ impl Reader {
         }
         Ok(())
     }
+}
 
+impl Reader {
     /// Azure begins with a chunk of filter results that names no model (recording `d1f25c5a2281a92e`).
-    fn start(&mut self, chunk: &Chunk<'_>, sink: &mut impl FnMut(Delta<'_>)) {
+    fn start(&mut self, chunk: &Chunk<'_>, sink: &mut dyn FnMut(Delta<'_>)) {
         let model = chunk.model.as_ref().map_or("", |Text(model)| model);
         let has_choice = chunk.choices.as_ref().is_some_and(|choices| !choices.is_empty());
         if model.is_empty() && !has_choice {
@@ -62,7 +63,7 @@ impl Reader {
         sink(Delta::Start { id: &self.id, model, created_s: read_created(chunk.created) });
     }
 
-    fn choice(&mut self, choice: ChunkChoice<'_>, sink: &mut impl FnMut(Delta<'_>)) -> Result<(), Failure> {
+    fn choice(&mut self, choice: ChunkChoice<'_>, sink: &mut dyn FnMut(Delta<'_>)) -> Result<(), Failure> {
         if choice.index.is_some_and(|index| index != 0) {
             return Err(Failure::new(FailureKind::Malformed, self.phase(), "not_one_choice"));
         }
@@ -75,7 +76,7 @@ impl Reader {
         Ok(())
     }
 
-    fn delta(&mut self, delta: ChunkDelta<'_>, sink: &mut impl FnMut(Delta<'_>)) -> Result<(), Failure> {
+    fn delta(&mut self, delta: ChunkDelta<'_>, sink: &mut dyn FnMut(Delta<'_>)) -> Result<(), Failure> {
         if let Some(text) = said(&delta.reasoning_content).or(said(&delta.reasoning)) {
             sink(Delta::Thinking(text));
         }
@@ -97,7 +98,7 @@ impl Reader {
 
     /// A call begins with its name. A vendor without `index` sends each call whole; one without ids (Gemini's endpoint
     /// of this dialect sends `""`, recording `9be398e0fba56f59`) gets one made from the answer's, as results need it.
-    fn tool_call(&mut self, call: &ChunkToolCall<'_>, sink: &mut impl FnMut(Delta<'_>)) {
+    fn tool_call(&mut self, call: &ChunkToolCall<'_>, sink: &mut dyn FnMut(Delta<'_>)) {
         let function = call.function.as_ref().map(|Known(function)| function);
         let name = function.and_then(|function| said(&function.name));
         let new = match call.index {
@@ -192,9 +193,10 @@ impl Writer {
             usage: None,
         }
     }
+}
 
-    /// Writes what one delta adds.
-    pub(crate) fn delta(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
+impl WriteDeltas for Writer {
+    fn delta(&mut self, delta: Delta<'_>, out: &mut BytesMut) -> Result<(), Failure> {
         match delta {
             Delta::Start { id, model, created_s } => {
                 (self.id, self.model, self.created_s) = (id.to_owned(), model.to_owned(), created_s);
@@ -239,10 +241,11 @@ impl Writer {
             // Nothing of this dialect: see `response::write_reply`.
             Delta::Signature(_) | Delta::RedactedThinking(_) | Delta::Foreign(_) => {}
         }
+        Ok(())
     }
 
-    /// Writes the end of a complete answer. Only now, so that it is said once, after all else.
-    pub(crate) fn end(&mut self, out: &mut BytesMut) {
+    /// The finish is written only now, so that it is said once, after all else.
+    fn end(&mut self, out: &mut BytesMut) {
         let unsaid = if self.tool_called { Finish::ToolCalls } else { Finish::Stop };
         let finish = self.finish.take().unwrap_or(unsaid);
         if let Some(words) = refusal_words(&finish, self.refused) {
@@ -256,7 +259,9 @@ impl Writer {
         }
         out.put_slice(b"data: [DONE]\n\n");
     }
+}
 
+impl Writer {
     fn chunk(&self, delta: DeltaOut<'_>, finish_reason: Option<&'static str>, out: &mut BytesMut) {
         let usage = self.include_usage.then_some(None);
         self.write(&[ChoiceOut { index: 0, delta, logprobs: None, finish_reason }], usage, out);

@@ -8,7 +8,6 @@ mod words;
 
 use crate::base::failure::{Failure, FailureKind, Phase, VendorError};
 use crate::dialect::profile::Profile;
-use crate::dialect::{Dialect, anthropic, openai_chat};
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -40,10 +39,7 @@ pub fn in_answer(profile: &Profile, phase: Phase, data: &[u8]) -> Failure {
 }
 
 fn meaning(profile: &Profile, status: u16, headers: &HeaderMap, words: &Words) -> (FailureKind, &'static str) {
-    let own = match profile.dialect {
-        Dialect::OpenaiChat => openai_chat::signals::RULES,
-        Dialect::Anthropic => anthropic::signals::RULES,
-    };
+    let own = profile.dialect.grammar().signals;
     let said = words.lower();
     let found = own.iter().chain(rules::COMMON).find(|rule| rule.matches(status, headers, words, &said));
     match found {

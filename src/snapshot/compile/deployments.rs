@@ -6,7 +6,8 @@ use super::vendors::{PlaceToCall, Places, Promises, overrides};
 use crate::base::hash::Digest;
 use crate::call::needs::{Capabilities, Need};
 use crate::config::{At, defaults, names, tables};
-use crate::snapshot::deployment::{Credential, Deployment, Price, TimeoutOverrides};
+use crate::dialect::profile::Profile;
+use crate::snapshot::deployment::{Credential, Deployment, Price, TimeoutOverrides, Voice};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -56,6 +57,7 @@ impl Compiler<'_> {
             facts.promises = own.clone().or(facts.promises);
             let index = pools.deployments.len();
             let deployment = template.deployment(index, id, &region, place, credential.as_ref());
+            let Some(deployment) = deployment else { return };
             self.check_same(id, &deployment, &facts, pools);
             pools.deployments.push(Arc::new(deployment));
             pools.facts.push(facts);
@@ -123,21 +125,20 @@ impl Compiler<'_> {
 
     /// What all deployments of one id share.
     fn template(&mut self, id: &str, model: &str, place: &PlaceToCall, table: Option<&tables::Deployment>) -> Template {
-        let mut capabilities = place.endpoint.vendor.profile.capabilities;
-        if let Some(table) = table {
-            for need in self.needs(&table.offers) {
-                capabilities = capabilities.with(need);
-            }
-            for need in self.needs(&table.lacks) {
-                capabilities = capabilities.without(need);
-            }
-        }
+        let (offers, lacks) =
+            table.map_or_else(Default::default, |table| (self.needs(&table.offers), self.needs(&table.lacks)));
+        let voices = place.endpoint.vendor.profiles.iter().map(|profile| {
+            let capabilities = offers.iter().fold(profile.capabilities, |all, need| all.with(*need));
+            let capabilities = lacks.iter().fold(capabilities, |all, need| all.without(*need));
+            voice(*profile, model, capabilities)
+        });
+        let voices = voices.flatten().collect();
         let own_price = table.and_then(|table| table.price.as_ref());
         let price = self.price_of(id, &place.endpoint.vendor.name, model, own_price);
         let own = overrides(table.and_then(|table| table.timeouts.as_ref())).or(place.timeouts);
         Template {
             model: Arc::from(model),
-            capabilities,
+            voices,
             price,
             default_max_tokens: table.and_then(|table| table.max_output).unwrap_or(defaults::MAX_OUTPUT_TOKENS),
             own_timeouts: own,
@@ -158,13 +159,14 @@ impl Compiler<'_> {
 
 struct Template {
     model: Arc<str>,
-    capabilities: Capabilities,
+    voices: Vec<Voice>,
     price: Option<Price>,
     default_max_tokens: u64,
     own_timeouts: TimeoutOverrides,
 }
 
 impl Template {
+    /// `None` for a vendor that speaks nothing, which has been reported.
     fn deployment(
         &self,
         index: usize,
@@ -172,13 +174,14 @@ impl Template {
         region: &Arc<str>,
         place: &PlaceToCall,
         credential: Option<&Credential>,
-    ) -> Deployment {
+    ) -> Option<Deployment> {
+        let (voice, further_voices) = self.voices.split_first().map(|(first, rest)| (first.clone(), rest.to_vec()))?;
         let vendor = &place.endpoint.vendor.name;
         let host_key = format!("{vendor} {}", place.url);
         // the secret, not its name: a rotated credential starts afresh, a renamed one does not
         let secret = credential.map(|credential| Digest::of_parts([credential.secret.expose().as_bytes()]).short());
         let health_key = format!("{host_key} {} {}", self.model, secret.unwrap_or_default());
-        Deployment {
+        Some(Deployment {
             index,
             id: Arc::from(id),
             health_key: Arc::from(health_key),
@@ -187,11 +190,18 @@ impl Template {
             model: Arc::clone(&self.model),
             region: Arc::clone(region),
             credential: credential.cloned(),
-            capabilities: self.capabilities,
+            voice,
+            further_voices,
             price: self.price,
             default_max_tokens: self.default_max_tokens,
             timeouts: DEFAULT_TIMEOUTS.with(self.own_timeouts),
             own_timeouts: self.own_timeouts,
-        }
+        })
     }
+}
+
+/// A profile with its paths filled in; one whose path wants something that is not known is left out.
+fn voice(profile: Profile, model: &str, capabilities: Capabilities) -> Option<Voice> {
+    let path = |streamed| profile.path_of(streamed, |name| (name == "model").then_some(model)).map(Arc::from);
+    Some(Voice { profile, path: path(false).ok()?, stream_path: path(true).ok()?, capabilities })
 }

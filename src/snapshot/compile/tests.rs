@@ -213,7 +213,7 @@ max_body = "1MiB"
     assert_eq!(a.credential.as_ref().map(|credential| &*credential.name), Some("a"));
     let price = claude.price.expect("a price");
     assert_eq!((price.input, price.cached), (TokenPrice(5_000_000), TokenPrice(500_000)));
-    assert!(!claude.capabilities.has(crate::call::needs::Need::Images));
+    assert!(!claude.voice.capabilities.has(crate::call::needs::Need::Images));
     let timeouts = pool.timeouts_at(a);
     assert_eq!((timeouts.first_content, timeouts.idle), (Duration::from_secs(20), Duration::from_secs(7)));
     assert_eq!(pool.timeouts_at(claude).first_content, Duration::from_secs(9));

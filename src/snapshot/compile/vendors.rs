@@ -113,14 +113,14 @@ impl<'a> Compiler<'a> {
     }
 
     fn vendor(&mut self, name: &At<String>, table: &tables::Vendor) -> Option<Arc<Vendor>> {
-        let profile = self.profile(table)?;
+        let profiles = self.profiles(table)?;
         self.warn_of_idle_fields(name, table);
-        Some(Arc::new(Vendor { name: Arc::from(name.as_str()), profile }))
+        Some(Arc::new(Vendor { name: Arc::from(name.as_str()), profiles: profiles.into() }))
     }
 
-    fn profile(&mut self, table: &tables::Vendor) -> Option<&'static Profile> {
+    fn profiles(&mut self, table: &tables::Vendor) -> Option<Vec<Profile>> {
         let found = profile::find(&table.dialect, table.profile.as_ref().map(|name| name.as_str()));
-        if found.is_none() {
+        if found.is_empty() {
             let family: Vec<_> = PROFILES.iter().filter(|profile| profile.family == table.dialect.value).collect();
             match &table.profile {
                 Some(name) if !family.is_empty() => {
@@ -130,8 +130,26 @@ impl<'a> Compiler<'a> {
                     self.unknown(&table.dialect, "dialect", PROFILES.iter().map(|profile| profile.family))
                 }
             }
+            return None;
         }
-        found
+        self.spoken(table, found)
+    }
+
+    /// What is left of a vendor's wire formats where `speaks` narrows them: in its order, which decides what is translated to.
+    fn spoken(&mut self, table: &tables::Vendor, all: Vec<Profile>) -> Option<Vec<Profile>> {
+        if table.speaks.is_empty() {
+            return Some(all);
+        }
+        let mut spoken = Vec::new();
+        for name in &table.speaks {
+            match all.iter().find(|profile| profile.dialect.is_called(name)) {
+                Some(profile) => spoken.push(*profile),
+                None => {
+                    self.unknown(name, "wire format of this vendor", all.iter().map(|profile| profile.dialect.name()))
+                }
+            }
+        }
+        (spoken.len() == table.speaks.len()).then_some(spoken)
     }
 
     fn own_endpoint(&mut self, name: &At<String>, table: &tables::Vendor, vendor: &Arc<Vendor>) -> Option<PlaceToCall> {
@@ -244,7 +262,6 @@ impl<'a> Compiler<'a> {
             ("location", table.location.is_some()),
             ("api_version", table.api_version.is_some()),
             ("url_form", table.url_form.is_some()),
-            ("speaks", !table.speaks.is_empty()),
         ];
         for (field, _) in idle.into_iter().filter(|(_, written)| *written) {
             let message = format!("`{field}` has no effect on the dialect \"{}\"", table.dialect.value);
@@ -261,9 +278,9 @@ impl<'a> Compiler<'a> {
                 return None;
             }
         };
-        if url.path.ends_with(vendor.profile.chat_path) {
+        if let Some(profile) = vendor.profiles.iter().find(|profile| url.path.ends_with(profile.path)) {
             let help = "give the prefix alone: the path of each call is added to it";
-            self.error(place, format!("the URL ends with \"{}\"", vendor.profile.chat_path), help);
+            self.error(place, format!("the URL ends with \"{}\"", profile.path), help);
         }
         Some(url)
     }

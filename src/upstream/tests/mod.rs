@@ -10,7 +10,9 @@ use crate::base::failure::{Failure, FailureKind};
 use crate::base::money::TokenPrice;
 use crate::base::secret::Secret;
 use crate::dialect::profile::OPENAI;
-use crate::snapshot::deployment::{Credential, Deployment, Endpoint, Price, Roots, TimeoutOverrides, Timeouts, Vendor};
+use crate::snapshot::deployment::{
+    Credential, Deployment, Endpoint, Price, Roots, TimeoutOverrides, Timeouts, Vendor, Voice,
+};
 use crate::snapshot::permit::Permit;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::{Connections, Incoming, Outgoing};
@@ -64,7 +66,7 @@ impl Target {
 
     fn deployment(self) -> Arc<Deployment> {
         let name: Arc<str> = "vendor".into();
-        let vendor = Arc::new(Vendor { name: Arc::clone(&name), profile: &OPENAI });
+        let vendor = Arc::new(Vendor { name: Arc::clone(&name), profiles: Arc::from([OPENAI]) });
         let endpoint = Endpoint {
             name,
             vendor,
@@ -80,6 +82,8 @@ impl Target {
             region: "eu".into(),
         };
         let price = TokenPrice(1);
+        let (path, stream_path) = (OPENAI.path.into(), OPENAI.stream_path.into());
+        let voice = Voice { profile: OPENAI, path, stream_path, capabilities: OPENAI.capabilities };
         Arc::new(Deployment {
             index: 0,
             id: "vendor/model".into(),
@@ -89,7 +93,8 @@ impl Target {
             model: "model".into(),
             region: "eu".into(),
             credential: Some(Credential { name: "default".into(), secret: Secret::new("sk-canary".to_owned()) }),
-            capabilities: OPENAI.capabilities,
+            voice,
+            further_voices: Vec::new(),
             price: Some(Price { input: price, cached: price, written: price, output: price }),
             default_max_tokens: 16,
             timeouts: self.timeouts,

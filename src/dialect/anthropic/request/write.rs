@@ -7,23 +7,25 @@ use crate::call::tool::{Function, Tool, ToolChoice};
 use crate::call::turn::{Content, Part, Role, Source, Turn};
 use crate::call::{Call, Format, Reasoning, ReasoningMode};
 use crate::dialect::anthropic::NAME;
+use crate::dialect::grammar::Target;
 use crate::dialect::honour::{Extras, arguments_object, own, own_extras, unmet};
+use crate::dialect::profile::Profile;
 use crate::dialect::schema;
 use serde::Serialize;
 use std::borrow::Cow;
 
-/// Writes the body for a vendor; `default_max_tokens` caps an answer that the client leaves open, as the vendor demands
+/// Writes the body for a vendor; the target's `default_max_tokens` caps an answer that the client leaves open, as the vendor demands
 /// a cap.
 ///
 /// # Errors
 /// A refusal that names what this dialect cannot say.
-pub(crate) fn write_call(call: &Call, model: &str, default_max_tokens: u64) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn write_call(_: &Profile, call: &Call, target: &Target<'_>) -> Result<Vec<u8>, Refusal> {
     refuse_unsayable(call)?;
     let (system, messages) = write_turns(call)?;
     let reasoning = call.reasoning.as_ref();
     let request = RequestOut {
-        model,
-        max_tokens: call.max_tokens.unwrap_or(default_max_tokens),
+        model: target.model,
+        max_tokens: call.max_tokens.unwrap_or(target.default_max_tokens),
         system,
         messages,
         tools: call.tools.iter().map(write_tool).collect::<Result<_, _>>()?,

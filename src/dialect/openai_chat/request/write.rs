@@ -6,6 +6,7 @@ use crate::call::needs::Need;
 use crate::call::tool::{Function, Tool, ToolChoice};
 use crate::call::turn::{Content, Part, Role, Source, Turn};
 use crate::call::{Call, Format, Reasoning, ReasoningMode};
+use crate::dialect::grammar::Target;
 use crate::dialect::honour::{Extras, own, own_extras, unmet};
 use crate::dialect::openai_chat::NAME;
 use crate::dialect::openai_chat::types::{AnyToolCallOut, ToolCallOut};
@@ -17,14 +18,14 @@ use std::borrow::Cow;
 ///
 /// # Errors
 /// A refusal that names what this dialect cannot say.
-pub(crate) fn write_call(profile: &Profile, call: &Call, model: &str, include_usage: bool) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn write_call(profile: &Profile, call: &Call, target: &Target<'_>) -> Result<Vec<u8>, Refusal> {
     let caps_newer = profile.max_tokens_member == "max_completion_tokens";
     if call.dialect != NAME && call.stop.len() > MOST_STOPS {
         return Err(Refusal::Capability("stop"));
     }
     own_extras(&call.extras, NAME)?;
     let request = RequestOut {
-        model,
+        model: target.model,
         messages: write_messages(call)?,
         tools: call.tools.iter().map(|tool| write_tool(tool, call)).collect::<Result<_, _>>()?,
         tool_choice: write_tool_choice(&call.tool_choice)?,
@@ -38,7 +39,7 @@ pub(crate) fn write_call(profile: &Profile, call: &Call, model: &str, include_us
         reasoning_effort: call.reasoning.as_ref().and_then(write_effort),
         user: call.user.as_deref(),
         stream: call.stream.then_some(true),
-        stream_options: (call.stream && include_usage).then_some(StreamOptionsOut { include_usage: true }),
+        stream_options: (call.stream && target.include_usage).then_some(StreamOptionsOut { include_usage: true }),
         extras: Extras::within("", &call.extras),
     };
     Ok(serde_json::to_vec(&request).unwrap_or_default())
