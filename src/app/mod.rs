@@ -96,7 +96,8 @@ impl App {
         let sources = load(&options.config, &|name| environment(name)).map_err(Fatal::Diagnostics)?;
         let (snapshot, warnings) = compile(&sources, 1, Clock::unix_seconds()).map_err(Fatal::Diagnostics)?;
         let snapshot = Arc::new(snapshot);
-        let observer = Observer::start(options.access_log, Box::new(jiff::Timestamp::now))
+        let decisions = snapshot.audit.clone().map(|audit| (audit, snapshot.state_directory.clone()));
+        let observer = Observer::recording(options.access_log, decisions, Box::new(jiff::Timestamp::now))
             .map_err(|error| Fatal::Start(error.to_string()))?;
         observer.install(&snapshot);
         let sink: Arc<dyn Sink> = Arc::<Observer>::clone(&observer);

@@ -124,6 +124,12 @@ impl Verifier {
         if verifier.hash_text() == hash { Ok(verifier) } else { Err(KeyError::Hash) }
     }
 
+    /// The key's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The text of a note that this key signed.
     ///
     /// # Errors

@@ -83,7 +83,7 @@ pub struct Whereabouts<'a> {
 
 impl Reach {
     /// Its parts with their names.
-    fn parts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub fn parts(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let parts = [
             ("vendor", &self.vendor),
             ("endpoint", &self.endpoint),

@@ -1,5 +1,6 @@
 //! Floor 7: the command line.
 
+mod audit;
 mod check;
 mod demo;
 mod live;
@@ -101,6 +102,11 @@ enum Command {
         #[command(flatten)]
         operator: operate::Operator,
     },
+    /// Check or show a decision log.
+    Audit {
+        #[command(subcommand)]
+        act: audit::Act,
+    },
     /// Print completions for a shell.
     #[command(after_help = "Example:\n  backstay completions bash > /etc/bash_completion.d/backstay")]
     Completions {
@@ -131,6 +137,7 @@ pub fn run() -> ExitCode {
         Command::Check { config, json, .. } => check::run(&config, json),
         Command::Restrict { what, reason, operator } => operate::restrict(&operator, &what, &reason),
         Command::Release { id, operator } => operate::release(&operator, &id),
+        Command::Audit { act } => audit::run(act),
         Command::Completions { shell } => completions(shell),
     }
 }

@@ -7,6 +7,7 @@ pub mod json;
 pub mod models;
 pub mod openai_chat;
 pub mod profile;
+pub mod region;
 pub mod scan;
 pub mod seen;
 pub mod signals;

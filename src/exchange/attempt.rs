@@ -7,6 +7,7 @@ use crate::base::event::Event;
 use crate::base::failure::{Failure, FailureKind, NextStep, Phase};
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::call::needs::Need;
+use crate::dialect::region;
 use crate::exchange::admit::Admitted;
 use crate::exchange::ingress::Ingress;
 use crate::exchange::receive::{self, Received};
@@ -123,7 +124,7 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
         let permit = match permit(work, walk, &candidate.deployment) {
             Ok(permit) => permit,
             Err(refusal) => {
-                work.settlement.refused(&refusal);
+                work.settlement.passed_over(&candidate.deployment, &refusal);
                 walk.refusals.push(refusal);
                 return Verdict::Next;
             }
@@ -240,7 +241,8 @@ async fn once(
     accept_empty: bool,
 ) -> Result<Received, Failure> {
     let left = work.deadline.saturating_duration_since(Instant::now());
-    work.settlement.begin_attempt(permit.deployment());
+    let whom = work.world.snapshot.whom(&work.admitted.key, &work.admitted.ask.residency, permit.deployment());
+    work.settlement.begin_attempt(permit.deployment(), whom);
     if left < LEAST_TIME {
         return Err(Failure::new(FailureKind::Deadline, Phase::Connect, "no_time_left"));
     }
@@ -251,7 +253,7 @@ async fn once(
     )
     .await;
     let incoming = sent.unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Sent, "headers")))?;
-    work.settlement.answered(incoming.status.as_u16());
+    work.settlement.answered(incoming.status.as_u16(), region::observed(&incoming.headers));
     let received = receive::receive(incoming, prepared, began, accept_empty);
     tokio::time::timeout_at(work.deadline, received)
         .await

@@ -1,6 +1,7 @@
 //! Which deployments may serve, in which order; every other one says why not.
 
 use crate::base::clock::Moment;
+use crate::base::event::Considered;
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::call::needs::{Need, Needs};
 use crate::dialect::Dialect;
@@ -30,7 +31,7 @@ pub(crate) struct Selection {
     pub(crate) refusals: Vec<Refusal>,
 }
 
-/// Asks each deployment of the pool for a refusal and orders what remains.
+/// Asks each deployment of the pool for a refusal and orders what remains; what was said of each goes to `considered`.
 ///
 /// # Errors
 /// When nothing remains but for health: which reason stands in the way of most.
@@ -41,6 +42,7 @@ pub(crate) fn select(
     needs: Needs,
     now: Moment,
     turn: u64,
+    considered: &mut Vec<Considered>,
 ) -> Result<Selection, Rejection> {
     let mut refusals = Vec::new();
     let mut able: Vec<Vec<Candidate>> = Vec::new();
@@ -52,7 +54,10 @@ pub(crate) fn select(
                     candidates.push(Candidate { deployment: Arc::clone(deployment), health: health.clone() });
                 }
                 (Ok(()), None) => {}
-                (Err(refusal), _) => refusals.push(refusal),
+                (Err(refusal), _) => {
+                    considered.push(Considered::of(&deployment.id, Some(&refusal)));
+                    refusals.push(refusal);
+                }
             }
         }
         order(&mut candidates, admitted.pool.order, turn);
@@ -61,7 +66,7 @@ pub(crate) fn select(
     if able.iter().all(Vec::is_empty) {
         return Err(nobody_eligible(refusals));
     }
-    Ok(healthy(able.into_iter().flatten().collect(), refusals, &admitted.pool, now))
+    Ok(healthy(able.into_iter().flatten().collect(), refusals, &admitted.pool, now, considered))
 }
 
 /// Whether the deployment may and can serve the call, its health aside.
@@ -132,11 +137,19 @@ fn order(tier: &mut [Candidate], order: Order, turn: u64) {
 }
 
 /// Leaves out the unhealthy; where nobody is healthy, keeps them for a trickle.
-fn healthy(able: Vec<Candidate>, mut refusals: Vec<Refusal>, pool: &Pool, now: Moment) -> Selection {
+fn healthy(
+    able: Vec<Candidate>,
+    mut refusals: Vec<Refusal>,
+    pool: &Pool,
+    now: Moment,
+    considered: &mut Vec<Considered>,
+) -> Selection {
     let mut candidates = VecDeque::new();
     let mut trickle = VecDeque::new();
     for candidate in able {
-        match candidate.health.refuses(now, &pool.breaker) {
+        let refusal = candidate.health.refuses(now, &pool.breaker);
+        considered.push(Considered::of(&candidate.deployment.id, refusal.as_ref()));
+        match refusal {
             None => candidates.push_back(candidate),
             Some(refusal) => {
                 if matches!(refusal, Refusal::Breaker { .. }) {

@@ -2,6 +2,7 @@
 
 use crate::base::event::Event;
 use crate::config::defaults::{POLICY_DIRECTORY, PRICE_FILE};
+use crate::observe::decisions::Meters;
 use crate::observe::exchanges::Exchanges;
 use crate::observe::families::{Counters, Gauges, counter, gauge};
 use crate::observe::process;
@@ -46,6 +47,7 @@ pub struct Readings {
 pub(super) struct Metrics {
     pub(super) exchanges: Exchanges,
     pub(super) log_lines_dropped: IntCounter,
+    pub(super) audit: Meters,
     registry: Registry,
     scraping: Mutex<()>,
 
@@ -77,6 +79,7 @@ impl Metrics {
         let metrics = Self {
             exchanges: Exchanges::new(r)?,
             log_lines_dropped: counter(r, "log_lines_dropped_total", "Access-log lines that were not written")?,
+            audit: Meters::new(r)?,
             scraping: Mutex::new(()),
             breaker_transitions: Counters::new(r, "breaker_transitions_total", "Changes of breakers", changes)?,
             retry_budget_denied: Counters::new(r, "retry_budget_denied_total", "Attempts it refused", ["pool"])?,

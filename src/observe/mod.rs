@@ -4,8 +4,10 @@
 //! snapshot was installed, and access-log lines are written by a thread of their own.
 
 mod access_log;
+pub mod decisions;
 mod exchanges;
 mod families;
+mod json;
 mod line;
 pub mod logs;
 mod metrics;
@@ -15,11 +17,14 @@ pub use metrics::{BreakerState, Readings};
 
 use crate::base::event::{Event, ExchangeRecord, Sink};
 use crate::observe::access_log::AccessLog;
+use crate::observe::decisions::DecisionLog;
 use crate::observe::logs::OncePerMinute;
 use crate::observe::metrics::Metrics;
 use crate::snapshot::Snapshot;
+use crate::snapshot::audit::Audit;
 use jiff::Timestamp;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -41,6 +46,8 @@ pub enum StartError {
 pub struct Observer {
     metrics: Metrics,
     access_log: Option<AccessLog>,
+    decisions: Option<DecisionLog>,
+    began: Instant,
     certificate_alerts: OncePerMinute,
     clock: WallClock,
 }
@@ -51,9 +58,25 @@ impl Observer {
     /// # Errors
     /// [`StartError`].
     pub fn start(access_log: Option<Box<dyn Write + Send>>, clock: WallClock) -> Result<Arc<Self>, StartError> {
+        Self::recording(access_log, None, clock)
+    }
+
+    /// The same, that keeps a decision log beside: how, and in which state directory.
+    ///
+    /// # Errors
+    /// [`StartError`]. A log that cannot be written is no reason not to start: it says so, and goes on trying.
+    pub fn recording(
+        access_log: Option<Box<dyn Write + Send>>,
+        decisions: Option<(Audit, PathBuf)>,
+        clock: WallClock,
+    ) -> Result<Arc<Self>, StartError> {
         let metrics = Metrics::new()?;
         let access_log = access_log.map(|out| AccessLog::start(out, metrics.log_lines_dropped.clone())).transpose()?;
-        Ok(Arc::new(Self { metrics, access_log, certificate_alerts: OncePerMinute::default(), clock }))
+        let decisions = decisions
+            .map(|(settings, directory)| DecisionLog::start(settings, directory, metrics.audit.clone()))
+            .transpose()?;
+        let (certificate_alerts, began) = (OncePerMinute::default(), Instant::now());
+        Ok(Arc::new(Self { metrics, access_log, decisions, began, certificate_alerts, clock }))
     }
 
     /// Learns the names that a snapshot's configuration gives: pools, deployments and keys of other names count as
@@ -74,12 +97,19 @@ impl Observer {
         if let Some(log) = &self.access_log {
             log.flush();
         }
+        if let Some(log) = &self.decisions {
+            log.flush();
+        }
     }
 
     fn exchange(&self, record: Box<ExchangeRecord>) {
         self.metrics.exchanges.count(&record);
+        let (now, record) = ((self.clock)(), Arc::<ExchangeRecord>::from(record));
         if let Some(log) = &self.access_log {
-            log.push((self.clock)(), record);
+            log.push(now, Arc::clone(&record));
+        }
+        if let Some(log) = &self.decisions {
+            log.exchange(now, self.began.elapsed(), record);
         }
     }
 }
@@ -89,9 +119,16 @@ impl Sink for Observer {
         match event {
             Event::Exchange(record) => self.exchange(record),
             event => {
+                if let Some(log) = &self.decisions {
+                    log.event((self.clock)(), self.began.elapsed(), &event);
+                }
                 self.metrics.count(&event);
                 logs::tell(&event, |host| self.certificate_alerts.allows(host, Instant::now()));
             }
         }
+    }
+
+    fn can_record(&self) -> bool {
+        self.decisions.as_ref().is_none_or(DecisionLog::can_record)
     }
 }

@@ -1,5 +1,6 @@
 //! Floor 3: the compiled, immutable world that an exchange takes once and keeps to its end.
 
+pub mod audit;
 pub mod bounds;
 mod compile;
 pub mod deployment;
@@ -8,15 +9,18 @@ pub mod listener;
 pub mod narrowing;
 pub mod permit;
 pub mod pool;
+pub mod standing;
 
 pub use compile::compile;
 
 use crate::base::hash::Digest;
+use crate::snapshot::audit::Audit;
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::key::{Key, KeyRing};
 use crate::snapshot::listener::{Admin, Listener};
 use crate::snapshot::pool::Pool;
+use crate::snapshot::standing::Standing;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,12 +42,16 @@ pub struct Snapshot {
     pub bounds: Bounds,
     /// The directory of durable state.
     pub state_directory: PathBuf,
+    /// How the decision log is kept, if it is.
+    pub audit: Option<Audit>,
     /// Virtual keys, found by digest or by certificate.
     pub keys: KeyRing,
     /// Every pool by its public name and aliases.
     pub pools: HashMap<Arc<str>, Arc<Pool>>,
     /// Every deployment of every pool, once, in order of their index.
     pub deployments: Vec<Arc<Deployment>>,
+    /// Where each deployment stands in law, in order of their index.
+    pub standings: Vec<Standing>,
     /// The policies, compiled against this inventory.
     pub(crate) policy: crate::policy::Engine,
 }

@@ -6,6 +6,7 @@
 mod admin;
 mod corpus;
 mod dashboards;
+mod decisions;
 mod demo;
 mod departures;
 mod edges;

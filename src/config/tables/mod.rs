@@ -13,7 +13,7 @@ pub use vendor::{Auth, Deployment, Endpoint, Price, Timeouts, Vendor};
 use crate::base::diagnostic::Place;
 use crate::config::reader::{At, Single, TablesOf};
 use crate::config::secrets::SecretSource;
-use crate::config::section::section;
+use crate::config::section::{choice, section};
 use crate::config::values::{ByteSize, FilePath};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ section! {
         admin: Single<Admin>,
         /// Where durable state is kept.
         state: Single<State>,
+        /// The decision log.
+        audit: Single<Audit>,
         /// Bounds of what clients may do to this process.
         server: Single<Server>,
         /// Where the policies are and which words they may use.
@@ -90,6 +92,34 @@ section! {
     State {
         /// Directory of ledger, restrictions and decision log.
         directory: Option<At<FilePath>>,
+    }
+}
+
+choice! {
+    /// What happens while the decision log cannot be written.
+    WhenUnwritable {
+        /// New calls are refused.
+        Refuse = "refuse",
+        /// Calls go on, and an alert tells.
+        CarryOn = "carry_on",
+    }
+}
+
+section! {
+    /// The decision log.
+    Audit {
+        /// Whether it is kept at all.
+        enabled: Option<bool>,
+        /// The log's name, as its checkpoints say it.
+        origin: Option<At<String>>,
+        /// What happens while it cannot be written.
+        when_unwritable: Option<WhenUnwritable>,
+        /// Size after which the next file is begun.
+        rotate_at: Option<At<ByteSize>>,
+        /// What signs its checkpoints.
+        signing_key: Option<At<SecretSource>>,
+        /// What names of keys and subjects are hashed with.
+        hash_key: Option<At<SecretSource>>,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Files to snapshot: pure, and everything that is wrong is said at once.
 
+mod audit;
 mod base_url;
 mod certificates;
 mod deployments;
@@ -77,6 +78,8 @@ impl Compiler<'_> {
         let listeners = self.listeners();
         let admin = self.admin();
         let bounds = self.bounds();
+        let audit = self.audit();
+        let standings = self.standings(&pools);
         let engine = self.engine(&pools, &keys);
         self.warn_of_unused(&places);
         Some(Snapshot {
@@ -87,6 +90,8 @@ impl Compiler<'_> {
             admin: admin?,
             bounds,
             state_directory: self.state_directory(),
+            audit,
+            standings,
             keys: keys.ring,
             pools: pools.by_name,
             deployments: pools.deployments,

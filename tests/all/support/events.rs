@@ -1,8 +1,11 @@
 //! One event of every kind, in several shapes of exchange: what a busy process would emit.
 
-use backstay::base::event::{AttemptRecord, Event, ExchangeRecord, GonePhase, Outcome, Tokens};
+use backstay::base::event::{
+    AttemptRecord, Considered, Event, ExchangeRecord, GonePhase, Grounds, Outcome, Tokens, Whom,
+};
 use backstay::base::failure::FailureKind;
 use backstay::base::money::Microusd;
+use backstay::base::rejection::Refusal;
 use backstay::base::restriction::{Cause, Reach, Restriction};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,12 +29,28 @@ pub(crate) fn exchange(outcome: Outcome) -> ExchangeRecord {
         took: Duration::from_millis(200),
         denied_by: vec!["residency".into()],
         policy: "0123456789ab".into(),
+        grounds: Grounds {
+            subject: Some("uri:spiffe://corp/app".into()),
+            data: vec!["personal".into()],
+            residency: "EU".into(),
+            considered: vec![
+                Considered::of(&"openai/gpt".into(), None),
+                Considered::of(&"cn/qwen".into(), Some(&Refusal::Policy(Arc::from([Arc::from("residency")])))),
+            ],
+        },
     }
 }
 
 fn attempt(deployment: &str, failure: Option<FailureKind>) -> AttemptRecord {
     AttemptRecord {
         deployment: deployment.into(),
+        whom: Whom {
+            vendor: "openai".into(),
+            seat: "US".into(),
+            region: "eu-central-1".into(),
+            observed: Some("eu-central-1".into()),
+            transfer: "within_zone",
+        },
         failure,
         reason: "".into(),
         status: 200,

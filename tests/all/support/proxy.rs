@@ -210,11 +210,16 @@ impl Proxy {
 
     /// Ends the proxy, and starts it again over the same files and vendors.
     pub(crate) async fn restart(self) -> Self {
+        Self::start(self.end().await).await
+    }
+
+    /// Ends the proxy; its files and vendors stay.
+    pub(crate) async fn end(self) -> Prepared {
         let Self { vendors, app, authority, directory, .. } = self;
         app.drain();
         app.drain();
         app.ended().await.unwrap();
-        Self::start(Prepared { directory, authority, vendors }).await
+        Prepared { directory, authority, vendors }
     }
 
     /// What the admin address answers an operator.
