@@ -8,6 +8,7 @@ pub mod base;
 pub mod call;
 
 pub mod audit;
+pub mod catalog;
 pub mod config;
 pub mod dialect;
 pub mod policy;

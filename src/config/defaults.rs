@@ -14,6 +14,8 @@ pub const STATE_DIRECTORY: &str = "state";
 pub const POLICY_DIRECTORY: &str = "policies";
 /// Where dated prices are looked for.
 pub const PRICE_FILE: &str = "prices.toml";
+/// Where a newer list of what models can do is looked for.
+pub const MODELS_FILE: &str = "models.json";
 
 /// Size after which the next file of the decision log is begun: about a hundred thousand records, read at a start in a second.
 pub const AUDIT_ROTATE_BYTES: u64 = 64 << 20;

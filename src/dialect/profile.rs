@@ -1,7 +1,11 @@
 //! A vendor's way of speaking a dialect, as data: a quirk is a field of a constant, never a branch elsewhere.
 
+pub mod compatible;
+pub mod quirks;
+
 use crate::call::needs::{Capabilities, Need, Needs};
 use crate::dialect::Dialect;
+use quirks::{Efforts, Member, Quirks, ToolCallIds};
 
 /// How a vendor takes its credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -10,6 +14,28 @@ pub enum AuthHeader {
     Bearer,
     /// `x-api-key: KEY`.
     XApiKey,
+}
+
+/// What is public knowledge about a vendor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Where it answers, unless the config says otherwise.
+    pub base_url: Option<&'static str>,
+    /// Country where the company is seated, for calls to that base URL.
+    pub seat: Option<&'static str>,
+    /// Whose models these are in the catalog; `None` where it does not list them.
+    pub catalog: Option<&'static str>,
+}
+
+impl Known {
+    /// Nothing: a vendor that anybody may run anywhere.
+    pub const NOTHING: Self = Self { base_url: None, seat: None, catalog: None };
+
+    /// A company that answers at `base_url`, is seated in the country of these two letters, and has models in the catalog.
+    #[must_use]
+    pub const fn at(base_url: &'static str, seat: &'static str, catalog: &'static str) -> Self {
+        Self { base_url: Some(base_url), seat: Some(seat), catalog: Some(catalog) }
+    }
 }
 
 /// How one vendor speaks one dialect. A vendor that speaks several has a profile for each.
@@ -42,7 +68,11 @@ pub struct Profile {
     pub insufficient_quota_is_money: bool,
     /// The member that caps the answer's tokens.
     pub max_tokens_member: &'static str,
-    /// What its models can do unless the config narrows it.
+    /// Where it departs from its dialect's own words.
+    pub quirks: Quirks,
+    /// What is public knowledge about the vendor.
+    pub known: Known,
+    /// What its models can do unless the catalog or the config narrows it.
     pub capabilities: Capabilities,
 }
 
@@ -76,6 +106,8 @@ pub const OPENAI: Profile = Profile {
     retry_after_on_overload: true,
     insufficient_quota_is_money: true,
     max_tokens_member: "max_completion_tokens",
+    quirks: Quirks::NONE,
+    known: Known::at("https://api.openai.com/v1", "US", "openai"),
     capabilities: OPENAI_CAPABILITIES,
 };
 
@@ -94,10 +126,29 @@ pub const ANTHROPIC: Profile = Profile {
     retry_after_on_overload: false,
     insufficient_quota_is_money: true,
     max_tokens_member: "max_tokens",
+    quirks: Quirks::NONE,
+    known: Known::at("https://api.anthropic.com", "US", "anthropic"),
     capabilities: ANTHROPIC_CAPABILITIES,
 };
 
 impl Profile {
+    /// Whether a client's bytes of the same dialect must be read and written anew, because this vendor would refuse or
+    /// overlook some of them. The search may err on the side of writing anew, which changes no meaning.
+    #[must_use]
+    pub fn rewrites(&self, body: &[u8]) -> bool {
+        let quirks = &self.quirks;
+        let holds = |needle: &str| memchr::memmem::find(body, needle.as_bytes()).is_some();
+        let twice = |needle: &str| memchr::memmem::find_iter(body, needle.as_bytes()).nth(1).is_some();
+        quirks.strict_members
+            || (!quirks.developer_role && holds("\"developer\""))
+            || (!quirks.late_system && twice("\"system\""))
+            || (quirks.tool_call_ids != ToolCallIds::Any && holds("\"tool_call"))
+            || (quirks.efforts != Efforts::ANY && holds("\"reasoning_effort\""))
+            || (self.max_tokens_member == "max_tokens" && holds("\"max_completion_tokens\""))
+            || (quirks.stops < Quirks::NONE.stops && holds("\"stop\""))
+            || Member::ALL.into_iter().any(|member| quirks.refused_members.has(member) && names(body, member.name()))
+    }
+
     /// The path of a call, whose answer is `streamed` or not, with the names in braces filled in.
     ///
     /// # Errors
@@ -121,6 +172,13 @@ impl Profile {
     }
 }
 
+/// Whether some object in `body` has a member of this name.
+fn names(body: &[u8], member: &str) -> bool {
+    let quoted = format!("\"{member}\"");
+    memchr::memmem::find_iter(body, quoted.as_bytes())
+        .any(|start| body.get(start + quoted.len()..).is_some_and(|rest| rest.trim_ascii_start().starts_with(b":")))
+}
+
 /// Adds text to a path as one segment of it (RFC 3986 section 3.3); `:` is encoded too, as AWS signs it so.
 fn push_segment(path: &mut String, text: &str) {
     for byte in text.bytes() {
@@ -136,13 +194,18 @@ fn push_segment(path: &mut String, text: &str) {
 }
 
 /// Every profile that the config can name.
+pub fn all() -> impl Iterator<Item = &'static Profile> {
+    PROFILES.into_iter().chain(compatible::PROFILES)
+}
+
+/// Those whose vendors set the rules of their dialect.
 pub const PROFILES: [&Profile; 2] = [&OPENAI, &ANTHROPIC];
 
 /// What a vendor speaks, by the names in the config: a profile for each dialect, the one to translate to first. Where no name
 /// is given, the family's default. Empty for names that are not known.
 #[must_use]
 pub fn find(family: &str, name: Option<&str>) -> Vec<Profile> {
-    let of_family = || PROFILES.into_iter().filter(|profile| profile.family == family);
+    let of_family = || all().filter(|profile| profile.family == family);
     let name = name.or_else(|| of_family().next().map(|profile| profile.name));
     of_family().filter(|profile| Some(profile.name) == name).copied().collect()
 }
@@ -164,6 +227,24 @@ mod tests {
         check("/model/{model}/converse", "a/../b?c", Ok("/model/a%2F..%2Fb%3Fc/converse"));
         check("/{model}:x", "claude-sonnet-4-5@20250929", Ok("/claude-sonnet-4-5@20250929:x"));
         check("/{project}/{model}", "m", Err("project"));
+    }
+
+    #[test]
+    fn only_what_a_vendor_would_misread_is_written_anew() {
+        let check = |profile: Profile, body: &str, expected| {
+            assert_eq!(profile.rewrites(body.as_bytes()), expected, "{} {body}", profile.name);
+        };
+        let developer = r#"{"messages":[{"role":"developer","content":"x"}]}"#;
+        check(OPENAI, developer, false);
+        check(OPENAI, r#"{"max_completion_tokens":5,"reasoning_effort":"low","stop":["a"],"user":"u"}"#, false);
+        check(compatible::GENERIC, developer, true);
+        check(compatible::GENERIC, r#"{"max_completion_tokens":5}"#, true);
+        check(compatible::GENERIC, r#"{"messages":[{"role":"system","content":"x"}],"max_tokens":5}"#, false);
+        check(compatible::MISTRAL, "{}", true);
+        check(compatible::GROQ, r#"{"messages":[{"role":"user","name" : "x"}]}"#, true);
+        check(compatible::COHERE, r#"{"messages":[{"role":"user","content":"user:"}]}"#, false);
+        check(compatible::COHERE, r#"{"user": "me"}"#, true);
+        check(compatible::OLLAMA, r#"{"reasoning_effort":"xhigh"}"#, true);
     }
 
     #[test]

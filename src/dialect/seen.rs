@@ -3,6 +3,7 @@
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::usage::Usage;
 use crate::dialect::grammar::Answer;
+use crate::dialect::json::outline::Outline;
 use crate::dialect::json::syntax::{Fault, check};
 use crate::dialect::json::value::Value;
 use crate::dialect::profile::Profile;
@@ -116,6 +117,14 @@ impl StreamSeen {
     #[must_use]
     pub fn new(profile: &Profile) -> Self {
         Self { profile: *profile, noted: Noted::default() }
+    }
+
+    /// A stream that a whole answer stands for.
+    #[must_use]
+    pub fn whole(profile: &Profile, reply: ReplySeen) -> Self {
+        let ReplySeen { model, usage, finish } = reply;
+        let noted = Noted { model, usage, finish, content: true, ended: true, ..Noted::default() };
+        Self { profile: *profile, noted }
     }
 
     /// Takes note of an event. An ordinary piece of content costs no more than the check of its JSON.
@@ -267,7 +276,8 @@ fn read(profile: &Profile, body: &[u8]) -> Result<Noted, Failure> {
         Some(b'<') => return failure(FailureKind::Malformed, "html"),
         Some(_) => return failure(FailureKind::Malformed, "not_json"),
     }
-    if let Err(error) = check(body, &mut ()) {
+    let mut outline = Outline::default();
+    if let Err(error) = check(body, &mut outline) {
         return match error.fault {
             Fault::Cut => failure(FailureKind::Truncated, "cut_json"),
             Fault::TooDeep => failure(FailureKind::Malformed, "json_depth"),
@@ -275,7 +285,7 @@ fn read(profile: &Profile, body: &[u8]) -> Result<Noted, Failure> {
         };
     }
     let mut noted = Noted::default();
-    match (profile.dialect.grammar().answer.whole)(&mut noted, Value::new(body)) {
+    match (profile.dialect.grammar().answer.whole)(&mut noted, Value::outlined(body, &outline)) {
         Told::Answer => Ok(noted),
         Told::Error => Err(signals::in_answer(profile, Phase::Headers, body)),
         Told::Nothing => failure(FailureKind::Malformed, "not_an_answer"),

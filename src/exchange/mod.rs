@@ -137,8 +137,8 @@ impl Exchanges {
         };
         settlement.note(|record| record.pool = Arc::clone(&admitted.pool.name));
         let now = self.state.clock.now();
-        let (needs, turn, mut considered) = (ingress.scan.needs, self.state.random.bits(), Vec::new());
-        let selection = select::select(&world, &admitted, dialect, needs, now, turn, &mut considered);
+        let (turn, mut considered) = (self.state.random.bits(), Vec::new());
+        let selection = select::select(&world, &admitted, dialect, &ingress.scan, now, turn, &mut considered);
         settlement.considered(&admitted.ask, considered);
         let selection = match selection {
             Ok(selection) => selection,

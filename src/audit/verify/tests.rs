@@ -38,7 +38,7 @@ impl Log {
             self.last = Some(leaf(line.as_bytes()));
             self.tree.push(leaf(line.as_bytes()));
             self.lines.push(line);
-            if self.tree.size() % 4 == 0 {
+            if self.tree.size().is_multiple_of(4) {
                 self.sign();
             }
         }
