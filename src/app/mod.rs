@@ -8,7 +8,7 @@ use crate::admin;
 use crate::base::diagnostic::Diagnostic;
 use crate::base::event::Sink;
 use crate::config::load::load;
-use crate::observe::Observer;
+use crate::observe::{Observer, Outputs};
 use crate::probe;
 use crate::reload::{self, Reloader};
 use crate::server::accept::{self, Door};
@@ -97,8 +97,9 @@ impl App {
         let (snapshot, warnings) = compile(&sources, 1, Clock::unix_seconds()).map_err(Fatal::Diagnostics)?;
         let snapshot = Arc::new(snapshot);
         let decisions = snapshot.audit.clone().map(|audit| (audit, snapshot.state_directory.clone()));
-        let observer = Observer::recording(options.access_log, decisions, Box::new(jiff::Timestamp::now))
-            .map_err(|error| Fatal::Start(error.to_string()))?;
+        let outputs = Outputs { access_log: options.access_log, decisions, webhook: snapshot.webhook.clone() };
+        let observer =
+            Observer::with(outputs, Box::new(jiff::Timestamp::now)).map_err(|error| Fatal::Start(error.to_string()))?;
         observer.install(&snapshot);
         let sink: Arc<dyn Sink> = Arc::<Observer>::clone(&observer);
         let restrictions = Restrictions::open(&snapshot.state_directory, Arc::clone(&sink)).map_err(|error| {

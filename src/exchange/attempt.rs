@@ -12,7 +12,7 @@ use crate::exchange::admit::Admitted;
 use crate::exchange::ingress::Ingress;
 use crate::exchange::receive::{self, Received};
 use crate::exchange::request::{self, Prepared, Unfit};
-use crate::exchange::select::{Candidate, Selection, nobody_left};
+use crate::exchange::select::{Candidate, RESTRICTED, Selection, nobody_left};
 use crate::exchange::settle::Settlement;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::permit::Permit;
@@ -285,6 +285,11 @@ fn conclude(walk: Walk) -> Rejection {
     let (code, message) = match last.kind {
         FailureKind::Deadline => {
             (RejectionCode::DeadlineExceeded, "The exchange ran out of time before any deployment had content.")
+        }
+        FailureKind::RegionDenied | FailureKind::AccountDenied | FailureKind::ModelDenied
+            if walk.failures.iter().all(|failure| failure.kind.restricts()) =>
+        {
+            (RejectionCode::PolicyDenied, RESTRICTED)
         }
         FailureKind::Malformed if last.reason == "redirect" => {
             (RejectionCode::UpstreamRedirect, "The vendor answered with a redirect, which is never followed.")

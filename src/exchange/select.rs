@@ -15,6 +15,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What the client is told when only what is restricted is left.
+pub(crate) const RESTRICTED: &str = "What policy leaves of this model is restricted by its vendor, by law or by an operator; `/status` says which. Waiting does not help: an operator releases it.";
+
 /// A deployment that policy permits, that is able, and that has the price.
 #[derive(Clone)]
 pub(crate) struct Candidate {
@@ -190,8 +193,7 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
         );
         (RejectionCode::NoCapableDeployment, named)
     } else if refusals.iter().any(|refusal| matches!(refusal, Refusal::Restricted { .. })) {
-        let message = "What policy leaves of this model is restricted by its vendor, by law or by an operator; `/status` says which. Waiting does not help: an operator releases it.";
-        (RejectionCode::PolicyDenied, message.to_owned())
+        (RejectionCode::PolicyDenied, RESTRICTED.to_owned())
     } else if refusals.iter().any(|refusal| matches!(refusal, Refusal::Price)) {
         let message =
             "Every deployment of this model costs more than this call or its pool allows, or its price is not known.";

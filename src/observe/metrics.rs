@@ -2,10 +2,10 @@
 
 use crate::base::event::Event;
 use crate::config::defaults::{POLICY_DIRECTORY, PRICE_FILE};
-use crate::observe::decisions::Meters;
 use crate::observe::exchanges::Exchanges;
 use crate::observe::families::{Counters, Gauges, counter, gauge};
 use crate::observe::process;
+use crate::observe::{alerts, decisions};
 use prometheus::{Error, IntCounter, IntGauge, Registry, TextEncoder};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,7 +47,8 @@ pub struct Readings {
 pub(super) struct Metrics {
     pub(super) exchanges: Exchanges,
     pub(super) log_lines_dropped: IntCounter,
-    pub(super) audit: Meters,
+    pub(super) audit: decisions::Meters,
+    pub(super) alerts: alerts::Meters,
     registry: Registry,
     scraping: Mutex<()>,
 
@@ -79,7 +80,8 @@ impl Metrics {
         let metrics = Self {
             exchanges: Exchanges::new(r)?,
             log_lines_dropped: counter(r, "log_lines_dropped_total", "Access-log lines that were not written")?,
-            audit: Meters::new(r)?,
+            audit: decisions::Meters::new(r)?,
+            alerts: alerts::Meters::new(r)?,
             scraping: Mutex::new(()),
             breaker_transitions: Counters::new(r, "breaker_transitions_total", "Changes of breakers", changes)?,
             retry_budget_denied: Counters::new(r, "retry_budget_denied_total", "Attempts it refused", ["pool"])?,

@@ -4,6 +4,7 @@
 //! snapshot was installed, and access-log lines are written by a thread of their own.
 
 mod access_log;
+mod alerts;
 pub mod decisions;
 mod exchanges;
 mod families;
@@ -16,7 +17,9 @@ mod process;
 pub use metrics::{BreakerState, Readings};
 
 use crate::base::event::{Event, ExchangeRecord, Sink};
+use crate::base::secret::Secret;
 use crate::observe::access_log::AccessLog;
+use crate::observe::alerts::Alerts;
 use crate::observe::decisions::DecisionLog;
 use crate::observe::logs::OncePerMinute;
 use crate::observe::metrics::Metrics;
@@ -37,9 +40,20 @@ pub enum StartError {
     /// Two metrics of one name, or a name that Prometheus does not take.
     #[error("a metric cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
-    /// The access log's thread did not start.
-    #[error("the access log's thread cannot be started: {0}; is there a limit on threads (ulimit -u)?")]
+    /// A log's thread did not start.
+    #[error("a log's thread cannot be started: {0}; is there a limit on threads (ulimit -u)?")]
     Thread(#[from] io::Error),
+}
+
+/// Where what was seen goes, beside metrics and operational log lines.
+#[derive(Default)]
+pub struct Outputs {
+    /// Access-log lines.
+    pub access_log: Option<Box<dyn Write + Send>>,
+    /// The decision log: how it is kept, and in which state directory.
+    pub decisions: Option<(Audit, PathBuf)>,
+    /// The address that alerts are posted to.
+    pub webhook: Option<Secret>,
 }
 
 /// Turns events into metrics and log lines.
@@ -47,6 +61,7 @@ pub struct Observer {
     metrics: Metrics,
     access_log: Option<AccessLog>,
     decisions: Option<DecisionLog>,
+    alerts: Option<Alerts>,
     began: Instant,
     certificate_alerts: OncePerMinute,
     clock: WallClock,
@@ -58,25 +73,23 @@ impl Observer {
     /// # Errors
     /// [`StartError`].
     pub fn start(access_log: Option<Box<dyn Write + Send>>, clock: WallClock) -> Result<Arc<Self>, StartError> {
-        Self::recording(access_log, None, clock)
+        Self::with(Outputs { access_log, ..Outputs::default() }, clock)
     }
 
-    /// The same, that keeps a decision log beside: how, and in which state directory.
+    /// An observer with these outputs.
     ///
     /// # Errors
-    /// [`StartError`]. A log that cannot be written is no reason not to start: it says so, and goes on trying.
-    pub fn recording(
-        access_log: Option<Box<dyn Write + Send>>,
-        decisions: Option<(Audit, PathBuf)>,
-        clock: WallClock,
-    ) -> Result<Arc<Self>, StartError> {
+    /// [`StartError`]. A decision log that cannot be written is no reason not to start: it says so, and goes on trying.
+    pub fn with(outputs: Outputs, clock: WallClock) -> Result<Arc<Self>, StartError> {
         let metrics = Metrics::new()?;
+        let Outputs { access_log, decisions, webhook } = outputs;
         let access_log = access_log.map(|out| AccessLog::start(out, metrics.log_lines_dropped.clone())).transpose()?;
         let decisions = decisions
             .map(|(settings, directory)| DecisionLog::start(settings, directory, metrics.audit.clone()))
             .transpose()?;
+        let alerts = webhook.map(|url| Alerts::start(url, metrics.alerts.clone())).transpose()?;
         let (certificate_alerts, began) = (OncePerMinute::default(), Instant::now());
-        Ok(Arc::new(Self { metrics, access_log, decisions, began, certificate_alerts, clock }))
+        Ok(Arc::new(Self { metrics, access_log, decisions, alerts, began, certificate_alerts, clock }))
     }
 
     /// Learns the names that a snapshot's configuration gives: pools, deployments and keys of other names count as
@@ -121,6 +134,9 @@ impl Sink for Observer {
             event => {
                 if let Some(log) = &self.decisions {
                     log.event((self.clock)(), self.began.elapsed(), &event);
+                }
+                if let Some(alerts) = &self.alerts {
+                    alerts.note(&event);
                 }
                 self.metrics.count(&event);
                 logs::tell(&event, |host| self.certificate_alerts.allows(host, Instant::now()));

@@ -98,8 +98,8 @@ fn learn_restrictions(state: &State, deployment: &Deployment, paid: bool, result
             let models = models.iter().map(String::as_str).collect();
             state.restrictions.listed(deployment, &Listing { models, whole });
         }
-        // a listing that is not there says nothing of a model
-        Err(failure) if failure.kind == FailureKind::ModelGone && !paid => {}
+        // a listing that is refused says nothing of a model
+        Err(failure) if !paid && matches!(failure.kind, FailureKind::ModelGone | FailureKind::ModelDenied) => {}
         Err(failure) => state.restrictions.failed(deployment, failure, state.clock.now()),
     }
 }

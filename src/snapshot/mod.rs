@@ -14,6 +14,7 @@ pub mod standing;
 pub use compile::compile;
 
 use crate::base::hash::Digest;
+use crate::base::secret::Secret;
 use crate::snapshot::audit::Audit;
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::deployment::Deployment;
@@ -42,6 +43,8 @@ pub struct Snapshot {
     pub bounds: Bounds,
     /// The directory of durable state.
     pub state_directory: PathBuf,
+    /// The address that alerts are posted to, if there is one.
+    pub webhook: Option<Secret>,
     /// How the decision log is kept, if it is.
     pub audit: Option<Audit>,
     /// Virtual keys, found by digest or by certificate.

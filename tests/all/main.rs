@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod admin;
+mod alerts;
 mod corpus;
 mod dashboards;
 mod decisions;

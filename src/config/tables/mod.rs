@@ -28,6 +28,8 @@ section! {
         admin: Single<Admin>,
         /// Where durable state is kept.
         state: Single<State>,
+        /// Where people are told of what needs them.
+        alerts: Single<Alerts>,
         /// The decision log.
         audit: Single<Audit>,
         /// Bounds of what clients may do to this process.
@@ -92,6 +94,14 @@ section! {
     State {
         /// Directory of ledger, restrictions and decision log.
         directory: Option<At<FilePath>>,
+    }
+}
+
+section! {
+    /// Where people are told of what needs them.
+    Alerts {
+        /// Address that alerts are posted to as JSON.
+        webhook: Option<At<SecretSource>>,
     }
 }
 

@@ -1,15 +1,35 @@
-//! The decision log's settings.
+//! The settings of what people are shown later: alerts and the decision log.
 
 use super::Compiler;
 use crate::audit::Signer;
+use crate::base::secret::Secret;
 use crate::config::tables::WhenUnwritable;
 use crate::config::{At, defaults};
 use crate::snapshot::audit::Audit;
+use url::Url;
 
 /// Fewest bytes of a key that others must not guess.
 const HASH_KEY_BYTES: usize = 16;
 
 impl Compiler<'_> {
+    /// The address that alerts are posted to. It is a secret, because webhooks carry their token in it.
+    pub(super) fn webhook(&mut self) -> Option<Secret> {
+        let source = self.sources.config.alerts.as_ref()?.webhook.clone()?;
+        let address = self.token(&source)?;
+        let url = Url::parse(address.expose()).ok();
+        let local = |url: &Url| match url.host() {
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            Some(url::Host::Domain(_)) | None => false,
+        };
+        if !url.is_some_and(|url| url.scheme() == "https" || (url.scheme() == "http" && local(&url))) {
+            let help = "write https://..., or http:// and a literal loopback address";
+            self.error(&source.place, "the webhook's address is none that alerts can be posted to", help);
+            return None;
+        }
+        Some(address)
+    }
+
     /// `None` where no log is kept.
     pub(super) fn audit(&mut self) -> Option<Audit> {
         let table = self.sources.config.audit.as_ref().map(|audit| audit.value.clone());

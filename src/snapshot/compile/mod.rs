@@ -89,7 +89,7 @@ impl Compiler<'_> {
         let listeners = self.listeners();
         let admin = self.admin();
         let bounds = self.bounds();
-        let audit = self.audit();
+        let (webhook, audit) = (self.webhook(), self.audit());
         let standings = self.standings(&pools);
         let engine = self.engine(&pools, &keys);
         self.warn_of_unused(&places);
@@ -101,6 +101,7 @@ impl Compiler<'_> {
             admin: admin?,
             bounds,
             state_directory: self.state_directory(),
+            webhook,
             audit,
             standings,
             keys: keys.ring,
