@@ -146,7 +146,7 @@ impl Exchanges {
         };
         let deadline = Instant::now() + admitted.pool.deadline;
         let (state, connections) = (Arc::clone(&self.state), Arc::clone(&self.connections));
-        let work = Work { state, connections, world, ingress, admitted, settlement, deadline };
+        let work = Box::new(Work { state, connections, world, ingress, admitted, settlement, deadline });
         if work.ingress.scan.stream {
             self.streamed(work, selection).await
         } else {
@@ -154,7 +154,7 @@ impl Exchanges {
         }
     }
 
-    async fn unstreamed(&self, work: Work, selection: select::Selection) -> Response<Answer> {
+    async fn unstreamed(&self, work: Box<Work>, selection: select::Selection) -> Response<Answer> {
         let (mut work, result) = attempt::run(work, selection).await;
         let served = match result {
             Ok(served) => served,
@@ -181,7 +181,7 @@ impl Exchanges {
     }
 
     /// Waits for content as long as clients' own timeouts rest; then answers with a relay that goes on waiting.
-    async fn streamed(&self, mut work: Work, selection: select::Selection) -> Response<Answer> {
+    async fn streamed(&self, mut work: Box<Work>, selection: select::Selection) -> Response<Answer> {
         let dialect = work.ingress.dialect;
         let head = work.settlement.head();
         let mut held_headers = HeaderMap::new();

@@ -18,8 +18,8 @@ pub(super) fn write(out: &mut Vec<u8>, time: Timestamp, record: &ExchangeRecord)
     if let Outcome::ClientGone(phase) = record.outcome {
         line.string("phase", phase.label());
     }
-    line.shown("status", record.status);
-    line.shown("streamed", record.streamed);
+    line.number("status", record.status);
+    line.flag("streamed", record.streamed);
     line.list("attempts", &record.attempts, attempt);
     if let Some(counts) = record.tokens {
         line.object("tokens", |line| tokens(line, counts));
@@ -27,8 +27,8 @@ pub(super) fn write(out: &mut Vec<u8>, time: Timestamp, record: &ExchangeRecord)
     if let Some(cost) = record.cost {
         line.shown("cost_usd", cost);
     }
-    line.shown("bytes_in", record.bytes_in);
-    line.shown("bytes_out", record.bytes_out);
+    line.number("bytes_in", record.bytes_in);
+    line.number("bytes_out", record.bytes_out);
     line.milliseconds("ms", record.took);
     line.list("denied_by", &record.denied_by, |out, rule| string(out, rule));
     line.string("policy", &record.policy);
@@ -43,21 +43,21 @@ fn attempt(out: &mut Vec<u8>, attempt: &AttemptRecord) {
     if !attempt.reason.is_empty() {
         line.string("reason", &attempt.reason);
     }
-    line.shown("status", attempt.status);
+    line.number("status", attempt.status);
     line.milliseconds("ms", attempt.took);
     if let Some(wait) = attempt.first_content {
         line.milliseconds("first_content_ms", wait);
     }
-    line.shown("maybe_billed", attempt.maybe_billed);
+    line.flag("maybe_billed", attempt.maybe_billed);
     line.end();
 }
 
 fn tokens(line: &mut Object<'_>, tokens: Tokens) {
-    line.shown("input", tokens.input);
-    line.shown("cached", tokens.cached);
-    line.shown("cache_written", tokens.cache_written);
-    line.shown("output", tokens.output);
-    line.shown("reasoning", tokens.reasoning);
+    line.number("input", tokens.input);
+    line.number("cached", tokens.cached);
+    line.number("cache_written", tokens.cache_written);
+    line.number("output", tokens.output);
+    line.number("reasoning", tokens.reasoning);
 }
 
 #[cfg(test)]

@@ -284,7 +284,9 @@ impl Health {
         };
         match failure.kind.blame() {
             Blame::Host => self.learn(&of.host, lesson(failure), false, now, settings),
-            Blame::Credential if failure.kind.effect() == HealthEffect::Rest => {
+            Blame::Credential
+                if failure.kind.effect() == HealthEffect::Rest && failure.scope == Some(Scope::Credential) =>
+            {
                 of.credential.rest(failure.kind.class(), now + rest(failure));
             }
             Blame::Credential

@@ -5,6 +5,7 @@
 
 mod admin;
 mod alerts;
+mod codex;
 mod corpus;
 mod dashboards;
 mod decisions;

@@ -42,7 +42,7 @@ pub(super) struct Entry {
 /// Appends the record, without a line feed.
 pub(super) fn write(out: &mut Vec<u8>, seq: u64, prev: &str, entry: &Entry, keys: &Keys) {
     let mut line = Object::begin(out);
-    line.shown("seq", seq);
+    line.number("seq", seq);
     line.string("prev", prev);
     line.shown("time", format_args!("\"{:.3}\"", entry.time));
     line.milliseconds("since_start_ms", entry.since_start);
@@ -83,14 +83,14 @@ fn exchange(line: &mut Object<'_>, record: &ExchangeRecord, keys: &Keys) {
     if let Outcome::ClientGone(phase) = record.outcome {
         line.string("phase", phase.label());
     }
-    line.shown("status", record.status);
+    line.number("status", record.status);
     if let Some(tokens) = record.tokens {
         line.object("tokens", |line| {
-            line.shown("input", tokens.input);
-            line.shown("cached", tokens.cached);
-            line.shown("cache_written", tokens.cache_written);
-            line.shown("output", tokens.output);
-            line.shown("reasoning", tokens.reasoning);
+            line.number("input", tokens.input);
+            line.number("cached", tokens.cached);
+            line.number("cache_written", tokens.cache_written);
+            line.number("output", tokens.output);
+            line.number("reasoning", tokens.reasoning);
         });
     }
     if let Some(cost) = record.cost {
@@ -128,9 +128,9 @@ fn attempt(out: &mut Vec<u8>, attempt: &AttemptRecord) {
     if !attempt.reason.is_empty() {
         line.string("reason", &attempt.reason);
     }
-    line.shown("status", attempt.status);
+    line.number("status", attempt.status);
     line.milliseconds("ms", attempt.took);
-    line.shown("maybe_billed", attempt.maybe_billed);
+    line.flag("maybe_billed", attempt.maybe_billed);
     line.end();
 }
 
