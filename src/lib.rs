@@ -7,6 +7,7 @@ pub mod base;
 
 pub mod call;
 
+pub mod audit;
 pub mod catalog;
 pub mod config;
 pub mod dialect;

@@ -4,12 +4,15 @@
 //! a time, each for one answer and two seconds. What is shown comes through [`Views`]; this module knows no state.
 
 mod guard;
+mod operate;
 mod routes;
 mod status;
 
 pub use status::{DeploymentStatus, PoolStatus, ReloadStatus, Status};
 
 use crate::base::hash::Digest;
+use crate::base::restriction::{Reach, Restriction};
+use http::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -52,8 +55,32 @@ pub trait Views: Send + Sync + 'static {
     /// Digests of the tokens that operators hold; none where no operators are configured.
     fn operators(&self) -> Vec<Digest>;
 
-    /// Begins the drain; returns at once.
-    fn drain(&self);
+    /// Begins the drain for this operator; returns at once.
+    fn drain(&self, by: Arc<str>);
+
+    /// Restricts what an operator names.
+    ///
+    /// # Errors
+    /// Nothing of that name is there, or it is restricted already.
+    fn restrict(&self, reach: Reach, reason: &str, by: Arc<str>) -> Result<Restricted, Denied>;
+
+    /// Releases what has this id.
+    ///
+    /// # Errors
+    /// Nothing has.
+    fn release(&self, id: &str, by: Arc<str>) -> Result<Arc<Restriction>, Denied>;
+}
+
+/// Why something was not done: the status, and what to do about it.
+pub type Denied = (StatusCode, String);
+
+/// What an operator restricted.
+#[derive(Clone, Debug)]
+pub struct Restricted {
+    /// What is in force.
+    pub restriction: Arc<Restriction>,
+    /// Ids of the deployments that it keeps from being asked.
+    pub deployments: Vec<Arc<str>>,
 }
 
 /// Answers on `listener` until `shutdown` comes, and then finishes the answers that are under way.

@@ -1,16 +1,15 @@
 //! What the admin address answers.
 
+use crate::admin::operate::{self, Act};
 use crate::admin::{Views, guard};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use std::error::Error;
 use std::net::SocketAddr;
 
-/// Bytes of a request's body: no change needs more.
-const BODY: usize = 4096;
 /// The page may use what this address serves, and nothing else.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                               img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -37,18 +36,14 @@ where
         return refusal(refused);
     }
     match Route::find(head.uri.path()) {
-        None => refusal((StatusCode::NOT_FOUND, "there are / /status /explain /metrics /livez /readyz, and POST /drain")),
-        Some(Route::Drain) if head.method != Method::POST => not_allowed("POST"),
-        Some(Route::Drain) => match guard::check_operator(&head.headers, &views.operators()) {
-            Err(refused) => refusal(refused),
-            Ok(_) if Limited::new(body, BODY).collect().await.is_err() => {
-                refusal((StatusCode::PAYLOAD_TOO_LARGE, "send no body, or `{}`"))
-            }
-            Ok(operator) => {
-                tracing::warn!(operator = operator.short(), "an operator asked for the drain");
-                views.drain();
-                reply(StatusCode::ACCEPTED, JSON, r#"{"draining":true}"#)
-            }
+        None => {
+            let help = "there are / /status /explain /metrics /livez /readyz, and POST /restrict /release /drain";
+            refusal((StatusCode::NOT_FOUND, help))
+        }
+        Some(Route::Act(_)) if head.method != Method::POST => not_allowed("POST"),
+        Some(Route::Act(act)) => match operate::act(act, &head, body, views).await {
+            Ok((status, answer)) => reply(status, JSON, answer.to_string()),
+            Err((status, help)) => reply(status, TEXT, help + "\n"),
         },
         Some(_) if !matches!(head.method, Method::GET | Method::HEAD) => not_allowed("GET, HEAD"),
         Some(Route::File { kind, text }) => reply(StatusCode::OK, kind, text),
@@ -71,7 +66,7 @@ enum Route {
     Metrics,
     Status,
     Explain,
-    Drain,
+    Act(Act),
 }
 
 impl Route {
@@ -85,7 +80,9 @@ impl Route {
             "/metrics" => Self::Metrics,
             "/status" => Self::Status,
             "/explain" => Self::Explain,
-            "/drain" => Self::Drain,
+            "/drain" => Self::Act(Act::Drain),
+            "/restrict" => Self::Act(Act::Restrict),
+            "/release" => Self::Act(Act::Release),
             _ => return None,
         })
     }
@@ -103,7 +100,8 @@ fn status(views: &dyn Views) -> Response<Full<Bytes>> {
 
 /// `?key=...&model=...`, and what else is known of the call.
 fn explain(views: &dyn Views, query: &str) -> Response<Full<Bytes>> {
-    let pairs = url::form_urlencoded::parse(query.as_bytes()).take(MOST_PARTS).map(|(name, value)| (name.into(), value.into()));
+    let pairs =
+        url::form_urlencoded::parse(query.as_bytes()).take(MOST_PARTS).map(|(name, value)| (name.into(), value.into()));
     match views.explain(&pairs.collect::<Vec<_>>()) {
         Ok(json) => reply(StatusCode::OK, JSON, json),
         Err(wrong) => reply(StatusCode::BAD_REQUEST, TEXT, wrong + "\n"),

@@ -1,6 +1,8 @@
 //! What `/status` says: one document that the status page draws and that scripts may read.
 
+use crate::base::restriction::Restriction;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// The process at one moment.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -19,6 +21,8 @@ pub struct Status {
     pub policy: String,
     /// The last time the files were read.
     pub last_reload: Option<ReloadStatus>,
+    /// What is restricted, the oldest first.
+    pub restrictions: Vec<Arc<Restriction>>,
     /// The pools, by name.
     pub pools: Vec<PoolStatus>,
 }
@@ -56,7 +60,7 @@ pub struct DeploymentStatus {
     pub tier: usize,
     /// Where it processes.
     pub region: String,
-    /// `closed`, `half_open`, `open` or `resting`.
+    /// `closed`, `half_open`, `open`, `resting` or `restricted`.
     pub state: String,
     /// Why it is not closed: a failure class or a breaker's reason; empty when it is.
     pub reason: String,

@@ -10,7 +10,7 @@ use crate::admin;
 use crate::base::diagnostic::Diagnostic;
 use crate::base::event::Sink;
 use crate::config::load::load;
-use crate::observe::Observer;
+use crate::observe::{Observer, Outputs};
 use crate::probe;
 use crate::reload::{self, Reloader};
 use crate::server::accept::{self, Door};
@@ -19,6 +19,7 @@ use crate::server::{Setting, workers};
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::{Snapshot, compile};
 use crate::state::clock::Clock;
+use crate::state::restrictions::Restrictions;
 use crate::state::world::State;
 use crate::upstream::Connections;
 use application::Application;
@@ -97,11 +98,16 @@ impl App {
         let sources = load(&options.config, &|name| environment(name)).map_err(Fatal::Diagnostics)?;
         let (snapshot, warnings) = compile(&sources, 1, Clock::unix_seconds()).map_err(Fatal::Diagnostics)?;
         let snapshot = Arc::new(snapshot);
-        let observer = Observer::start(options.access_log, Box::new(jiff::Timestamp::now))
-            .map_err(|error| Fatal::Start(error.to_string()))?;
+        let decisions = snapshot.audit.clone().map(|audit| (audit, snapshot.state_directory.clone()));
+        let outputs = Outputs { access_log: options.access_log, decisions, webhook: snapshot.webhook.clone() };
+        let observer =
+            Observer::with(outputs, Box::new(jiff::Timestamp::now)).map_err(|error| Fatal::Start(error.to_string()))?;
         observer.install(&snapshot);
         let sink: Arc<dyn Sink> = Arc::<Observer>::clone(&observer);
-        let state = Arc::new(State::new(Arc::clone(&snapshot), Arc::clone(&sink), seed()));
+        let restrictions = Restrictions::open(&snapshot.state_directory, Arc::clone(&sink)).map_err(|error| {
+            Fatal::Start(format!("{error}; mend the file: without it what is restricted would be asked again"))
+        })?;
+        let state = Arc::new(State::new(Arc::clone(&snapshot), restrictions, Arc::clone(&sink), seed()));
         let doors = bind(&snapshot)?;
         let listeners = doors.iter().map(|door| (Arc::clone(&door.name), door.address)).collect();
         let drain = Drain::new();

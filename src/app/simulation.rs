@@ -11,6 +11,7 @@ use crate::exchange::Exchanges;
 use crate::probe;
 use crate::snapshot::explain::Question;
 use crate::snapshot::{Snapshot, compile};
+use crate::state::restrictions::Restrictions;
 use crate::state::world::State;
 use crate::upstream::{Connections, SimulatedNetwork};
 use bytes::Bytes;
@@ -474,7 +475,12 @@ async fn run(plan: &Plan, tally: &Mutex<Tally>) {
         sides,
     });
     let sink: Arc<dyn Sink> = Arc::new(NoSink);
-    let state = Arc::new(State::new(Arc::clone(&vendors.sides[0]), Arc::clone(&sink), 7));
+    let state = Arc::new(State::new(
+        Arc::clone(&vendors.sides[0]),
+        Restrictions::none(Arc::clone(&sink)),
+        Arc::clone(&sink),
+        7,
+    ));
     *lock(&vendors.state) = Some(Arc::clone(&state));
     let network = || Arc::new(Network(Arc::clone(&vendors)));
     let exchanges = Exchanges::new(Arc::clone(&state), Connections::with_resolver(Arc::clone(&sink), network()));

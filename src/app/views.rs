@@ -1,9 +1,11 @@
 //! What people see of the running process.
 
-use crate::admin::{DeploymentStatus, PoolStatus, ReloadStatus, Status, Views};
+use crate::admin::{Denied, DeploymentStatus, PoolStatus, ReloadStatus, Restricted, Status, Views};
 use crate::base::clock::Moment;
+use crate::base::event::Event;
 use crate::base::hash::Digest;
 use crate::base::rejection::Refusal;
+use crate::base::restriction::{Reach, Restriction};
 use crate::observe::{BreakerState, Observer, Readings};
 use crate::reload::Reloader;
 use crate::server::drain::Drain;
@@ -11,8 +13,10 @@ use crate::snapshot::deployment::Deployment;
 use crate::snapshot::explain::{Question, Reason};
 use crate::snapshot::pool::Pool;
 use crate::state::clock::Clock;
+use crate::state::restrictions;
 use crate::state::world::{State, World};
-use std::collections::HashMap;
+use http::StatusCode;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -48,6 +52,10 @@ impl Live {
                 breakers.insert(Arc::clone(&node.key), breaker_state(node.state(now)));
             }
         }
+        let restricted = world.snapshot.deployments.iter();
+        let restricted = restricted.filter(|deployment| world.restrictions.refuses(deployment).is_some());
+        let restricted: BTreeSet<_> = restricted.map(|deployment| Arc::clone(&deployment.id)).collect();
+        readings.restricted = restricted.into_iter().collect();
         readings.breakers = breakers.into_iter().collect();
         let today = Clock::unix_seconds();
         let certificates = world.snapshot.listeners.iter().flat_map(|listener| &listener.certificates);
@@ -84,6 +92,7 @@ impl Views for Live {
                 accepted: last.accepted,
                 diagnostics: last.diagnostics,
             }),
+            restrictions: world.restrictions.active().to_vec(),
             pools: pools.into_iter().map(|pool| pool_status(&world, pool, now)).collect(),
         }
     }
@@ -97,8 +106,9 @@ impl Views for Live {
         let now = self.state.clock.now();
         let hour = u32::try_from(Clock::unix_seconds().rem_euclid(86_400) / 3_600).unwrap_or(0);
         let observed = |pool: &Pool, deployment: &Arc<Deployment>| {
-            let refusal = world.health(deployment).and_then(|health| health.refuses(now, &pool.breaker));
-            refusal.as_ref().map(unwell).into_iter().collect()
+            let restricted = world.restrictions.refuses(deployment);
+            let ill = world.health(deployment).and_then(|health| health.refuses(now, &pool.breaker));
+            restricted.iter().chain(&ill).map(unwell).collect()
         };
         let explanation = world.snapshot.explain(&question, hour, &observed)?;
         serde_json::to_string(&explanation).map_err(|error| error.to_string())
@@ -108,13 +118,32 @@ impl Views for Live {
         self.state.world().snapshot.admin.operators.clone()
     }
 
-    fn drain(&self) {
+    fn drain(&self, by: Arc<str>) {
+        self.state.sink.emit(Event::Operator { action: "drain", by });
         self.state.begin_drain();
         self.drain.begin();
     }
+
+    fn restrict(&self, reach: Reach, reason: &str, by: Arc<str>) -> Result<Restricted, Denied> {
+        let world = self.state.world();
+        let covered = |deployment: &&Arc<Deployment>| reach.covers(restrictions::whereabouts(deployment));
+        let covered: BTreeSet<_> =
+            world.snapshot.deployments.iter().filter(covered).map(|deployment| Arc::clone(&deployment.id)).collect();
+        if covered.is_empty() {
+            let help = format!("no deployment fits {reach}; `/status` and the configuration have the names");
+            return Err((StatusCode::UNPROCESSABLE_ENTITY, help));
+        }
+        let restriction = self.state.restrictions.restrict(reach, reason, by);
+        let restriction = restriction.map_err(|error| (StatusCode::CONFLICT, error))?;
+        Ok(Restricted { restriction, deployments: covered.into_iter().collect() })
+    }
+
+    fn release(&self, id: &str, by: Arc<str>) -> Result<Arc<Restriction>, Denied> {
+        self.state.restrictions.release(id, by).map_err(|error| (StatusCode::NOT_FOUND, error))
+    }
 }
 
-/// What health says against a deployment, as a reason.
+/// What restrictions or health say against a deployment, as a reason.
 fn unwell(refusal: &Refusal) -> Reason {
     let reason = match refusal {
         Refusal::Breaker { retry_after } => {
@@ -122,6 +151,9 @@ fn unwell(refusal: &Refusal) -> Reason {
         }
         Refusal::Resting { retry_after, .. } => {
             format!("it rests after what the vendor said, for another {} s", retry_after.as_secs().max(1))
+        }
+        Refusal::Restricted { cause, id } => {
+            format!("it is restricted ({}); `backstay release {id}` lifts that", cause.replace('_', " "))
         }
         Refusal::Full => "it has as many calls as it can bear for now".to_owned(),
         Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Price => String::new(),
@@ -168,8 +200,14 @@ fn deployment_status(
     status.inflight = health.deployment.inflight();
     status.success_percent = health.success_percent(now);
     status.first_content_ms = health.deployment.first_content_ms().map(|ms| ms as u64);
-    let wait = match health.refuses(now, &pool.breaker) {
+    let refusal = world.restrictions.refuses(deployment).or_else(|| health.refuses(now, &pool.breaker));
+    let wait = match refusal {
         None => None,
+        Some(Refusal::Restricted { cause, id }) => {
+            status.state = "restricted".to_owned();
+            status.reason = format!("{cause} {id}");
+            None
+        }
         Some(Refusal::Breaker { retry_after }) => {
             status.state = health.breaker_label(now).to_owned();
             status.reason = "breaker_open".to_owned();

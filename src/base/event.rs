@@ -2,6 +2,8 @@
 
 use crate::base::failure::FailureKind;
 use crate::base::money::Microusd;
+use crate::base::rejection::Refusal;
+use crate::base::restriction::Restriction;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +12,11 @@ use std::time::Duration;
 pub trait Sink: Send + Sync {
     /// Takes one event.
     fn emit(&self, event: Event);
+
+    /// Whether what is decided can still be recorded; where it must be and cannot, new calls are refused.
+    fn can_record(&self) -> bool {
+        true
+    }
 }
 
 /// A sink that forgets, for tools and tests.
@@ -87,11 +94,58 @@ pub struct Tokens {
     pub reasoning: u64,
 }
 
+/// Who was sent something, and where it was processed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Whom {
+    /// The vendor.
+    pub vendor: Arc<str>,
+    /// Where it is seated.
+    pub seat: Arc<str>,
+    /// Where it processes, as declared.
+    pub region: Arc<str>,
+    /// Where it says that it processed this call, in its own words, where it says so.
+    pub observed: Option<Box<str>>,
+    /// The basis on which the data may go there, as declared.
+    pub transfer: &'static str,
+}
+
+/// One deployment of the pool, and what was said of it before anybody was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Considered {
+    /// The deployment's id.
+    pub deployment: Arc<str>,
+    /// Why it was not a candidate; `None` for one that was.
+    pub refusal: Option<Refusal>,
+}
+
+impl Considered {
+    /// What was said of a deployment.
+    #[must_use]
+    pub fn of(deployment: &Arc<str>, refusal: Option<&Refusal>) -> Self {
+        Self { deployment: Arc::clone(deployment), refusal: refusal.cloned() }
+    }
+}
+
+/// What an exchange was decided on, for the decision log.
+#[derive(Clone, Debug, Default)]
+pub struct Grounds {
+    /// Whom the call was for, as far as we know: the name in the client's certificate.
+    pub subject: Option<Arc<str>>,
+    /// Data classes that the call holds.
+    pub data: Vec<Arc<str>>,
+    /// Zone where its data must stay.
+    pub residency: Arc<str>,
+    /// Every deployment of the pool, in order of preference.
+    pub considered: Vec<Considered>,
+}
+
 /// One attempt's record.
 #[derive(Clone, Debug)]
 pub struct AttemptRecord {
     /// The deployment's id.
     pub deployment: Arc<str>,
+    /// Who that is.
+    pub whom: Whom,
     /// `None` when it went well.
     pub failure: Option<FailureKind>,
     /// The failure's low-cardinality detail, or empty.
@@ -143,6 +197,8 @@ pub struct ExchangeRecord {
     pub denied_by: Vec<Arc<str>>,
     /// Digest of the policies that decided.
     pub policy: Arc<str>,
+    /// What it was decided on.
+    pub grounds: Grounds,
 }
 
 /// Everything that is worth counting, logging or alerting on.
@@ -193,6 +249,22 @@ pub enum Event {
         node: Arc<str>,
         /// `None` when it answered.
         failure: Option<FailureKind>,
+    },
+    /// A restriction began or ended: one event each, however many calls run into it.
+    Restriction {
+        /// What is or was not to be asked.
+        restriction: Arc<Restriction>,
+        /// Whether it began.
+        began: bool,
+        /// Who says so: `vendor`, `probe`, or an operator by the beginning of the token's digest.
+        by: Arc<str>,
+    },
+    /// An operator did something that is not a restriction.
+    Operator {
+        /// What.
+        action: &'static str,
+        /// Who, by the beginning of the token's digest.
+        by: Arc<str>,
     },
     /// An upstream connection of several streams broke; counted once.
     UpstreamConnectionLost {

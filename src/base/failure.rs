@@ -277,17 +277,15 @@ impl FailureKind {
             | Self::ServerError
             | Self::AuthVendor => HealthEffect::Hard,
             Self::Malformed | Self::Empty | Self::Oversize => HealthEffect::Ratio,
-            Self::RateLimited
-            | Self::Quota
-            | Self::AuthKey
-            | Self::AccountDenied
-            | Self::ModelGone
-            | Self::ModelDenied
-            | Self::RegionDenied => HealthEffect::Rest,
+            Self::RateLimited | Self::Quota | Self::AuthKey | Self::ModelGone => HealthEffect::Rest,
             Self::StaleConn
             | Self::Goaway
             | Self::RefusedStream
             | Self::OverWindow
+            // restrictions have a register of their own: they are neither a dead key nor a tripped breaker
+            | Self::AccountDenied
+            | Self::ModelDenied
+            | Self::RegionDenied
             | Self::ContextLength
             | Self::ContentFilter
             | Self::Unsupported
@@ -466,10 +464,13 @@ mod tests {
     }
 
     #[test]
-    fn every_restriction_says_how_far_it_reaches_and_is_left_alone_for_a_while() {
+    fn every_restriction_says_how_far_it_reaches_and_trips_nothing() {
         for kind in FailureKind::ALL.into_iter().filter(|kind| kind.restricts()) {
             assert!(kind.scope().is_some(), "{kind:?}");
-            assert_eq!((kind.effect(), kind.next_step()), (HealthEffect::Rest, NextStep::Move), "{kind:?}");
+            assert_eq!(kind.next_step(), NextStep::Move, "{kind:?}");
+            // a model that may be gone is left alone until it can be told
+            let effect = if kind == FailureKind::ModelGone { HealthEffect::Rest } else { HealthEffect::Neutral };
+            assert_eq!(kind.effect(), effect, "{kind:?}");
         }
     }
 

@@ -10,5 +10,6 @@ pub mod hash;
 pub mod money;
 pub mod random;
 pub mod rejection;
+pub mod restriction;
 pub mod scope;
 pub mod secret;

@@ -35,6 +35,8 @@ pub enum RejectionCode {
     DeadlineExceeded,
     /// We have too much to do ourselves, or are going down.
     Overloaded,
+    /// What is decided must be recorded, and cannot be.
+    AuditUnavailable,
     /// Every vendor's answer was unusable.
     UpstreamMalformed,
     /// A vendor's answer was larger than we take.
@@ -66,6 +68,7 @@ impl RejectionCode {
             Self::RateLimited => "rate_limited",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::Overloaded => "overloaded",
+            Self::AuditUnavailable => "audit_unavailable",
             Self::UpstreamMalformed => "upstream_malformed",
             Self::UpstreamOversize => "upstream_oversize",
             Self::UpstreamRedirect => "upstream_redirect",
@@ -87,7 +90,7 @@ impl RejectionCode {
             Self::UnsupportedEncoding => 415,
             Self::PolicyDenied => 403,
             Self::RateLimited => 429,
-            Self::NoHealthyDeployment | Self::Overloaded => 503,
+            Self::NoHealthyDeployment | Self::Overloaded | Self::AuditUnavailable => 503,
             Self::DeadlineExceeded => 504,
             Self::UpstreamMalformed | Self::UpstreamOversize | Self::UpstreamRedirect | Self::UpstreamBroken => 502,
         }
@@ -97,7 +100,11 @@ impl RejectionCode {
     #[must_use]
     pub const fn may_pass_later(self) -> bool {
         match self {
-            Self::RateLimited | Self::NoHealthyDeployment | Self::Overloaded | Self::RequestTimeout => true,
+            Self::RateLimited
+            | Self::NoHealthyDeployment
+            | Self::Overloaded
+            | Self::AuditUnavailable
+            | Self::RequestTimeout => true,
             Self::InvalidApiKey
             | Self::NotFound
             | Self::MethodNotAllowed
@@ -136,6 +143,13 @@ pub enum Refusal {
         /// Until it may be asked again.
         retry_after: Duration,
     },
+    /// A vendor, a law or an operator says that it is not to be asked, until somebody releases it.
+    Restricted {
+        /// Why, as the restriction's `cause`.
+        cause: &'static str,
+        /// What it is released by.
+        id: Arc<str>,
+    },
     /// It is at its admission cap.
     Full,
     /// It costs more than the call or the pool allows, or its price is unknown under a ceiling.
@@ -151,6 +165,7 @@ impl Refusal {
             Self::Policy(_) => "policy",
             Self::Breaker { .. } => "breaker_open",
             Self::Resting { class, .. } => class,
+            Self::Restricted { .. } => "restricted",
             Self::Full => "full",
             Self::Price => "price",
         }

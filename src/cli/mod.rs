@@ -1,11 +1,13 @@
 //! Floor 7: the command line.
 
+mod audit;
 mod check;
 mod demo;
 mod diff;
 mod explain;
 mod files;
 mod live;
+mod operate;
 mod print;
 mod prove;
 mod serve;
@@ -158,6 +160,34 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Keep a vendor, endpoint, credential, region or model of a running proxy from being asked.
+    #[command(
+        after_help = "It is in force at once, for calls under way too, and over restarts, until somebody releases it.\n\nExamples:\n  backstay restrict --vendor openai --reason \"order of 12 June\" --token-file secrets/me\n  backstay restrict --region cn-north-1 --model qwen-max --token-file secrets/me"
+    )]
+    Restrict {
+        #[command(flatten)]
+        what: operate::What,
+        /// Why, for the decision log and the status page.
+        #[arg(long, default_value = "")]
+        reason: String,
+        #[command(flatten)]
+        operator: operate::Operator,
+    },
+    /// Lift a restriction of a running proxy.
+    #[command(
+        after_help = "The status page, the log and the alert name the id.\n\nExample:\n  backstay release 3f9c01ab --token-file secrets/me"
+    )]
+    Release {
+        /// The restriction's id.
+        id: String,
+        #[command(flatten)]
+        operator: operate::Operator,
+    },
+    /// Check or show a decision log.
+    Audit {
+        #[command(subcommand)]
+        act: audit::Act,
+    },
     /// Print completions for a shell.
     #[command(after_help = "Example:\n  backstay completions bash > /etc/bash_completion.d/backstay")]
     Completions {
@@ -198,6 +228,9 @@ pub fn run() -> ExitCode {
         }),
         Command::Prove { config, policies, schema, json } => prove::run(&config, policies.as_deref(), schema, json),
         Command::Test { config, policies, json } => test::run(&config, policies.as_deref(), json),
+        Command::Restrict { what, reason, operator } => operate::restrict(&operator, &what, &reason),
+        Command::Release { id, operator } => operate::release(&operator, &id),
+        Command::Audit { act } => audit::run(act),
         Command::Completions { shell } => completions(shell),
     }
 }

@@ -23,6 +23,11 @@ pub const PRICE_FILE: &str = "prices.toml";
 /// Where a newer list of what models can do is looked for.
 pub const MODELS_FILE: &str = "models.json";
 
+/// Size after which the next file of the decision log is begun: about a hundred thousand records, read at a start in a second.
+pub const AUDIT_ROTATE_BYTES: u64 = 64 << 20;
+/// The least that can be configured: some records between a header and a checkpoint.
+pub const AUDIT_ROTATE_LEAST: u64 = 64 << 10;
+
 /// Largest file that is read at all: a config of 10,000 keys has about 2 MiB.
 pub const MAX_FILE_BYTES: u64 = 16 << 20;
 /// Most policy files in a folder.

@@ -164,6 +164,8 @@ impl Loader {
         join(&mut config.key, part.key);
         self.only_one("admin", &mut config.admin, part.admin);
         self.only_one("state", &mut config.state, part.state);
+        self.only_one("alerts", &mut config.alerts, part.alerts);
+        self.only_one("audit", &mut config.audit, part.audit);
         self.only_one("server", &mut config.server, part.server);
         self.only_one("policy", &mut config.policy, part.policy);
     }
@@ -207,6 +209,13 @@ impl Loader {
         }
         if let Some(operators) = config.admin.as_ref().and_then(|admin| admin.operators.as_ref()) {
             self.secret(&operators.place, operators, env);
+        }
+        if let Some(webhook) = config.alerts.as_ref().and_then(|alerts| alerts.webhook.as_ref()) {
+            self.secret(&webhook.place, webhook, env);
+        }
+        if let Some(audit) = config.audit.as_ref() {
+            let keys = [&audit.signing_key, &audit.hash_key].into_iter().flatten();
+            keys.for_each(|source| self.secret(&source.place, source, env));
         }
     }
 

@@ -93,6 +93,7 @@ fn refusal(refusal: &Refusal) -> Value {
             let rules: Vec<&str> = rules.iter().map(|rule| &**rule).collect();
             json!({ "reason": refusal.code(), "rules": rules })
         }
+        Refusal::Restricted { cause, .. } => json!({ "reason": refusal.code(), "cause": cause }),
         Refusal::Capability(need) => json!({ "reason": refusal.code(), "need": need }),
         Refusal::Breaker { .. } | Refusal::Resting { .. } | Refusal::Full | Refusal::Price => {
             json!({ "reason": refusal.code() })

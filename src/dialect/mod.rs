@@ -8,6 +8,7 @@ pub mod models;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod profile;
+pub mod region;
 pub mod scan;
 pub mod seen;
 pub mod signals;

@@ -30,9 +30,39 @@ pub fn listing(dialect: Dialect, names: &[&str]) -> Bytes {
     listing.to_string().into()
 }
 
+/// The ids of a vendor's own listing, and whether these are all of its models; `None` where it is no listing.
+///
+/// OpenAI's family and Anthropic list `data` with an `id` each, Google `models` with a `name` behind `models/`. Pages say
+/// that there are more by `has_more` or `nextPageToken`.
+#[must_use]
+pub fn listed(body: &[u8]) -> Option<(Vec<String>, bool)> {
+    let listing: Value = serde_json::from_slice(body).ok()?;
+    let (entries, member) = match (&listing["data"], &listing["models"]) {
+        (Value::Array(entries), _) => (entries, "id"),
+        (_, Value::Array(entries)) => (entries, "name"),
+        _ => return None,
+    };
+    let id = |entry: &Value| entry[member].as_str().map(|id| id.strip_prefix("models/").unwrap_or(id).to_owned());
+    let more = listing["has_more"] == true || listing["nextPageToken"].is_string();
+    Some((entries.iter().filter_map(id).collect(), !more))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn listings_of_vendors_are_read() {
+        let check = |body: &str, expected: Option<(&[&str], bool)>| {
+            let expected = expected.map(|(ids, whole)| (ids.iter().map(ToString::to_string).collect(), whole));
+            assert_eq!(listed(body.as_bytes()), expected, "{body}");
+        };
+        check(r#"{"object":"list","data":[{"id":"gpt-5.5","object":"model"}]}"#, Some((&["gpt-5.5"], true)));
+        check(r#"{"data":[{"type":"model","id":"claude"}],"has_more":true}"#, Some((&["claude"], false)));
+        check(r#"{"models":[{"name":"models/gemini-3"}],"nextPageToken":"x"}"#, Some((&["gemini-3"], false)));
+        check(r#"{"error":{"message":"no"}}"#, None);
+        check("<html>", None);
+    }
 
     #[test]
     fn public_names_are_listed_in_either_shape() {

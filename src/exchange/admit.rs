@@ -228,6 +228,7 @@ mod tests {
             index: 0,
             name: "app".into(),
             models: Vec::new(),
+            jurisdiction: "unknown".into(),
             residency: residency.into(),
             data: vec!["personal".into()],
             screened: true,

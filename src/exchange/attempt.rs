@@ -6,12 +6,14 @@ use crate::base::clock::Moment;
 use crate::base::event::Event;
 use crate::base::failure::{Failure, FailureKind, NextStep, Phase};
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
+use crate::call::needs::Need;
+use crate::dialect::region;
 use crate::exchange::admit::Admitted;
 use crate::exchange::ingress::Ingress;
 use crate::exchange::recall;
 use crate::exchange::receive::{self, Received};
 use crate::exchange::request::{self, Prepared, Unfit};
-use crate::exchange::select::{Candidate, Selection, nobody_left};
+use crate::exchange::select::{Candidate, RESTRICTED, Selection, nobody_left};
 use crate::exchange::settle::Settlement;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::permit::Permit;
@@ -123,7 +125,7 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
         let permit = match permit(work, walk, &candidate.deployment) {
             Ok(permit) => permit,
             Err(refusal) => {
-                work.settlement.refused(&refusal);
+                work.settlement.passed_over(&candidate.deployment, &refusal);
                 walk.refusals.push(refusal);
                 return Verdict::Next;
             }
@@ -131,12 +133,15 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
         let accept_empty = walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
         match once(work, &permit, &prepared, resent, accept_empty).await {
             Ok(received) => {
+                work.state.restrictions.answered(&candidate.deployment);
                 let took = work.settlement.serves(&candidate.deployment, received.is_stream());
                 let deployment = Arc::clone(&candidate.deployment);
                 return Verdict::Served(Box::new(Served { deployment, flight, received, took }));
             }
             Err(failure) => {
-                flight.failed(&failure, work.state.clock.now());
+                let (failure, now) = (clients_own(failure, work, candidate), work.state.clock.now());
+                flight.failed(&failure, now);
+                work.state.restrictions.failed(&candidate.deployment, &failure, now);
                 work.settlement.attempt_failed(&failure);
                 let step = after(&failure, walk, candidate);
                 let free = step == NextStep::Resend;
@@ -183,6 +188,19 @@ fn set_out(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Result<(P
     Ok((prepared, flight))
 }
 
+/// What is not found may be what the client named, a file or an earlier answer: unless the vendor names the model, its
+/// absence says nothing of the model.
+fn clients_own(failure: Failure, work: &Work, candidate: &Candidate) -> Failure {
+    let named = |failure: &Failure| {
+        failure.said.as_ref().is_some_and(|said| said.message.contains(&*candidate.deployment.model))
+    };
+    let ids = work.ingress.scan.needs.has(Need::ServerIds);
+    if failure.kind == FailureKind::ModelGone && ids && !named(&failure) {
+        return Failure { kind: FailureKind::BadRequest, reason: "unknown_id".into(), scope: None, ..failure };
+    }
+    failure
+}
+
 /// The table's answer, with what the walk knows: with others left, moving comes before trying again.
 fn after(failure: &Failure, walk: &mut Walk, candidate: &Candidate) -> NextStep {
     match failure.kind.next_step() {
@@ -205,9 +223,12 @@ fn pause(failure: &Failure, work: &Work) -> Option<Duration> {
     }
 }
 
-/// Asks the snapshot of this moment: a reload can only take candidates away.
+/// Asks the snapshot and the restrictions of this moment: both can only take candidates away.
 fn permit(work: &mut Work, walk: &Walk, deployment: &Arc<Deployment>) -> Result<Permit, Refusal> {
     work.admitted.ask.attempt = walk.made;
+    if let Some(refusal) = work.state.restrictions.refuses(deployment) {
+        return Err(refusal);
+    }
     work.state.world().snapshot.permit(&work.admitted.key, &work.admitted.ask, deployment)
 }
 
@@ -220,7 +241,8 @@ async fn once(
     accept_empty: bool,
 ) -> Result<Received, Failure> {
     let left = work.deadline.saturating_duration_since(Instant::now());
-    work.settlement.begin_attempt(permit.deployment());
+    let whom = work.world.snapshot.whom(&work.admitted.key, &work.admitted.ask.residency, permit.deployment());
+    work.settlement.begin_attempt(permit.deployment(), whom);
     if left < LEAST_TIME {
         return Err(Failure::new(FailureKind::Deadline, Phase::Connect, "no_time_left"));
     }
@@ -247,7 +269,7 @@ async fn converse(
     )
     .await;
     let incoming = sent.unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Sent, "headers")))?;
-    work.settlement.answered(incoming.status.as_u16());
+    work.settlement.answered(incoming.status.as_u16(), region::observed(&incoming.headers));
     let received = receive::receive(incoming, prepared, began, accept_empty);
     tokio::time::timeout_at(work.deadline, received)
         .await
@@ -279,6 +301,11 @@ fn conclude(walk: Walk) -> Rejection {
     let (code, message) = match last.kind {
         FailureKind::Deadline => {
             (RejectionCode::DeadlineExceeded, "The exchange ran out of time before any deployment had content.")
+        }
+        FailureKind::RegionDenied | FailureKind::AccountDenied | FailureKind::ModelDenied
+            if walk.failures.iter().all(|failure| failure.kind.restricts()) =>
+        {
+            (RejectionCode::PolicyDenied, RESTRICTED)
         }
         FailureKind::Malformed if last.reason == "redirect" => {
             (RejectionCode::UpstreamRedirect, "The vendor answered with a redirect, which is never followed.")

@@ -35,6 +35,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Spread of the waits that clients are told.
@@ -66,7 +67,8 @@ impl Exchanges {
         let (parts, body) = request.into_parts();
         let route = ingress::route(&parts);
         let policy = Arc::clone(&world.snapshot.policy_digest);
-        let settlement = Settlement::open(&self.state, began, route.dialect().name(), policy);
+        let mut settlement = Settlement::open(&self.state, began, route.dialect().name(), policy);
+        settlement.note(|record| record.grounds.subject = certificate_names.first().map(|name| name.as_str().into()));
         match admit::key(&world.snapshot, &parts.headers, certificate_names) {
             Err(rejection) => self.reject(settlement, route.dialect(), &rejection),
             Ok(key) => match route {
@@ -118,6 +120,9 @@ impl Exchanges {
         B::Error: std::error::Error + Send + Sync + 'static,
     {
         settlement.note(|record| record.key = Arc::clone(&key.name));
+        if !self.state.sink.can_record() {
+            return self.reject(settlement, dialect, &unrecordable());
+        }
         let ingress = match ingress::read(dialect, headers, body, &body_bounds(&world.snapshot.bounds)).await {
             Ok(ingress) => ingress,
             Err(rejection) => return self.reject(settlement, dialect, &rejection),
@@ -134,15 +139,13 @@ impl Exchanges {
         };
         settlement.note(|record| record.pool = Arc::clone(&admitted.pool.name));
         let now = self.state.clock.now();
-        let selection = select::select(&world, &admitted, dialect, &ingress.scan, now, self.state.random.bits());
+        let (turn, mut considered) = (self.state.random.bits(), Vec::new());
+        let selection = select::select(&world, &admitted, dialect, &ingress.scan, now, turn, &mut considered);
+        settlement.considered(&admitted.ask, considered);
         let selection = match selection {
             Ok(selection) => selection,
-            Err(rejection) => {
-                rejection.refusals.iter().for_each(|refusal| settlement.refused(refusal));
-                return self.reject(settlement, dialect, &rejection);
-            }
+            Err(rejection) => return self.reject(settlement, dialect, &rejection),
         };
-        selection.refusals.iter().for_each(|refusal| settlement.refused(refusal));
         let deadline = Instant::now() + admitted.pool.deadline;
         let (state, connections) = (Arc::clone(&self.state), Arc::clone(&self.connections));
         let work = Box::new(Work { state, connections, world, ingress, admitted, settlement, deadline });
@@ -209,6 +212,12 @@ impl Exchanges {
         }
         answer::reject(settlement, dialect, rejection, self.state.random.around_one(WAIT_JITTER))
     }
+}
+
+/// What the client is told while decisions must be recorded and cannot be.
+fn unrecordable() -> Rejection {
+    let message = "The decision log cannot be written, and nothing goes out unrecorded. Wait as long as Retry-After says; the operators are told.";
+    Rejection::new(RejectionCode::AuditUnavailable, message).retry_after(Duration::from_secs(5))
 }
 
 fn body_bounds(bounds: &Bounds) -> BodyBounds {

@@ -1,6 +1,7 @@
 //! Which deployments may serve, in which order; every other one says why not.
 
 use crate::base::clock::Moment;
+use crate::base::event::Considered;
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::dialect::Dialect;
 use crate::dialect::scan::Scan;
@@ -13,6 +14,9 @@ use crate::state::world::World;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What the client is told when only what is restricted is left.
+pub(crate) const RESTRICTED: &str = "What policy leaves of this model is restricted by its vendor, by law or by an operator; `/status` says which. Waiting does not help: an operator releases it.";
 
 /// A deployment that policy permits, that is able, and that has the price.
 #[derive(Clone)]
@@ -31,7 +35,7 @@ pub(crate) struct Selection {
     pub(crate) refusals: Vec<Refusal>,
 }
 
-/// Asks each deployment of the pool for a refusal and orders what remains.
+/// Asks each deployment of the pool for a refusal and orders what remains; what was said of each goes to `considered`.
 ///
 /// # Errors
 /// When nothing remains but for health: which reason stands in the way of most.
@@ -42,6 +46,7 @@ pub(crate) fn select(
     scan: &Scan,
     now: Moment,
     turn: u64,
+    considered: &mut Vec<Considered>,
 ) -> Result<Selection, Rejection> {
     let mut refusals = Vec::new();
     let mut able: Vec<Vec<Candidate>> = Vec::new();
@@ -53,7 +58,10 @@ pub(crate) fn select(
                     candidates.push(Candidate { deployment: Arc::clone(deployment), health: health.clone() });
                 }
                 (Ok(()), None) => {}
-                (Err(refusal), _) => refusals.push(refusal),
+                (Err(refusal), _) => {
+                    considered.push(Considered::of(&deployment.id, Some(&refusal)));
+                    refusals.push(refusal);
+                }
             }
         }
         order(&mut candidates, admitted.pool.order, turn);
@@ -62,7 +70,7 @@ pub(crate) fn select(
     if able.iter().all(Vec::is_empty) {
         return Err(nobody_eligible(refusals));
     }
-    Ok(healthy(able.into_iter().flatten().collect(), refusals, &admitted.pool, now))
+    Ok(healthy(able.into_iter().flatten().collect(), refusals, &admitted.pool, now, considered))
 }
 
 /// Whether the deployment may and can serve the call, its health aside.
@@ -74,6 +82,9 @@ fn eligible(
     deployment: &Arc<Deployment>,
 ) -> Result<(), Refusal> {
     world.snapshot.permit(&admitted.key, &admitted.ask, deployment)?;
+    if let Some(refusal) = world.restrictions.refuses(deployment) {
+        return Err(refusal);
+    }
     if let Some(need) = deployment.unmet(dialect, scan.needs).next() {
         return Err(Refusal::Capability(need));
     }
@@ -105,11 +116,19 @@ fn order(tier: &mut [Candidate], order: Order, turn: u64) {
 }
 
 /// Leaves out the unhealthy; where nobody is healthy, keeps them for a trickle.
-fn healthy(able: Vec<Candidate>, mut refusals: Vec<Refusal>, pool: &Pool, now: Moment) -> Selection {
+fn healthy(
+    able: Vec<Candidate>,
+    mut refusals: Vec<Refusal>,
+    pool: &Pool,
+    now: Moment,
+    considered: &mut Vec<Considered>,
+) -> Selection {
     let mut candidates = VecDeque::new();
     let mut trickle = VecDeque::new();
     for candidate in able {
-        match candidate.health.refuses(now, &pool.breaker) {
+        let refusal = candidate.health.refuses(now, &pool.breaker);
+        considered.push(Considered::of(&candidate.deployment.id, refusal.as_ref()));
+        match refusal {
             None => candidates.push_back(candidate),
             Some(refusal) => {
                 if matches!(refusal, Refusal::Breaker { .. }) {
@@ -133,9 +152,12 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
         .iter()
         .filter_map(|refusal| match refusal {
             Refusal::Capability(need) => Some(*need),
-            Refusal::Policy(_) | Refusal::Breaker { .. } | Refusal::Resting { .. } | Refusal::Full | Refusal::Price => {
-                None
-            }
+            Refusal::Policy(_)
+            | Refusal::Restricted { .. }
+            | Refusal::Breaker { .. }
+            | Refusal::Resting { .. }
+            | Refusal::Full
+            | Refusal::Price => None,
         })
         .collect();
     let (code, message) = if !needs.is_empty() {
@@ -144,6 +166,8 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
             Vec::from_iter(needs).join("`, `")
         );
         (RejectionCode::NoCapableDeployment, named)
+    } else if refusals.iter().any(|refusal| matches!(refusal, Refusal::Restricted { .. })) {
+        (RejectionCode::PolicyDenied, RESTRICTED.to_owned())
     } else if refusals.iter().any(|refusal| matches!(refusal, Refusal::Price)) {
         let message =
             "Every deployment of this model costs more than this call or its pool allows, or its price is not known.";
@@ -169,7 +193,7 @@ fn nobody_healthy(refusals: Vec<Refusal>) -> Rejection {
     let waits = refusals.iter().filter_map(|refusal| match refusal {
         Refusal::Breaker { retry_after } | Refusal::Resting { retry_after, .. } => Some(*retry_after),
         Refusal::Full => Some(Duration::from_secs(1)),
-        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Price => None,
+        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Restricted { .. } | Refusal::Price => None,
     });
     let wait = waits.min().unwrap_or(Duration::from_secs(1));
     let throttled = |refusal: &Refusal| matches!(refusal, Refusal::Resting { class: "rate_limited", .. });

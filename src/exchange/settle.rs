@@ -1,10 +1,11 @@
 //! The end of an exchange: one event that holds every attempt, on every path out, the client's departure included.
 
-use crate::base::event::{AttemptRecord, Event, ExchangeRecord, GonePhase, Outcome};
+use crate::base::event::{AttemptRecord, Considered, Event, ExchangeRecord, GonePhase, Grounds, Outcome, Whom};
 use crate::base::failure::{Failure, FailureKind};
 use crate::base::money::Microusd;
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::usage::Usage;
+use crate::policy::Ask;
 use crate::snapshot::deployment::{Deployment, Price};
 use crate::state::world::State;
 use std::borrow::Cow;
@@ -31,6 +32,7 @@ pub(crate) struct Settlement {
 /// An attempt whose end is not known yet.
 struct Attempt {
     deployment: Arc<str>,
+    whom: Whom,
     began: Instant,
     first_content: Option<Duration>,
     status: u16,
@@ -58,6 +60,7 @@ impl Settlement {
             took: Duration::ZERO,
             denied_by: Vec::new(),
             policy,
+            grounds: Grounds::default(),
         };
         Self {
             state: Arc::clone(state),
@@ -87,7 +90,7 @@ impl Settlement {
         self.note(|record| record.model = clean);
     }
 
-    pub(crate) fn refused(&mut self, refusal: &Refusal) {
+    fn denied(&mut self, refusal: &Refusal) {
         if let Refusal::Policy(rules) = refusal {
             self.note(|record| {
                 for rule in rules.iter() {
@@ -97,6 +100,22 @@ impl Settlement {
                 }
             });
         }
+    }
+
+    /// What was asked of policy, and what was said of each deployment before anybody was asked.
+    pub(crate) fn considered(&mut self, ask: &Ask, considered: Vec<Considered>) {
+        considered.iter().filter_map(|one| one.refusal.as_ref()).for_each(|refusal| self.denied(refusal));
+        self.note(|record| {
+            record.grounds.data.clone_from(&ask.data);
+            record.grounds.residency = Arc::clone(&ask.residency);
+            record.grounds.considered = considered;
+        });
+    }
+
+    /// A candidate was passed over when its turn came.
+    pub(crate) fn passed_over(&mut self, deployment: &Deployment, refusal: &Refusal) {
+        self.denied(refusal);
+        self.note(|record| record.grounds.considered.push(Considered::of(&deployment.id, Some(refusal))));
     }
 
     pub(crate) fn request_id(&self) -> &str {
@@ -111,15 +130,16 @@ impl Settlement {
         self.began.elapsed()
     }
 
-    pub(crate) fn begin_attempt(&mut self, deployment: &Deployment) {
-        let deployment = Arc::clone(&deployment.id);
-        self.attempt = Some(Attempt { deployment, began: Instant::now(), first_content: None, status: 0, sent: false });
+    pub(crate) fn begin_attempt(&mut self, deployment: &Deployment, whom: Whom) {
+        let (deployment, began) = (Arc::clone(&deployment.id), Instant::now());
+        self.attempt = Some(Attempt { deployment, whom, began, first_content: None, status: 0, sent: false });
     }
 
     /// Response headers came: whatever happens now, the vendor had the request.
-    pub(crate) fn answered(&mut self, status: u16) {
+    pub(crate) fn answered(&mut self, status: u16, region: Option<Box<str>>) {
         if let Some(attempt) = &mut self.attempt {
             attempt.status = status;
+            attempt.whom.observed = region;
             attempt.sent = true;
         }
     }
@@ -182,6 +202,7 @@ impl Settlement {
         self.note(|record| {
             record.attempts.push(AttemptRecord {
                 deployment: attempt.deployment,
+                whom: attempt.whom,
                 failure,
                 reason,
                 status: attempt.status,

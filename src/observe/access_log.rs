@@ -23,7 +23,7 @@ pub(super) struct AccessLog {
     thread: Option<JoinHandle<()>>,
 }
 
-type Entry = (Timestamp, Box<ExchangeRecord>);
+type Entry = (Timestamp, Arc<ExchangeRecord>);
 
 #[derive(Default)]
 struct Queue {
@@ -51,7 +51,7 @@ impl AccessLog {
     }
 
     /// Hands a record over; never waits.
-    pub(super) fn push(&self, time: Timestamp, record: Box<ExchangeRecord>) {
+    pub(super) fn push(&self, time: Timestamp, record: Arc<ExchangeRecord>) {
         let mut waiting = self.queue.lock();
         if waiting.entries.len() >= CAPACITY {
             drop(waiting);
@@ -125,7 +125,7 @@ fn write_batches(queue: &Queue, mut out: impl Write, dropped: &IntCounter) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::event::Outcome;
+    use crate::base::event::{Grounds, Outcome};
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     /// A writer that tells of each batch, and waits for leave where it is given a gate.
@@ -148,8 +148,8 @@ mod tests {
         }
     }
 
-    fn record(request_id: &str) -> Box<ExchangeRecord> {
-        Box::new(ExchangeRecord {
+    fn record(request_id: &str) -> Arc<ExchangeRecord> {
+        Arc::new(ExchangeRecord {
             request_id: request_id.to_owned(),
             key: "".into(),
             dialect: "openai_chat",
@@ -167,6 +167,7 @@ mod tests {
             took: Duration::ZERO,
             denied_by: Vec::new(),
             policy: "".into(),
+            grounds: Grounds::default(),
         })
     }
 

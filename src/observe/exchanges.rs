@@ -244,6 +244,7 @@ impl DeploymentHandles {
 mod tests {
     use super::*;
     use crate::base::event::{GonePhase, Tokens};
+    use crate::base::event::{Grounds, Whom};
     use crate::base::failure::FailureKind;
     use crate::base::money::Microusd;
     use prometheus::TextEncoder;
@@ -258,6 +259,7 @@ mod tests {
 
     fn attempt(deployment: &str, failure: Option<FailureKind>) -> AttemptRecord {
         AttemptRecord {
+            whom: Whom::default(),
             deployment: deployment.into(),
             failure,
             reason: "".into(),
@@ -270,6 +272,7 @@ mod tests {
 
     fn record(outcome: Outcome) -> ExchangeRecord {
         ExchangeRecord {
+            grounds: Grounds::default(),
             request_id: "r".to_owned(),
             key: "app".into(),
             dialect: "openai_chat",

@@ -1,12 +1,8 @@
 //! One access-log line: a JSON object that holds what an exchange did, and nothing of what was said in it.
 
 use crate::base::event::{AttemptRecord, ExchangeRecord, Outcome, Tokens};
+use crate::observe::json::{Object, string};
 use jiff::Timestamp;
-use std::io::Write;
-use std::time::Duration;
-
-/// Bytes of a string that is not our own: a client cannot make lines long.
-const FOREIGN_BYTES: usize = 256;
 
 /// Appends the line of one exchange, line feed included.
 pub(super) fn write(out: &mut Vec<u8>, time: Timestamp, record: &ExchangeRecord) {
@@ -64,132 +60,15 @@ fn tokens(line: &mut Object<'_>, tokens: Tokens) {
     line.number("reasoning", tokens.reasoning);
 }
 
-/// A JSON object that is being written. Member names are our own and need no escapes.
-struct Object<'a> {
-    out: &'a mut Vec<u8>,
-    empty: bool,
-}
-
-impl<'a> Object<'a> {
-    fn begin(out: &'a mut Vec<u8>) -> Self {
-        out.push(b'{');
-        Self { out, empty: true }
-    }
-
-    fn end(self) {
-        self.out.push(b'}');
-    }
-
-    fn name(&mut self, name: &str) {
-        if !self.empty {
-            self.out.push(b',');
-        }
-        self.empty = false;
-        self.out.push(b'"');
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
-    }
-
-    /// A value that prints itself as JSON.
-    fn shown(&mut self, name: &str, value: impl std::fmt::Display) {
-        self.name(name);
-        // writing to memory does not fail
-        let _ = write!(self.out, "{value}");
-    }
-
-    fn milliseconds(&mut self, name: &str, time: Duration) {
-        self.number(name, u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-    }
-
-    fn flag(&mut self, name: &str, value: bool) {
-        self.name(name);
-        self.out.extend_from_slice(if value { b"true" } else { b"false" });
-    }
-
-    /// Writes the digits itself: the formatter would take most of the time of a line.
-    fn number(&mut self, name: &str, value: impl Into<u64>) {
-        self.name(name);
-        let mut left = value.into();
-        let begin = self.out.len();
-        loop {
-            self.out.push(b'0' + (left % 10) as u8);
-            left /= 10;
-            if left == 0 {
-                break;
-            }
-        }
-        if let Some(digits) = self.out.get_mut(begin..) {
-            digits.reverse();
-        }
-    }
-
-    fn string(&mut self, name: &str, text: &str) {
-        self.name(name);
-        string(self.out, text);
-    }
-
-    fn optional_string(&mut self, name: &str, text: Option<&str>) {
-        match text {
-            Some(text) => self.string(name, text),
-            None => self.shown(name, "null"),
-        }
-    }
-
-    fn object(&mut self, name: &str, members: impl FnOnce(&mut Object<'_>)) {
-        self.name(name);
-        let mut inner = Object::begin(self.out);
-        members(&mut inner);
-        inner.end();
-    }
-
-    fn list<T>(&mut self, name: &str, items: &[T], mut item: impl FnMut(&mut Vec<u8>, &T)) {
-        self.name(name);
-        self.out.push(b'[');
-        for (position, value) in items.iter().enumerate() {
-            if position > 0 {
-                self.out.push(b',');
-            }
-            item(self.out, value);
-        }
-        self.out.push(b']');
-    }
-}
-
-/// Appends a JSON string of at most [`FOREIGN_BYTES`] of `text`. Whatever could end the line, forge another or turn it
-/// around on a terminal is escaped: control characters, line and paragraph separators, marks of writing direction.
-fn string(out: &mut Vec<u8>, text: &str) {
-    let text = text.get(..text.floor_char_boundary(FOREIGN_BYTES)).unwrap_or_default();
-    out.push(b'"');
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
-        // names of the config and our own words: nothing to escape
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-        return;
-    }
-    for character in text.chars() {
-        match character {
-            '"' => out.extend_from_slice(b"\\\""),
-            '\\' => out.extend_from_slice(b"\\\\"),
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => escape(out, character),
-            _ if character.is_control() => escape(out, character),
-            _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
-    out.push(b'"');
-}
-
-/// `\uXXXX`: every character that is escaped lies in the basic plane.
-fn escape(out: &mut Vec<u8>, character: char) {
-    let _ = write!(out, "\\u{:04x}", u32::from(character));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::event::GonePhase;
+    use crate::base::event::{GonePhase, Grounds, Whom};
     use crate::base::failure::FailureKind;
     use crate::base::money::Microusd;
+    use crate::observe::json::FOREIGN_BYTES;
     use serde_json::{Value, json};
+    use std::time::Duration;
 
     fn record() -> ExchangeRecord {
         ExchangeRecord {
@@ -205,6 +84,7 @@ mod tests {
             attempts: vec![
                 AttemptRecord {
                     deployment: "openai/gpt-5.5".into(),
+                    whom: Whom::default(),
                     failure: Some(FailureKind::TlsCert),
                     reason: "expired".into(),
                     status: 0,
@@ -214,6 +94,7 @@ mod tests {
                 },
                 AttemptRecord {
                     deployment: "anthropic/claude".into(),
+                    whom: Whom::default(),
                     failure: None,
                     reason: "".into(),
                     status: 200,
@@ -229,6 +110,7 @@ mod tests {
             took: Duration::from_millis(913),
             denied_by: vec!["residency".into()],
             policy: "0123456789ab".into(),
+            grounds: Grounds::default(),
         }
     }
 

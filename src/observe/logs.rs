@@ -40,6 +40,16 @@ pub(super) fn tell(event: &Event, alert: impl FnOnce(&str) -> bool) {
             tracing::error!(generation, "the new configuration is refused; the old one goes on serving");
             diagnostics.iter().for_each(|diagnostic| tracing::error!("{diagnostic}"));
         }
+        Event::Restriction { restriction, began: true, by } => {
+            let (id, cause) = (&restriction.id, restriction.cause.label());
+            let (reach, reason) = (&restriction.reach, &restriction.reason);
+            tracing::error!(%id, %cause, %reach, %reason, %by, "restricted: it is not asked until it is released");
+        }
+        Event::Restriction { restriction, began: false, by } => {
+            let (id, cause, reach) = (&restriction.id, restriction.cause.label(), &restriction.reach);
+            tracing::warn!(%id, %cause, %reach, %by, "released: it may be asked again");
+        }
+        Event::Operator { action, by } => tracing::warn!(%action, %by, "an operator acts"),
         Event::VendorCertificate { host, reason } => {
             if alert(host) {
                 tracing::error!(%host, %reason, "a vendor's certificate is refused; its deployments are not used");

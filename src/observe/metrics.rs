@@ -5,6 +5,7 @@ use crate::config::defaults::{POLICY_DIRECTORY, POLICY_TEST_DIRECTORY, PRICE_FIL
 use crate::observe::exchanges::Exchanges;
 use crate::observe::families::{Counters, Gauges, counter, gauge};
 use crate::observe::process;
+use crate::observe::{alerts, decisions};
 use prometheus::{Error, IntCounter, IntGauge, Registry, TextEncoder};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,6 +36,8 @@ impl BreakerState {
 pub struct Readings {
     /// Attempts under way, by deployment id; those of one id add up.
     pub inflight: Vec<(Arc<str>, u32)>,
+    /// Ids of deployments that a restriction keeps from being asked, each once.
+    pub restricted: Vec<Arc<str>>,
     /// Breakers, by node.
     pub breakers: Vec<(Arc<str>, BreakerState)>,
     /// Seconds until a certificate of ours ends, negative afterwards, by file.
@@ -44,6 +47,8 @@ pub struct Readings {
 pub(super) struct Metrics {
     pub(super) exchanges: Exchanges,
     pub(super) log_lines_dropped: IntCounter,
+    pub(super) audit: decisions::Meters,
+    pub(super) alerts: alerts::Meters,
     registry: Registry,
     scraping: Mutex<()>,
 
@@ -55,10 +60,12 @@ pub(super) struct Metrics {
     probes: Counters<2>,
     connections_lost: Counters<2>,
     vendor_certificates_refused: Counters<1>,
+    restrictions: Counters<2>,
 
     generation: IntGauge,
     last_reload_accepted: IntGauge,
     draining: IntGauge,
+    restricted: Gauges,
     inflight: Gauges,
     breaker_state: Gauges,
     certificate_expiry: Gauges,
@@ -73,6 +80,8 @@ impl Metrics {
         let metrics = Self {
             exchanges: Exchanges::new(r)?,
             log_lines_dropped: counter(r, "log_lines_dropped_total", "Access-log lines that were not written")?,
+            audit: decisions::Meters::new(r)?,
+            alerts: alerts::Meters::new(r)?,
             scraping: Mutex::new(()),
             breaker_transitions: Counters::new(r, "breaker_transitions_total", "Changes of breakers", changes)?,
             retry_budget_denied: Counters::new(r, "retry_budget_denied_total", "Attempts it refused", ["pool"])?,
@@ -87,6 +96,13 @@ impl Metrics {
                 "Handshakes that ended because a vendor's certificate is not acceptable",
                 ["host"],
             )?,
+            restrictions: Counters::new(
+                r,
+                "restrictions_total",
+                "Restrictions that began or ended",
+                ["cause", "change"],
+            )?,
+            restricted: Gauges::new(r, "restricted", "1 while a restriction keeps it from being asked", "deployment")?,
             generation: gauge(r, "snapshot_generation", "Number of the snapshot that serves")?,
             last_reload_accepted: gauge(r, "last_reload_accepted", "1, or 0 while the files are wrong")?,
             draining: gauge(r, "draining", "1 while the process is going down")?,
@@ -129,6 +145,11 @@ impl Metrics {
                 self.connections_lost.with([deployment, class]).inc();
             }
             Event::VendorCertificate { host, .. } => self.vendor_certificates_refused.with([host]).inc(),
+            Event::Restriction { restriction, began, .. } => {
+                let change = if *began { "began" } else { "ended" };
+                self.restrictions.with([restriction.cause.label(), change]).inc();
+            }
+            Event::Operator { .. } => {}
             Event::Drain { .. } => self.draining.set(1),
         }
     }
@@ -137,6 +158,7 @@ impl Metrics {
     pub(super) fn render(&self, readings: &Readings) -> String {
         // one scrape at a time: no other sees the gauges between their reset and their setting
         let _alone = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
+        self.restricted.replace(readings.restricted.iter().map(|id| (&**id, 1)));
         self.inflight.replace(readings.inflight.iter().map(|(id, count)| (&**id, i64::from(*count))));
         self.breaker_state.replace(readings.breakers.iter().map(|(node, state)| (&**node, state.value())));
         self.certificate_expiry.replace(readings.certificates.iter().map(|(file, seconds)| (&**file, *seconds)));

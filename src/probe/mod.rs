@@ -8,12 +8,11 @@ use crate::base::event::Event;
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::Call;
 use crate::call::turn::{Content, Role, Turn};
-use crate::dialect::{signals, translate};
-use crate::snapshot::Snapshot;
+use crate::dialect::{models, signals, translate};
 use crate::snapshot::deployment::{Deployment, Timeouts};
 use crate::snapshot::pool::{Pool, ProbeKind};
 use crate::state::clock::Clock;
-use crate::state::health::DeploymentHealth;
+use crate::state::restrictions::Listing;
 use crate::state::world::{State, World};
 use crate::upstream::{Connections, Outgoing};
 use bytes::{Bytes, BytesMut};
@@ -40,9 +39,10 @@ pub async fn run(state: Arc<State>, connections: Arc<Connections>) {
         let world = state.world();
         let now = state.clock.now();
         let mut due = Vec::new();
-        for (pool, deployment) in targets(&world.snapshot) {
+        for (pool, deployment) in targets(&world) {
             let last = asked.entry(target_key(deployment)).or_insert(now);
-            if now.since(*last) >= pool.probe.every {
+            let pause = if state.restrictions.suspects(deployment) { LOOK_EVERY } else { pool.probe.every };
+            if now.since(*last) >= pause {
                 *last = now;
                 due.push((Arc::clone(pool), Arc::clone(deployment)));
             }
@@ -53,15 +53,16 @@ pub async fn run(state: Arc<State>, connections: Arc<Connections>) {
     }
 }
 
-/// One deployment for each host and credential that some pool wants probed.
-fn targets(snapshot: &Snapshot) -> Vec<(&Arc<Pool>, &Arc<Deployment>)> {
+/// One deployment for each host and credential that some pool wants probed, and that nothing restricts.
+fn targets(world: &World) -> Vec<(&Arc<Pool>, &Arc<Deployment>)> {
     let mut seen = HashSet::new();
-    let mut pools: Vec<_> = snapshot.pools.values().collect();
+    let mut pools: Vec<_> = world.snapshot.pools.values().collect();
     pools.sort_by(|left, right| left.name.cmp(&right.name));
     pools
         .into_iter()
         .filter(|pool| pool.probe.kind != ProbeKind::Off)
         .flat_map(|pool| pool.deployments().map(move |deployment| (pool, deployment)))
+        .filter(|(_, deployment)| world.restrictions.refuses_probe(deployment).is_none())
         .filter(|(pool, deployment)| match pool.probe.kind {
             ProbeKind::Paid => seen.insert(deployment.health_key.to_string()),
             ProbeKind::Free | ProbeKind::Off => seen.insert(target_key(deployment)),
@@ -76,18 +77,31 @@ fn target_key(deployment: &Deployment) -> String {
 
 async fn probe(state: &State, world: &World, connections: &Connections, pool: &Pool, deployment: &Arc<Deployment>) {
     let Some(health) = world.health(deployment) else { return };
-    let paid = pool.probe.kind == ProbeKind::Paid && !health.is_closed();
+    let withdrawn = world.restrictions.refuses(deployment).is_some();
+    let paid = pool.probe.kind == ProbeKind::Paid && !health.is_closed() && !withdrawn;
     let request = if paid { paid_call(deployment) } else { free_listing(deployment) };
     let Some(result) = ask(state, connections, deployment, request).await else { return };
     state.sink.emit(Event::Probe {
         node: Arc::clone(&health.host.key),
         failure: result.as_ref().err().map(|failure| failure.kind),
     });
-    learn(state, pool, health, paid, &result);
+    state.health.probed(health, &pool.breaker, state.clock.now(), paid, result.as_ref().err());
+    learn_restrictions(state, deployment, paid, &result);
 }
 
-fn learn(state: &State, pool: &Pool, health: &DeploymentHealth, paid: bool, result: &Result<(), Failure>) {
-    state.health.probed(health, &pool.breaker, state.clock.now(), paid, result.as_ref().err());
+/// What restrictions learn: the models that the vendor lists, or that it refuses even to list them.
+fn learn_restrictions(state: &State, deployment: &Deployment, paid: bool, result: &Result<Bytes, Failure>) {
+    match result {
+        Ok(_) if paid => state.restrictions.answered(deployment),
+        Ok(body) => {
+            let Some((models, whole)) = models::listed(body) else { return };
+            let models = models.iter().map(String::as_str).collect();
+            state.restrictions.listed(deployment, &Listing { models, whole });
+        }
+        // a listing that is refused says nothing of a model
+        Err(failure) if !paid && matches!(failure.kind, FailureKind::ModelGone | FailureKind::ModelDenied) => {}
+        Err(failure) => state.restrictions.failed(deployment, failure, state.clock.now()),
+    }
 }
 
 /// Sends one probe; `None` when no key may use the deployment, so nobody may ask it anything.
@@ -96,8 +110,11 @@ async fn ask(
     connections: &Connections,
     deployment: &Arc<Deployment>,
     request: Outgoing,
-) -> Option<Result<(), Failure>> {
+) -> Option<Result<Bytes, Failure>> {
     let permit = state.world().snapshot.probe_permit(deployment).ok()?;
+    if state.restrictions.refuses_probe(deployment).is_some() {
+        return None;
+    }
     let timeouts = Timeouts { headers: WITHIN, ..deployment.timeouts };
     let asked = async {
         let mut incoming = connections.send(&permit, request, &timeouts, false).await?;
@@ -109,7 +126,7 @@ async fn ask(
             }
         }
         if incoming.status.is_success() {
-            return Ok(());
+            return Ok(body.freeze());
         }
         let (profile, status) = (&deployment.voice.profile, incoming.status.as_u16());
         Err(signals::classify(profile, status, &incoming.headers, &body.freeze(), Clock::unix_seconds().unsigned_abs()))

@@ -111,6 +111,8 @@ pub struct Deployment {
     pub endpoint: Arc<Endpoint>,
     /// The vendor's name of the model.
     pub model: Arc<str>,
+    /// Where it processes, as declared for it or its endpoint.
+    pub region: Arc<str>,
     /// What it is called with; `None` for an endpoint that takes none.
     pub credential: Option<Credential>,
     /// The wire format that others are translated to.

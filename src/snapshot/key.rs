@@ -25,6 +25,8 @@ pub struct Key {
     pub name: Arc<str>,
     /// The models it may ask for, by pool name; empty for all.
     pub models: Vec<Arc<str>>,
+    /// Zone whose law its users are under.
+    pub jurisdiction: Arc<str>,
     /// Zone where its data must stay, `any` where they may go anywhere.
     pub residency: Arc<str>,
     /// What every call of it is assumed to hold.

@@ -1,5 +1,6 @@
 //! Floor 3: the compiled, immutable world that an exchange takes once and keeps to its end.
 
+pub mod audit;
 pub mod bounds;
 mod compile;
 pub mod deployment;
@@ -13,15 +14,19 @@ pub mod policy_test;
 pub mod pool;
 pub mod properties;
 pub mod reach;
+pub mod standing;
 
 pub use compile::{compile, test_policies};
 
 use crate::base::hash::Digest;
+use crate::base::secret::Secret;
+use crate::snapshot::audit::Audit;
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::key::{Key, KeyRing};
 use crate::snapshot::listener::{Admin, Listener};
 use crate::snapshot::pool::Pool;
+use crate::snapshot::standing::Standing;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,12 +48,18 @@ pub struct Snapshot {
     pub bounds: Bounds,
     /// The directory of durable state.
     pub state_directory: PathBuf,
+    /// The address that alerts are posted to, if there is one.
+    pub webhook: Option<Secret>,
+    /// How the decision log is kept, if it is.
+    pub audit: Option<Audit>,
     /// Virtual keys, found by digest or by certificate.
     pub keys: KeyRing,
     /// Every pool by its public name and aliases.
     pub pools: HashMap<Arc<str>, Arc<Pool>>,
     /// Every deployment of every pool, once, in order of their index.
     pub deployments: Vec<Arc<Deployment>>,
+    /// Where each deployment stands in law, in order of their index.
+    pub standings: Vec<Standing>,
     /// The policies, compiled against this inventory.
     pub(crate) policy: crate::policy::Engine,
 }

@@ -12,6 +12,7 @@ use crate::base::scope::Scope;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::pool::BreakerSettings;
 use crate::state::breaker::{Admission, Breaker, Lesson, Transition};
+use crate::state::restrictions::APART;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -382,8 +383,9 @@ const fn lesson(failure: &Failure) -> Lesson {
 fn rest(failure: &Failure) -> Duration {
     failure.retry_after.unwrap_or(match failure.kind.blame() {
         Blame::Credential => Duration::from_secs(15 * 60),
-        Blame::Model | Blame::Vendor | Blame::Egress => Duration::from_secs(10 * 60),
-        Blame::Account if failure.kind.restricts() => Duration::from_secs(10 * 60),
+        // as long as it takes for a second refusal to tell something
+        Blame::Model => APART,
+        Blame::Vendor | Blame::Egress => Duration::from_secs(10 * 60),
         Blame::Account | Blame::Deployment | Blame::Host | Blame::Nobody => Duration::from_secs(1),
     })
 }

@@ -4,5 +4,6 @@ pub mod breaker;
 pub mod clock;
 pub mod health;
 pub mod limits;
+pub mod restrictions;
 pub mod retry_budget;
 pub mod world;

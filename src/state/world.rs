@@ -9,6 +9,7 @@ use crate::snapshot::pool::Pool;
 use crate::state::clock::Clock;
 use crate::state::health::{DeploymentHealth, Health};
 use crate::state::limits::{KeyLimits, Limits};
+use crate::state::restrictions::Restrictions;
 use crate::state::retry_budget::RetryBudget;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -23,6 +24,8 @@ pub type SharedBudget = Arc<Mutex<RetryBudget>>;
 pub struct World {
     /// The settings.
     pub snapshot: Arc<Snapshot>,
+    /// What is not to be asked, live: it may change while an exchange goes on.
+    pub restrictions: Arc<Restrictions>,
     health: Vec<DeploymentHealth>,
     limits: HashMap<Arc<str>, Arc<KeyLimits>>,
     budgets: HashMap<Arc<str>, SharedBudget>,
@@ -56,6 +59,8 @@ pub struct State {
     pub random: Random,
     /// Health of everything that was ever contacted.
     pub health: Arc<Health>,
+    /// What is not to be asked.
+    pub restrictions: Arc<Restrictions>,
     /// Where events go.
     pub sink: Arc<dyn Sink>,
     limits: Limits,
@@ -67,17 +72,18 @@ pub struct State {
 
 impl State {
     /// A state that serves `snapshot` and has observed nothing yet.
-    pub fn new(snapshot: Arc<Snapshot>, sink: Arc<dyn Sink>, seed: u64) -> Self {
+    pub fn new(snapshot: Arc<Snapshot>, restrictions: Arc<Restrictions>, sink: Arc<dyn Sink>, seed: u64) -> Self {
         let health = Arc::new(Health::new(Arc::clone(&sink), seed));
         let limits = Limits::default();
         let budgets = Mutex::default();
-        let world = bind(snapshot, &health, &limits, &budgets);
+        let world = bind(snapshot, &restrictions, &health, &limits, &budgets);
         let generations = watch::Sender::new(world.snapshot.generation);
         Self {
             generations,
             clock: Clock::start(),
             random: Random::seeded(seed.rotate_left(32)),
             health,
+            restrictions,
             sink,
             limits,
             budgets,
@@ -94,7 +100,8 @@ impl State {
     /// Serves `snapshot` from now on; exchanges under way keep theirs, but ask the new one for their permits.
     pub fn install(&self, snapshot: Arc<Snapshot>) {
         let generation = snapshot.generation;
-        self.world.store(Arc::new(bind(snapshot, &self.health, &self.limits, &self.budgets)));
+        let world = bind(snapshot, &self.restrictions, &self.health, &self.limits, &self.budgets);
+        self.world.store(Arc::new(world));
         self.generations.send_replace(generation);
     }
 
@@ -116,12 +123,14 @@ impl State {
 
 fn bind(
     snapshot: Arc<Snapshot>,
+    restrictions: &Arc<Restrictions>,
     health: &Health,
     limits: &Limits,
     budgets: &Mutex<HashMap<Arc<str>, SharedBudget>>,
 ) -> World {
     let mut budgets = budgets.lock().unwrap_or_else(PoisonError::into_inner);
     World {
+        restrictions: Arc::clone(restrictions),
         health: snapshot.deployments.iter().map(|deployment| health.of(deployment)).collect(),
         limits: snapshot.keys.by_name.values().map(|key| (Arc::clone(&key.name), limits.of(key))).collect(),
         budgets: snapshot

@@ -1,7 +1,9 @@
 //! The admin address over a real socket.
 
-use backstay::admin::{self, Status, Views};
+use backstay::admin::{self, Denied, Restricted, Status, Views};
 use backstay::base::hash::Digest;
+use backstay::base::restriction::{Reach, Restriction};
+use http::StatusCode;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,8 +42,16 @@ impl Views for OneGeneration {
         vec![Digest::plain(b"operator-token")]
     }
 
-    fn drain(&self) {
+    fn drain(&self, _: Arc<str>) {
         self.draining.store(true, Ordering::SeqCst);
+    }
+
+    fn restrict(&self, _: Reach, _: &str, _: Arc<str>) -> Result<Restricted, Denied> {
+        Err((StatusCode::CONFLICT, "this is restricted already".to_owned()))
+    }
+
+    fn release(&self, id: &str, _: Arc<str>) -> Result<Arc<Restriction>, Denied> {
+        Err((StatusCode::NOT_FOUND, format!("nothing is {id}")))
     }
 }
 

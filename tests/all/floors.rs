@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 const FLOORS: [&[&str]; 8] = [
     &["base"],
     &["call"],
-    &["catalog", "dialect", "config", "policy", "price"],
+    &["catalog", "dialect", "config", "policy", "price", "audit"],
     &["snapshot"],
     &["state", "upstream", "workflow"],
     &["exchange", "probe", "observe"],

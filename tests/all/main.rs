@@ -4,9 +4,11 @@
 #![cfg(test)]
 
 mod admin;
+mod alerts;
 mod codex;
 mod corpus;
 mod dashboards;
+mod decisions;
 mod demo;
 mod departures;
 mod edges;
@@ -22,6 +24,7 @@ mod process;
 mod recorded;
 mod refusals;
 mod reloads;
+mod restrictions;
 mod sdk;
 mod secrets;
 mod server;

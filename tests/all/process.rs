@@ -20,7 +20,7 @@ const PATH: &str = "/v1/chat/completions";
 const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// A running `backstay serve`; killed when dropped before its end.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
     clients: SocketAddr,
     admin: SocketAddr,
@@ -38,7 +38,7 @@ impl Drop for Serving {
 
 impl Serving {
     /// Starts it and reads from its log where it listens.
-    fn start(prepared: &Prepared) -> Self {
+    pub(crate) fn start(prepared: &Prepared) -> Self {
         let mut command = Command::new(BACKSTAY);
         command.arg("serve").arg("--config").arg(prepared.directory.path().join("backstay.toml"));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -51,6 +51,24 @@ impl Serving {
         });
         let client = Client::new(clients, &prepared.authority, KEY);
         Self { child, clients, admin, access_log, client }
+    }
+
+    /// A client of it.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Ends it in order.
+    pub(crate) async fn end(self) {
+        self.signal("TERM");
+        self.signal("TERM");
+        self.ended().await;
     }
 
     fn signal(&self, name: &str) {

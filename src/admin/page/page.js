@@ -2,8 +2,8 @@
 "use strict";
 
 const EVERY_MS = 2000;
-const KINDS = { closed: "good", half_open: "wary", resting: "wary", open: "bad" };
-const WORDS = { closed: "in use", half_open: "being tried", resting: "resting", open: "out" };
+const KINDS = { closed: "good", half_open: "wary", resting: "wary", open: "bad", restricted: "bad" };
+const WORDS = { closed: "in use", half_open: "being tried", resting: "resting", open: "out", restricted: "restricted" };
 
 const byId = (id) => document.getElementById(id);
 const seconds = (ms) => (ms >= 60000 ? `${Math.round(ms / 60000)} min` : `${(ms / 1000).toFixed(ms < 10000 ? 1 : 0)} s`);
@@ -62,6 +62,18 @@ function drawReload(reload) {
   }));
 }
 
+function drawRestrictions(restrictions) {
+  const section = byId("restrictions");
+  section.hidden = restrictions.length === 0;
+  section.querySelector("ul").replaceChildren(...restrictions.map((restriction) => {
+    const item = document.createElement("li");
+    const reach = Object.entries(restriction.reach).map(([name, part]) => `${name} ${part}`).join(", ");
+    const since = new Date(restriction.since_s * 1000).toLocaleString();
+    item.textContent = `${restriction.id}: ${reach} · ${restriction.cause} · ${restriction.reason} · by ${restriction.by} since ${since}`;
+    return item;
+  }));
+}
+
 function drawBadge(text, kind) {
   byId("ready").textContent = text;
   byId("ready").className = `badge ${kind}`;
@@ -75,6 +87,7 @@ async function refresh() {
     drawBadge(status.not_ready ?? "ready", status.not_ready ? "wary" : "good");
     drawFacts(status);
     drawReload(status.last_reload);
+    drawRestrictions(status.restrictions);
     byId("pools").replaceChildren(...status.pools.map(drawPool));
     byId("updated").textContent = `as of ${new Date().toLocaleTimeString()}`;
   } catch {

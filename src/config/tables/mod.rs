@@ -17,7 +17,7 @@ pub use zones::{Region, Zone, Zones};
 use crate::base::diagnostic::Place;
 use crate::config::reader::{At, Single, TablesOf};
 use crate::config::secrets::SecretSource;
-use crate::config::section::section;
+use crate::config::section::{choice, section};
 use crate::config::values::{ByteSize, FilePath};
 use std::time::Duration;
 
@@ -32,6 +32,10 @@ section! {
         admin: Single<Admin>,
         /// Where durable state is kept.
         state: Single<State>,
+        /// Where people are told of what needs them.
+        alerts: Single<Alerts>,
+        /// The decision log.
+        audit: Single<Audit>,
         /// Bounds of what clients may do to this process.
         server: Single<Server>,
         /// Where the policies are and which words they may use.
@@ -94,6 +98,42 @@ section! {
     State {
         /// Directory of ledger, restrictions and decision log.
         directory: Option<At<FilePath>>,
+    }
+}
+
+section! {
+    /// Where people are told of what needs them.
+    Alerts {
+        /// Address that alerts are posted to as JSON.
+        webhook: Option<At<SecretSource>>,
+    }
+}
+
+choice! {
+    /// What happens while the decision log cannot be written.
+    WhenUnwritable {
+        /// New calls are refused.
+        Refuse = "refuse",
+        /// Calls go on, and an alert tells.
+        CarryOn = "carry_on",
+    }
+}
+
+section! {
+    /// The decision log.
+    Audit {
+        /// Whether it is kept at all.
+        enabled: Option<bool>,
+        /// The log's name, as its checkpoints say it.
+        origin: Option<At<String>>,
+        /// What happens while it cannot be written.
+        when_unwritable: Option<WhenUnwritable>,
+        /// Size after which the next file is begun.
+        rotate_at: Option<At<ByteSize>>,
+        /// What signs its checkpoints.
+        signing_key: Option<At<SecretSource>>,
+        /// What names of keys and subjects are hashed with.
+        hash_key: Option<At<SecretSource>>,
     }
 }
 

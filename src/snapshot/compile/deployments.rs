@@ -57,7 +57,8 @@ impl Compiler<'_> {
             let mut facts = facts(Arc::clone(&region));
             facts.promises = own.clone().or(facts.promises);
             let index = pools.deployments.len();
-            let Some(deployment) = template.deployment(index, id, place, credential.as_ref()) else { return };
+            let deployment = template.deployment(index, id, &region, place, credential.as_ref());
+            let Some(deployment) = deployment else { return };
             self.check_same(id, &deployment, &facts, pools);
             pools.deployments.push(Arc::new(deployment));
             pools.facts.push(facts);
@@ -191,6 +192,7 @@ impl Template {
         &self,
         index: usize,
         id: &str,
+        region: &Arc<str>,
         place: &PlaceToCall,
         credential: Option<&Credential>,
     ) -> Option<Deployment> {
@@ -207,6 +209,7 @@ impl Template {
             host_key: Arc::from(host_key),
             endpoint: Arc::clone(&place.endpoint),
             model: Arc::clone(&self.model),
+            region: Arc::clone(region),
             credential: credential.cloned(),
             voice,
             further_voices,

@@ -48,6 +48,7 @@ impl Compiler<'_> {
             index: keys.facts.len(),
             name: Arc::clone(&facts.name),
             models: facts.models.clone(),
+            jurisdiction: Arc::clone(&facts.jurisdiction),
             residency: Arc::clone(&facts.residency),
             data: facts.data.clone(),
             screened: facts.screened,

@@ -1,5 +1,6 @@
 //! Files to snapshot: pure, and everything that is wrong is said at once.
 
+mod audit;
 mod base_url;
 mod certificates;
 mod deployments;
@@ -112,6 +113,8 @@ impl Compiler<'_> {
         let listeners = self.listeners();
         let admin = self.admin();
         let bounds = self.bounds();
+        let (webhook, audit) = (self.webhook(), self.audit());
+        let standings = self.standings(&pools);
         let engine = self.engine(&pools, &keys);
         if let Some(engine) = &engine {
             self.policy_tests = self.run_policy_tests(engine);
@@ -125,6 +128,9 @@ impl Compiler<'_> {
             admin: admin?,
             bounds,
             state_directory: self.state_directory(),
+            webhook,
+            audit,
+            standings,
             keys: keys.ring,
             pools: pools.by_name,
             deployments: pools.deployments,

@@ -2,19 +2,24 @@
 
 use super::Compiler;
 use super::keys::Keys;
-use super::pools::Pools;
+use super::pools::{Facts, Pools};
 use crate::base::hash::Digest;
 use crate::config::sources::PolicySource;
 use crate::config::{At, names};
 use crate::policy::inventory::{DeploymentFacts, Inventory, VendorFacts};
 use crate::policy::vocabulary::UNKNOWN;
 use crate::policy::{BASE, Engine, MAX_DATA_CLASSES, PolicyFile};
+use crate::snapshot::deployment::Deployment;
+use crate::snapshot::standing::Standing;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 /// What diagnostics call the policy that needs no file.
 const BUILT_IN: &str = "(built-in base.cedar)";
+
+/// The agreement that stands for standard contractual clauses.
+const CLAUSES: &str = "scc";
 
 impl Compiler<'_> {
     /// Adds the words that the config declares to those that come with Backstay.
@@ -65,6 +70,21 @@ impl Compiler<'_> {
                 None
             }
         }
+    }
+
+    /// Where each deployment stands in law; what the vendor's table gets wrong is said where policy asks for it.
+    pub(super) fn standings(&self, pools: &Pools) -> Vec<Standing> {
+        let vendors = &self.sources.config.vendor;
+        let seat = |vendor: &str| {
+            let table = vendors.iter().find(|named| named.name.value == *vendor)?.body.as_ref()?;
+            self.vocabulary.zone(table.seat.as_ref()?)
+        };
+        let standing = |(deployment, facts): (&Arc<Deployment>, &Facts)| Standing {
+            seat: seat(&deployment.endpoint.vendor.name).unwrap_or_else(|| Arc::from(UNKNOWN)),
+            zones: self.vocabulary.zones_of(&facts.region),
+            clauses: facts.promises.agreements.iter().flatten().any(|agreement| **agreement == *CLAUSES),
+        };
+        pools.deployments.iter().zip(&pools.facts).map(standing).collect()
     }
 
     /// The digest of the policies alone, for the record of decisions.

@@ -91,6 +91,7 @@ impl Target {
             host_key: "host".into(),
             endpoint: Arc::new(endpoint),
             model: "model".into(),
+            region: "eu".into(),
             credential: Some(Credential { name: "default".into(), secret: Secret::new("sk-canary".to_owned()) }),
             voice,
             further_voices: Vec::new(),

@@ -1,8 +1,12 @@
 //! One event of every kind, in several shapes of exchange: what a busy process would emit.
 
-use backstay::base::event::{AttemptRecord, Event, ExchangeRecord, GonePhase, Outcome, Tokens};
+use backstay::base::event::{
+    AttemptRecord, Considered, Event, ExchangeRecord, GonePhase, Grounds, Outcome, Tokens, Whom,
+};
 use backstay::base::failure::FailureKind;
 use backstay::base::money::Microusd;
+use backstay::base::rejection::Refusal;
+use backstay::base::restriction::{Cause, Reach, Restriction};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,18 +29,45 @@ pub(crate) fn exchange(outcome: Outcome) -> ExchangeRecord {
         took: Duration::from_millis(200),
         denied_by: vec!["residency".into()],
         policy: "0123456789ab".into(),
+        grounds: Grounds {
+            subject: Some("uri:spiffe://corp/app".into()),
+            data: vec!["personal".into()],
+            residency: "EU".into(),
+            considered: vec![
+                Considered::of(&"openai/gpt".into(), None),
+                Considered::of(&"cn/qwen".into(), Some(&Refusal::Policy(Arc::from([Arc::from("residency")])))),
+            ],
+        },
     }
 }
 
 fn attempt(deployment: &str, failure: Option<FailureKind>) -> AttemptRecord {
     AttemptRecord {
         deployment: deployment.into(),
+        whom: Whom {
+            vendor: "openai".into(),
+            seat: "US".into(),
+            region: "eu-central-1".into(),
+            observed: Some("eu-central-1".into()),
+            transfer: "within_zone",
+        },
         failure,
         reason: "".into(),
         status: 200,
         took: Duration::from_millis(100),
         first_content: failure.is_none().then_some(Duration::from_millis(40)),
         maybe_billed: true,
+    }
+}
+
+fn restriction() -> Restriction {
+    Restriction {
+        id: "0123abcd".into(),
+        cause: Cause::ModelGone,
+        reach: Reach { endpoint: Some("openai".into()), model: Some("gpt".into()), ..Reach::default() },
+        reason: "model".into(),
+        by: "vendor".into(),
+        since_s: 1_790_000_000,
     }
 }
 
@@ -65,6 +96,9 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::Probe { node: name(), failure: Some(FailureKind::ConnectRefused) },
         Event::UpstreamConnectionLost { deployment: "openai/gpt".into(), class: "goaway" },
         Event::VendorCertificate { host: "api.openai.com".into(), reason: "expired".into() },
+        Event::Restriction { restriction: Arc::new(restriction()), began: true, by: "vendor".into() },
+        Event::Restriction { restriction: Arc::new(restriction()), began: false, by: "probe".into() },
+        Event::Operator { action: "drain", by: "operator 0123456789ab".into() },
         Event::Drain { left: 3, done: false },
     ]
 }

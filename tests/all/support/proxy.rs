@@ -20,6 +20,8 @@ use tokio::sync::Notify;
 /// The virtual key that every harness knows, and the secret at its vendors.
 pub(crate) const KEY: &str = "sk-test-canary-client-5f1a";
 pub(crate) const CREDENTIAL: &str = "sk-vendor-canary-9c27";
+/// The token of the harnesses' operator.
+pub(crate) const OPERATOR: &str = "op-canary-77d0";
 
 /// Timeouts that tests can wait for.
 const TIMEOUTS: &str = r#"timeouts = { connect = "300ms", handshake = "400ms", headers = "500ms", first_content = "600ms", idle = "700ms", progress = "1200ms", answer = "1500ms" }"#;
@@ -128,6 +130,7 @@ impl Plan {
         write(root, "certs/server.key", &issued.key_pem);
         write(root, "secrets/app", KEY);
         write(root, "secrets/vendor", CREDENTIAL);
+        write(root, "secrets/operators", OPERATOR);
         for (path, text) in &self.files {
             write(root, path, text);
         }
@@ -135,7 +138,7 @@ impl Plan {
         let mut vendors = Vec::new();
         let mut config = String::from(
             "[listener.main]\naddress = \"127.0.0.1:0\"\ncertificate = \"certs/server.pem\"\nprivate_key = \"certs/server.key\"\n\n\
-             [admin]\naddress = \"127.0.0.1:0\"\n\n",
+             [admin]\naddress = \"127.0.0.1:0\"\noperators = { file = \"secrets/operators\" }\n\n",
         );
         let mut deployments = Vec::new();
         for ((name, setup), region) in self.vendors.iter().zip(&self.regions) {
@@ -204,6 +207,44 @@ impl Proxy {
             Err(error) => panic!("{error}"),
         };
         Self { vendors, app, authority, log, directory }
+    }
+
+    /// Ends the proxy, and starts it again over the same files and vendors.
+    pub(crate) async fn restart(self) -> Self {
+        Self::start(self.end().await).await
+    }
+
+    /// Ends the proxy; its files and vendors stay.
+    pub(crate) async fn end(self) -> Prepared {
+        let Self { vendors, app, authority, directory, .. } = self;
+        app.drain();
+        app.drain();
+        app.ended().await.unwrap();
+        Prepared { directory, authority, vendors }
+    }
+
+    /// What the admin address answers an operator.
+    pub(crate) async fn operate(&self, path: &str, body: &Value) -> (u16, String) {
+        let body = body.to_string();
+        let head = format!(
+            "authorization: Bearer {OPERATOR}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
+            body.len()
+        );
+        ask_plain(self.app.admin, &format!("POST {path}"), &head, &body).await
+    }
+
+    /// Waits until `/status` is as it should be.
+    pub(crate) async fn until(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        crate::support::serving::soon(what, async {
+            loop {
+                let status = self.status().await;
+                if is(&status) {
+                    return status;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
     }
 
     /// Where clients are accepted.
@@ -278,8 +319,12 @@ impl Proxy {
 
 /// Status and body of what is at a path of an admin address.
 pub(crate) async fn get_plain(address: SocketAddr, path: &str) -> (u16, String) {
+    ask_plain(address, &format!("GET {path}"), "", "").await
+}
+
+async fn ask_plain(address: SocketAddr, line: &str, head: &str, body: &str) -> (u16, String) {
     let mut socket = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    let request = format!("{line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{head}\r\n{body}");
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await.unwrap();

@@ -1,0 +1,153 @@
+//! Restrictions through the real proxy: clients notice nothing, nobody asks again, and only on purpose is it lifted.
+
+use crate::support::proxy::{Plan, Proxy};
+use backstay::demo::vendor::Fault;
+use backstay::dialect::Dialect;
+use serde_json::{Value, json};
+
+/// The first deployment of the first pool, as the status page has it.
+fn first(status: &Value) -> &Value {
+    &status["pools"][0]["deployments"][0]
+}
+
+async fn served_by(proxy: &Proxy) -> String {
+    let answer = proxy.client().chat(false).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.header("x-backstay-served-by").to_owned()
+}
+
+/// A proxy whose first vendor has refused our region once.
+async fn region_denied(plan: Plan) -> Proxy {
+    let proxy = plan.start().await;
+    proxy.vendors[0].queue([Some(Fault::RegionDenied)]);
+    assert_eq!(served_by(&proxy).await, "second/model-of-second", "the client does not notice");
+    proxy
+}
+
+#[tokio::test]
+async fn f_082_a_refused_region_is_quarantined_over_a_restart_until_it_is_released() {
+    let proxy = region_denied(Plan::two(Dialect::OpenaiChat).pool("probe_every = \"1s\"")).await;
+    assert_eq!(served_by(&proxy).await, "second/model-of-second");
+    assert_eq!(proxy.vendors[0].log().calls(), 1, "it would answer again, and is not asked");
+
+    let status = proxy.status().await;
+    assert_eq!(first(&status)["state"], "restricted");
+    let restriction = &status["restrictions"][0];
+    assert_eq!((&restriction["cause"], &restriction["by"]), (&json!("region_denied"), &json!("vendor")));
+    assert_eq!(restriction["reach"], json!({ "vendor": "first", "endpoint": "first", "region": "us" }));
+    for (series, value) in [
+        ("backstay_restrictions_total{cause=\"region_denied\",change=\"began\"}", 1.0),
+        ("backstay_restricted{deployment=\"first/model-of-first\"}", 1.0),
+    ] {
+        assert_eq!(proxy.metric(series).await, value, "{series}");
+    }
+
+    let id = restriction["id"].clone();
+    let kept = |proxy: &Proxy| std::fs::read_to_string(proxy.path("state/restrictions.json"));
+    crate::support::serving::soon("the restriction on the disk", async {
+        while kept(&proxy).is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let proxy = proxy.restart().await;
+    assert_eq!(served_by(&proxy).await, "second/model-of-second");
+    assert_eq!(proxy.vendors[0].log().calls(), 1);
+
+    let (status, body) = proxy.operate("/release", &json!({ "id": id })).await;
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(served_by(&proxy).await, "first/model-of-first");
+    assert!(!kept(&proxy).unwrap().contains("region_denied"));
+    assert_eq!(proxy.operate("/release", &json!({ "id": id })).await.0, 404, "it is released once");
+}
+
+#[tokio::test]
+async fn f_082_f_094_no_probe_goes_where_a_restriction_is() {
+    let proxy = region_denied(Plan::two(Dialect::OpenaiChat).pool("probe_every = \"1ms\"")).await;
+    let requests = |vendor: usize| proxy.vendors[vendor].log().ask(|entries| entries.requests.len());
+    let before = requests(0);
+    crate::support::serving::soon("two probes of the other vendor", async {
+        while proxy.metric("backstay_probes_total{node=\"second\",class=\"ok\"}").await < 2.0 && requests(1) < 3 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(requests(0), before, "the restricted vendor is not probed");
+}
+
+#[tokio::test]
+async fn a_model_that_a_listing_lacks_is_withdrawn_and_found_again() {
+    let proxy = Plan::two(Dialect::OpenaiChat).pool("probe_every = \"1s\"").start().await;
+    proxy.vendors[0].queue([Some(Fault::Status404)]);
+    assert_eq!(served_by(&proxy).await, "second/model-of-second");
+    let status = proxy.until("the confirmed withdrawal", |status| first(status)["state"] == "restricted").await;
+    assert_eq!(status["restrictions"][0]["cause"], "model_gone");
+    assert_eq!(status["restrictions"][0]["reach"]["model"], "model-of-first");
+    proxy.vendors[0].change_script(|script| script.model = Some("model-of-first".to_owned()));
+    proxy.until("the release", |status| status["restrictions"] == json!([])).await;
+    assert_eq!(proxy.metric("backstay_restrictions_total{cause=\"model_gone\",change=\"ended\"}").await, 1.0);
+}
+
+#[tokio::test]
+async fn a_404_for_what_the_client_named_says_nothing_of_the_model() {
+    let proxy = Plan::of(&[("only", Dialect::Anthropic)]).start().await;
+    proxy.vendors[0].queue([Some(Fault::Status404)]);
+    let file = json!({ "type": "document", "source": { "type": "file", "file_id": "file_1" } });
+    let body = json!({ "model": "smart", "max_tokens": 16, "messages": [{ "role": "user", "content": [file] }] });
+    let answer = proxy.client().post_with("/v1/messages", body.to_string(), &[]).await;
+    assert_eq!(answer.status, 404, "the client hears what the vendor said: {}", answer.text());
+    assert_eq!(first(&proxy.status().await)["state"], "closed");
+}
+
+#[tokio::test]
+async fn an_operator_restricts_and_releases() {
+    let proxy = Plan::two(Dialect::OpenaiChat).start().await;
+    assert_eq!(served_by(&proxy).await, "first/model-of-first");
+    let (status, body) = proxy.operate("/restrict", &json!({ "vendor": "first", "reason": "an order" })).await;
+    assert_eq!(status, 200, "{body}");
+    let answer: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(answer["deployments"], json!(["first/model-of-first"]));
+    assert_eq!(served_by(&proxy).await, "second/model-of-second");
+    assert_eq!(proxy.operate("/restrict", &json!({ "vendor": "first" })).await.0, 409, "it is restricted already");
+    assert_eq!(proxy.operate("/release", &answer["restricted"]).await.0, 422, "the id alone is asked for");
+    assert_eq!(proxy.operate("/release", &json!({ "id": answer["restricted"]["id"] })).await.0, 200);
+    assert_eq!(served_by(&proxy).await, "first/model-of-first");
+    for (wish, status) in
+        [(json!({}), 422), (json!({ "vendor": "frist" }), 422), (json!({ "vendor": "first", "modle": "m" }), 422)]
+    {
+        assert_eq!(proxy.operate("/restrict", &wish).await.0, status, "{wish}");
+    }
+}
+
+#[tokio::test]
+async fn when_only_what_is_restricted_is_left_waiting_is_not_advised() {
+    let proxy = Plan::of(&[("only", Dialect::OpenaiChat)]).start().await;
+    proxy.operate("/restrict", &json!({ "endpoint": "only", "model": "model-of-only" })).await;
+    let answer = proxy.client().chat(false).await;
+    assert_eq!((answer.status, answer.json()["error"]["code"].clone()), (403, "policy_denied".into()));
+    assert_eq!((answer.header("x-should-retry"), answer.header("retry-after")), ("false", ""));
+    assert!(!answer.text().contains("model-of-only"), "clients learn why, not whom we have: {}", answer.text());
+    assert_eq!(proxy.vendors[0].log().calls(), 0);
+}
+
+#[tokio::test]
+async fn a_restriction_meets_an_exchange_that_has_begun() {
+    let slow = |mut setup: backstay::demo::vendor::Setup| {
+        setup.script.pause = std::time::Duration::from_millis(1);
+        setup
+    };
+    // the first vendor stays silent until its headers are overdue; meanwhile the second is restricted
+    let proxy = Plan::two(Dialect::OpenaiChat).setup(1, slow).start().await;
+    proxy.vendors[0].set_fault(Fault::Silence);
+    let client = proxy.client();
+    let call = tokio::spawn(async move { client.chat(true).await });
+    crate::support::serving::soon("the first attempt", async {
+        while proxy.vendors[0].log().calls() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    proxy.operate("/restrict", &json!({ "vendor": "second" })).await;
+    assert_ne!(call.await.unwrap().status, 200);
+    assert_eq!(proxy.vendors[1].log().calls(), 0, "it was a candidate when the exchange began");
+}
