@@ -12,3 +12,4 @@ pub mod random;
 pub mod rejection;
 pub mod scope;
 pub mod secret;
+pub mod vendor_error;
