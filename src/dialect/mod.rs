@@ -6,6 +6,7 @@ pub mod error;
 pub mod json;
 pub mod models;
 pub mod openai_chat;
+pub mod openai_responses;
 pub mod profile;
 pub mod scan;
 pub mod seen;
@@ -42,19 +43,22 @@ pub enum Api {
 pub enum Dialect {
     /// OpenAI Chat Completions, `POST /v1/chat/completions`.
     OpenaiChat,
+    /// OpenAI Responses, `POST /v1/responses`.
+    OpenaiResponses,
     /// Anthropic Messages, `POST /v1/messages`.
     Anthropic,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 2] = [Self::OpenaiChat, Self::Anthropic];
+    pub const ALL: [Self; 3] = [Self::OpenaiChat, Self::OpenaiResponses, Self::Anthropic];
 
     /// The name in config, metrics and logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::OpenaiChat => "openai_chat",
+            Self::OpenaiResponses => "openai_responses",
             Self::Anthropic => "anthropic",
         }
     }
@@ -70,7 +74,7 @@ impl Dialect {
     #[must_use]
     pub const fn task(self) -> Task {
         match self {
-            Self::OpenaiChat | Self::Anthropic => Task::Generate,
+            Self::OpenaiChat | Self::OpenaiResponses | Self::Anthropic => Task::Generate,
         }
     }
 
@@ -78,7 +82,7 @@ impl Dialect {
     #[must_use]
     pub const fn api(self) -> Api {
         match self {
-            Self::OpenaiChat => Api::Openai,
+            Self::OpenaiChat | Self::OpenaiResponses => Api::Openai,
             Self::Anthropic => Api::Anthropic,
         }
     }
@@ -86,6 +90,7 @@ impl Dialect {
     const fn grammar(self) -> &'static grammar::Grammar {
         match self {
             Self::OpenaiChat => &openai_chat::GRAMMAR,
+            Self::OpenaiResponses => &openai_responses::GRAMMAR,
             Self::Anthropic => &anthropic::GRAMMAR,
         }
     }

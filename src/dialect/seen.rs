@@ -56,6 +56,8 @@ pub(super) struct Noted {
     pub(super) opened: u64,
     pub(super) finished: u64,
     pub(super) ended: bool,
+    /// The vendor says that the answer failed.
+    pub(super) failed: bool,
 }
 
 impl Noted {
@@ -151,6 +153,9 @@ impl StreamSeen {
         }
         self.noted.bears = false;
         let mark = (self.answer().event)(&mut self.noted, value);
+        if self.noted.failed {
+            return self.fault(data);
+        }
         self.noted.content |= self.noted.bears;
         mark
     }
@@ -288,7 +293,11 @@ fn read(profile: &Profile, body: &[u8]) -> Result<Noted, Failure> {
     match (profile.dialect.grammar().answer.whole)(&mut noted, Value::outlined(body, &outline)) {
         Told::Answer => Ok(noted),
         Told::Error => Err(signals::in_answer(profile, Phase::Headers, body)),
-        Told::Nothing => failure(FailureKind::Malformed, "not_an_answer"),
+        // some vendors tell an error in a shape of their own: MiniMax's `base_resp`, a bare `detail`
+        Told::Nothing => match signals::in_answer(profile, Phase::Headers, body) {
+            unknown if unknown.kind == FailureKind::SseError => failure(FailureKind::Malformed, "not_an_answer"),
+            error => Err(error),
+        },
     }
 }
 

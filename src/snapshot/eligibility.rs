@@ -42,7 +42,8 @@ impl Deployment {
             if voice.profile.dialect == client {
                 voice.capabilities.with(Need::UnknownMembers)
             } else {
-                voice.capabilities.without(Need::UnknownMembers)
+                // a call is translated to be kept by nobody: what asks for more than silence is refused when it is written
+                voice.capabilities.without(Need::UnknownMembers).with(Need::Stores)
             }
         });
         let speechless = voice.is_none().then(|| client.name());

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod admin;
+mod codex;
 mod corpus;
 mod dashboards;
 mod demo;

@@ -1,7 +1,7 @@
 //! What is read of recorded traffic as it passes: the shipped selection, and the whole collection where it lies beside the
 //! clone (`../shared/vendor-traffic`, or the folder that `BACKSTAY_TRAFFIC` names).
 
-use backstay::dialect::profile::{ANTHROPIC, OPENAI, Profile};
+use backstay::dialect::profile::{ANTHROPIC, OPENAI, OPENAI_RESPONSES, Profile};
 use backstay::dialect::scan::scan;
 use backstay::dialect::seen::{Mark, StreamSeen, reply};
 use backstay::dialect::sse::Splitter;
@@ -64,6 +64,7 @@ fn records(vendor: &'static str) -> Vec<Record> {
             let record: Value = serde_json::from_str(line).unwrap();
             let profile = match record["dialect"].as_str().unwrap() {
                 "openai_chat" => &OPENAI,
+                "openai_responses" => &OPENAI_RESPONSES,
                 "anthropic_messages" => &ANTHROPIC,
                 _ => return None,
             };
@@ -97,7 +98,8 @@ fn check(wanted: impl Fn(&Record) -> bool, known: &[&str], verdict: impl Fn(&Rec
 fn requests_need_nothing_that_their_vendor_cannot_do() {
     check(
         |record| record.status == 200 && matches!(record.vendor, "openai" | "anthropic"),
-        &[],
+        // a prompt that lies with the vendor names the model
+        &["1df89a22dc5be402"],
         |record| {
             let scan = scan(record.profile.dialect, &record.request).map_err(|error| error.message)?;
             match scan.needs.unmet(record.profile.capabilities) {
@@ -110,8 +112,18 @@ fn requests_need_nothing_that_their_vendor_cannot_do() {
 
 #[test]
 fn whole_answers_are_accepted() {
-    // two blanks that were asked for, which nobody but the client can tell from emptiness; three errors inside a 200
-    let known = ["36e2f232a0871412", "da52955f02b5e4ac", "eb1af3229bd55058", "ea259475aa80a036"];
+    // two blanks that were asked for and one that was not, which nobody but the client can tell from emptiness; two errors
+    // inside a 200; three that are only queued
+    let known = [
+        "36e2f232a0871412",
+        "da52955f02b5e4ac",
+        "318b00b3db21d983",
+        "eb1af3229bd55058",
+        "ea259475aa80a036",
+        "450080722c5a8178",
+        "6cc8aa4b35400d96",
+        "49fd744118cae9ba",
+    ];
     check(
         |record| record.status == 200 && !record.is_stream(),
         &known,
@@ -123,12 +135,14 @@ fn whole_answers_are_accepted() {
             let count = |name: &str| tree["usage"][name].as_u64().unwrap_or_default();
             let (input, output) = match record.profile.dialect {
                 Dialect::OpenaiChat => (count("prompt_tokens"), count("completion_tokens")),
+                Dialect::OpenaiResponses => (count("input_tokens"), count("output_tokens")),
                 Dialect::Anthropic => (
                     count("input_tokens") + count("cache_read_input_tokens") + count("cache_creation_input_tokens"),
                     count("output_tokens"),
                 ),
             };
-            let output = if record.vendor == "xai" { output + told.reasoning } else { output };
+            let beside = record.vendor == "xai" && record.profile.dialect == Dialect::OpenaiChat;
+            let output = if beside { output + told.reasoning } else { output };
             if (told.input(), told.output) == (input, output) { Ok(()) } else { Err(format!("usage read as {told:?}")) }
         },
     );

@@ -38,9 +38,11 @@ impl Asked {
 fn wants_tool(call: &Value) -> bool {
     let choice = &call["tool_choice"];
     let forbidden = choice == "none" || choice["type"] == "none";
-    let last = call["messages"].as_array().and_then(|messages| messages.last());
+    let last = call.get("messages").or_else(|| call.get("input"));
+    let last = last.and_then(|turns| turns.as_array()?.last());
     let answered = last.is_some_and(|last| {
         last["role"] == "tool"
+            || last["type"] == "function_call_output"
             || last["content"]
                 .as_array()
                 .is_some_and(|blocks| blocks.iter().any(|block| block["type"] == "tool_result"))
@@ -49,9 +51,14 @@ fn wants_tool(call: &Value) -> bool {
 }
 
 fn tool(dialect: Dialect, call: &Value) -> Option<(String, Value)> {
-    let tool = call["tools"].as_array()?.first()?;
+    let offered = call["tools"].as_array()?;
+    let tool = match dialect {
+        Dialect::OpenaiResponses => offered.iter().find(|tool| tool["type"] == "function")?,
+        Dialect::OpenaiChat | Dialect::Anthropic => offered.first()?,
+    };
     let (named, schema) = match dialect {
         Dialect::OpenaiChat => (&tool["function"], &tool["function"]["parameters"]),
+        Dialect::OpenaiResponses => (tool, &tool["parameters"]),
         Dialect::Anthropic => (tool, &tool["input_schema"]),
     };
     Some((named["name"].as_str()?.to_owned(), example(schema)))
@@ -65,9 +72,14 @@ fn stops(call: &Value) -> Vec<String> {
 }
 
 fn schema_of_answer(call: &Value) -> Option<&Value> {
-    ["/response_format/json_schema/schema", "/output_config/format/schema", "/output_format/schema"]
-        .into_iter()
-        .find_map(|place| call.pointer(place))
+    [
+        "/response_format/json_schema/schema",
+        "/text/format/schema",
+        "/output_config/format/schema",
+        "/output_format/schema",
+    ]
+    .into_iter()
+    .find_map(|place| call.pointer(place))
 }
 
 /// A value that fits a JSON Schema, as far as types, required members, enums and constants go.

@@ -23,6 +23,7 @@ mod http2;
 mod log;
 mod misconduct;
 mod openai_chat;
+mod openai_responses;
 mod plan;
 mod request;
 mod script;
@@ -183,12 +184,13 @@ impl Shared {
     /// What is done about a request.
     fn plan(&self, method: &str, path: &str, body: &[u8], fault: Option<Fault>) -> Vec<Step> {
         let script = self.script();
-        let asked = Asked::read(self.dialect, body);
+        let dialect = self.dialect_at(path);
+        let asked = Asked::read(dialect, body);
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let call = Call { dialect: self.dialect, asked: &asked, script: &script, serial };
+        let call = Call { dialect, asked: &asked, script: &script, serial };
         match (method, fault) {
             ("POST", None) if path.ends_with("/count_tokens") => plan::token_count(&asked),
-            ("POST", fault) if script.replay.is_some() || path.ends_with(self.chat_path()) => call.plan(fault),
+            ("POST", fault) if script.replay.is_some() || path.ends_with(call_path(dialect)) => call.plan(fault),
             (_, Some(fault)) if matches!(fault.phase(), Phase::Connection | Phase::BeforeContent) => {
                 call.plan(Some(fault))
             }
@@ -197,11 +199,12 @@ impl Shared {
         }
     }
 
-    /// How the path of its chat endpoint ends, whatever prefix its base URL has.
-    const fn chat_path(&self) -> &'static str {
-        match self.dialect {
-            Dialect::OpenaiChat => "/chat/completions",
-            Dialect::Anthropic => "/v1/messages",
+    /// A vendor of OpenAI's API speaks both of its dialects, each at its own path.
+    fn dialect_at(&self, path: &str) -> Dialect {
+        if self.dialect == Dialect::OpenaiChat && path.ends_with(call_path(Dialect::OpenaiResponses)) {
+            Dialect::OpenaiResponses
+        } else {
+            self.dialect
         }
     }
 
@@ -215,6 +218,15 @@ impl Shared {
 
     fn schedule(&self) -> MutexGuard<'_, Schedule> {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How the path of a call ends, whatever prefix a base URL has.
+const fn call_path(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::OpenaiChat => "/chat/completions",
+        Dialect::OpenaiResponses => "/responses",
+        Dialect::Anthropic => "/v1/messages",
     }
 }
 

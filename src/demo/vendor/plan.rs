@@ -93,7 +93,7 @@ impl Call<'_> {
         let kind = if answer.streamed { "text/event-stream; charset=utf-8" } else { "application/json" };
         let mut head = ok(kind, framing);
         let (name, value) = match self.dialect {
-            Dialect::OpenaiChat => ("x-request-id", format!("req_demo{}", self.serial)),
+            Dialect::OpenaiChat | Dialect::OpenaiResponses => ("x-request-id", format!("req_demo{}", self.serial)),
             Dialect::Anthropic => ("request-id", format!("req_demo{}", self.serial)),
         };
         head.headers.push((name.to_owned(), value));

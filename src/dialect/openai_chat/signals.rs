@@ -2,7 +2,7 @@
 
 use crate::base::failure::FailureKind::{
     AccountDenied, AuthKey, BadRequest, ContentFilter, ContextLength, Malformed, ModelDenied, ModelGone, OverWindow,
-    Overloaded, Quota, RateLimited, RegionDenied,
+    Overloaded, Quota, RateLimited, RegionDenied, ServerError, Unsupported,
 };
 use crate::dialect::signals::{INSUFFICIENT_QUOTA, Rule};
 
@@ -113,6 +113,15 @@ pub(in crate::dialect) const RULES: &[Rule] = &[
             "invalid_image_format",
             "invalid_image_url",
             "invalid_base64_image",
+            "invalid_image",
+            "invalid_image_mode",
+            "image_too_large",
+            "image_too_small",
+            "image_parse_error",
+            "image_file_too_large",
+            "unsupported_image_media_type",
+            "empty_image_file",
+            "failed_to_download_image",
             "missing_required_parameter",
             "integer_below_min_value",
             "integer_above_max_value",
@@ -125,6 +134,9 @@ pub(in crate::dialect) const RULES: &[Rule] = &[
         BadRequest,
         "bad_request",
     ),
+    // of the Responses API: sealed by another vendor or account, and whoever made it can still read it
+    Rule::code(&["invalid_encrypted_content"], Unsupported, "foreign_seal"),
+    Rule::code(&["vector_store_timeout"], ServerError, "timeout"),
     Rule::code(
         &["previous_response_not_found", "conversation_not_found", "file_not_found", "image_file_not_found"],
         BadRequest,
@@ -179,4 +191,7 @@ pub(in crate::dialect) const RULES: &[Rule] = &[
         AuthKey,
         "key",
     ),
+    // of the Responses API: sealed by another vendor or account; whoever made it can still read it
+    Rule::code(&["invalid_encrypted_content"], Unsupported, "foreign_seal"),
+    Rule::code(&["vector_store_timeout"], ServerError, "timeout"),
 ];

@@ -13,6 +13,19 @@ pub(super) struct Recording {
     pub(super) response: Bytes,
 }
 
+/// Where exchanges lie; those of the Responses API in a file of their own where they are shipped.
+const FILES: [&str; 9] = [
+    "openai.jsonl",
+    "anthropic.jsonl",
+    "responses.jsonl",
+    "azure.jsonl",
+    "xai.jsonl",
+    "deepseek.jsonl",
+    "bedrock.jsonl",
+    "openrouter.jsonl",
+    "mirascope_router.jsonl",
+];
+
 /// Every exchange of our dialects that was answered with 200.
 pub(super) fn answered() -> impl Iterator<Item = Recording> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -27,7 +40,7 @@ pub(super) fn shipped() -> impl Iterator<Item = Recording> {
 }
 
 fn of_folders(folders: impl Iterator<Item = PathBuf>) -> impl Iterator<Item = Recording> {
-    folders.flat_map(|folder| ["openai.jsonl", "anthropic.jsonl"].map(|file| folder.join(file))).flat_map(|file| {
+    folders.flat_map(|folder| FILES.map(|file| folder.join(file))).filter(|file| file.exists()).flat_map(|file| {
         let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         text.lines().filter_map(recording).collect::<Vec<_>>()
     })
@@ -37,10 +50,13 @@ fn recording(line: &str) -> Option<Recording> {
     let exchange: serde_json::Value = serde_json::from_str(line).expect("recordings are JSON");
     let dialect = match exchange["dialect"].as_str()? {
         "openai_chat" => Dialect::OpenaiChat,
+        "openai_responses" => Dialect::OpenaiResponses,
         "anthropic_messages" => Dialect::Anthropic,
         _ => return None,
     };
-    if exchange["response"]["status"] != 200 {
+    // what compatible vendors say in OpenAI's older dialect is another matter
+    let own = ["openai", "anthropic"].contains(&exchange["vendor"].as_str()?);
+    if exchange["response"]["status"] != 200 || !(own || dialect == Dialect::OpenaiResponses) {
         return None;
     }
     Some(Recording {
