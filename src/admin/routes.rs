@@ -37,7 +37,9 @@ where
         return refusal(refused);
     }
     match Route::find(head.uri.path()) {
-        None => refusal((StatusCode::NOT_FOUND, "there are / /status /explain /metrics /livez /readyz, and POST /drain")),
+        None => {
+            refusal((StatusCode::NOT_FOUND, "there are / /status /explain /metrics /livez /readyz, and POST /drain"))
+        }
         Some(Route::Drain) if head.method != Method::POST => not_allowed("POST"),
         Some(Route::Drain) => match guard::check_operator(&head.headers, &views.operators()) {
             Err(refused) => refusal(refused),
@@ -103,7 +105,8 @@ fn status(views: &dyn Views) -> Response<Full<Bytes>> {
 
 /// `?key=...&model=...`, and what else is known of the call.
 fn explain(views: &dyn Views, query: &str) -> Response<Full<Bytes>> {
-    let pairs = url::form_urlencoded::parse(query.as_bytes()).take(MOST_PARTS).map(|(name, value)| (name.into(), value.into()));
+    let pairs =
+        url::form_urlencoded::parse(query.as_bytes()).take(MOST_PARTS).map(|(name, value)| (name.into(), value.into()));
     match views.explain(&pairs.collect::<Vec<_>>()) {
         Ok(json) => reply(StatusCode::OK, JSON, json),
         Err(wrong) => reply(StatusCode::BAD_REQUEST, TEXT, wrong + "\n"),
