@@ -3,8 +3,9 @@
 //! [`FailureKind`] is closed. Two exhaustive tables below say for each kind what the exchange does next and what the
 //! deployment's health learns; a new kind does not compile until both are answered.
 
+pub use crate::base::vendor_error::VendorError;
+
 use crate::base::scope::{Excess, Scope};
-use bytes::Bytes;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -392,23 +393,6 @@ pub enum Phase {
     Headers,
     /// Content had begun.
     Content,
-}
-
-/// What a vendor said when it refused, kept for the client where its own request is at fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VendorError {
-    /// HTTP status, or what the in-stream error stands for.
-    pub status: u16,
-    /// The vendor's `type`, or empty.
-    pub kind: String,
-    /// The vendor's `code`, or empty.
-    pub code: String,
-    /// The vendor's message.
-    pub message: String,
-    /// The parameter at fault, or empty.
-    pub param: String,
-    /// The body as it came, for a client of the same dialect.
-    pub body: Bytes,
 }
 
 /// A failed attempt.

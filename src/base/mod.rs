@@ -13,3 +13,4 @@ pub mod rejection;
 pub mod restriction;
 pub mod scope;
 pub mod secret;
+pub mod vendor_error;
