@@ -54,16 +54,27 @@ impl ReadEvents for Reader {
         let event: Event<'_> = read_known(data).ok_or_else(|| self.malformed())?;
         let told = match event.kind.as_ref().map_or("", |Text(kind)| kind) {
             "response.created" | "response.in_progress" | "response.queued" => self.start(&event, sink),
-            "response.output_text.delta" => Ok(self.piece(&event, sink, |text| Delta::Text(text))),
-            "response.refusal.delta" => Ok(self.piece(&event, sink, |text| Delta::Refusal(text))),
-            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
-                Ok(self.piece(&event, sink, |text| Delta::Thinking(text)))
+            "response.output_text.delta" => {
+                self.piece(&event, sink, |text| Delta::Text(text));
+                Ok(())
             }
-            "response.function_call_arguments.delta" => Ok(self.arguments(&event, said(&event.delta), sink)),
+            "response.refusal.delta" => {
+                self.piece(&event, sink, |text| Delta::Refusal(text));
+                Ok(())
+            }
+            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
+                self.piece(&event, sink, |text| Delta::Thinking(text));
+                Ok(())
+            }
+            "response.function_call_arguments.delta" => {
+                self.arguments(&event, said(&event.delta), sink);
+                Ok(())
+            }
             "response.function_call_arguments.done" => self.arguments_done(&event, sink),
             "response.output_text.annotation.added" => self.note(&event, sink),
             "response.content_part.added" | "response.reasoning_summary_part.added" => {
-                Ok(self.begin_part(&event, sink))
+                self.begin_part(&event, sink);
+                Ok(())
             }
             "response.content_part.done" => self.end_part(&event, sink),
             "response.output_item.added" => self.begin_item(&event, sink),
