@@ -293,7 +293,11 @@ fn read(profile: &Profile, body: &[u8]) -> Result<Noted, Failure> {
     match (profile.dialect.grammar().answer.whole)(&mut noted, Value::outlined(body, &outline)) {
         Told::Answer => Ok(noted),
         Told::Error => Err(signals::in_answer(profile, Phase::Headers, body)),
-        Told::Nothing => failure(FailureKind::Malformed, "not_an_answer"),
+        // some vendors tell an error in a shape of their own: MiniMax's `base_resp`, a bare `detail`
+        Told::Nothing => match signals::in_answer(profile, Phase::Headers, body) {
+            unknown if unknown.kind == FailureKind::SseError => failure(FailureKind::Malformed, "not_an_answer"),
+            error => Err(error),
+        },
     }
 }
 

@@ -94,7 +94,7 @@ pub(crate) fn reject(
     rejection: &Rejection,
     jitter: f64,
 ) -> Response<Answer> {
-    let body = error::body(dialect, rejection, &settlement.request_id());
+    let body = error::body(dialect, rejection, settlement.request_id());
     settlement.note(|record| {
         record.status = rejection.status();
         record.bytes_out = body.len() as u64;
@@ -121,8 +121,7 @@ fn wait_seconds(wait: Duration, jitter: f64) -> u64 {
 
 /// Headers of every answer.
 pub(crate) fn every_answer(headers: &mut HeaderMap, settlement: &Settlement) {
-    let id = settlement.request_id();
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    if let Ok(value) = HeaderValue::from_str(settlement.request_id()) {
         headers.insert(REQUEST_ID, value.clone());
         headers.insert(X_REQUEST_ID, value);
     }

@@ -30,7 +30,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The longest pause before a resend without a hint.
 const BACK_OFF: Duration = Duration::from_millis(500);
 
-/// An exchange under way.
+/// An exchange under way. It is large, and lives in a box, so that handing it on moves a pointer.
 pub(crate) struct Work {
     pub(crate) state: Arc<State>,
     pub(crate) connections: Arc<Connections>,
@@ -71,7 +71,7 @@ enum Verdict {
 }
 
 /// Walks the candidates until one has content for the client.
-pub(crate) async fn run(mut work: Work, selection: Selection) -> (Work, Result<Box<Served>, Rejection>) {
+pub(crate) async fn run(mut work: Box<Work>, selection: Selection) -> (Box<Work>, Result<Box<Served>, Rejection>) {
     let most = if work.admitted.fallback { work.admitted.pool.attempts.max(1) } else { 1 };
     let Selection { candidates, trickle, refusals } = selection;
     let mut walk = Walk { queue: candidates, trickle, refusals, failures: Vec::new(), invalid: None, made: 0, most };

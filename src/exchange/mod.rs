@@ -143,7 +143,7 @@ impl Exchanges {
         selection.refusals.iter().for_each(|refusal| settlement.refused(refusal));
         let deadline = Instant::now() + admitted.pool.deadline;
         let (state, connections) = (Arc::clone(&self.state), Arc::clone(&self.connections));
-        let work = Work { state, connections, world, ingress, admitted, settlement, deadline };
+        let work = Box::new(Work { state, connections, world, ingress, admitted, settlement, deadline });
         if work.ingress.scan.stream {
             self.streamed(work, selection).await
         } else {
@@ -151,7 +151,7 @@ impl Exchanges {
         }
     }
 
-    async fn unstreamed(&self, work: Work, selection: select::Selection) -> Response<Answer> {
+    async fn unstreamed(&self, work: Box<Work>, selection: select::Selection) -> Response<Answer> {
         let (mut work, result) = attempt::run(work, selection).await;
         let served = match result {
             Ok(served) => served,
@@ -178,7 +178,7 @@ impl Exchanges {
     }
 
     /// Waits for content as long as clients' own timeouts rest; then answers with a relay that goes on waiting.
-    async fn streamed(&self, mut work: Work, selection: select::Selection) -> Response<Answer> {
+    async fn streamed(&self, mut work: Box<Work>, selection: select::Selection) -> Response<Answer> {
         let dialect = work.ingress.dialect;
         let head = work.settlement.head();
         let mut held_headers = HeaderMap::new();

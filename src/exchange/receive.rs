@@ -54,7 +54,8 @@ pub(crate) async fn receive(
     }
     if prepared.streamed {
         let until = began + prepared.timeouts.first_content;
-        let first = first_content(incoming, prepared, accept_empty);
+        // in a box, so that answers that are not streamed carry nothing of it
+        let first = Box::pin(first_content(incoming, prepared, accept_empty));
         tokio::time::timeout_at(until, first)
             .await
             .unwrap_or_else(|_| Err(Failure::new(FailureKind::FirstContentTimeout, Phase::Headers, "first_content")))

@@ -33,7 +33,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 const DRAIN_BYTES: usize = 64 << 10;
 
 /// The attempts of an exchange, still going on.
-pub(crate) type Attempts = Pin<Box<dyn Future<Output = (Work, Result<Box<Served>, Rejection>)> + Send>>;
+pub(crate) type Attempts = Pin<Box<dyn Future<Output = (Box<Work>, Result<Box<Served>, Rejection>)> + Send>>;
 
 /// A streamed answer.
 pub struct Relay {
@@ -75,7 +75,7 @@ struct Flow {
 
 impl Relay {
     /// A stream that has content.
-    pub(crate) fn flowing(work: Work, served: Served) -> Self {
+    pub(crate) fn flowing(work: Box<Work>, served: Served) -> Self {
         let dialect = work.ingress.dialect;
         let phase = Flow::begin(work, served).map_or(Stage::Over, |flow| Stage::Flowing(Box::new(flow)));
         Self { dialect, phase, timer: None }
@@ -139,14 +139,14 @@ impl Relay {
     }
 
     /// The attempts of a held answer have ended. Returns what the client gets for a failure.
-    fn start(&mut self, work: Work, result: Result<Box<Served>, Rejection>) -> Option<Bytes> {
+    fn start(&mut self, work: Box<Work>, result: Result<Box<Served>, Rejection>) -> Option<Bytes> {
         match result {
             Ok(served) => {
                 self.phase = Flow::begin(work, *served).map_or(Stage::Over, |flow| Stage::Flowing(Box::new(flow)));
                 None
             }
             Err(rejection) => {
-                let event = error::event(self.dialect, &rejection, &work.settlement.request_id());
+                let event = error::event(self.dialect, &rejection, work.settlement.request_id());
                 work.settlement.rejected(&rejection);
                 self.begin_breaking();
                 Some(event)
@@ -158,7 +158,7 @@ impl Relay {
     fn break_off(&mut self, mut flow: Flow, failure: &Failure) -> Bytes {
         let message = format!("The answer broke off ({}); what came so far is not complete.", failure.kind.class());
         let rejection = Rejection::new(RejectionCode::UpstreamBroken, message);
-        let event = error::event(self.dialect, &rejection, &flow.settlement.request_id());
+        let event = error::event(self.dialect, &rejection, flow.settlement.request_id());
         flow.flight.failed(failure, flow.state.clock.now());
         flow.account();
         flow.settlement.broke(failure);
@@ -192,7 +192,7 @@ enum Step {
 }
 
 impl Flow {
-    fn begin(work: Work, served: Served) -> Option<Self> {
+    fn begin(work: Box<Work>, served: Served) -> Option<Self> {
         let Served { mut flight, received, took, .. } = served;
         let Received::Stream { body, pump, first, complete, timeouts } = received else { return None };
         flight.succeeded(work.state.clock.now(), Some(took));

@@ -39,7 +39,7 @@ struct Attempt {
 
 impl Settlement {
     pub(crate) fn open(state: &Arc<State>, began: Instant, dialect: &'static str, policy: Arc<str>) -> Self {
-        let request_id = format!("req_{:016x}{:016x}", state.random.bits(), state.random.bits());
+        let request_id = request_id([state.random.bits(), state.random.bits()]);
         let record = ExchangeRecord {
             request_id,
             key: "".into(),
@@ -99,8 +99,8 @@ impl Settlement {
         }
     }
 
-    pub(crate) fn request_id(&self) -> String {
-        self.record.as_ref().map_or_else(String::new, |record| record.request_id.clone())
+    pub(crate) fn request_id(&self) -> &str {
+        self.record.as_ref().map_or("", |record| &record.request_id)
     }
 
     pub(crate) fn attempts(&self) -> usize {
@@ -209,6 +209,16 @@ impl Drop for Settlement {
             self.leave(if self.streaming { GonePhase::Stream } else { GonePhase::Wait });
         }
     }
+}
+
+/// `req_` and 32 hexadecimal digits.
+fn request_id(words: [u64; 2]) -> String {
+    let mut id = String::with_capacity(36);
+    id.push_str("req_");
+    for word in words {
+        id.extend((0..16).rev().filter_map(|place| char::from_digit((word >> (4 * place) & 0xf) as u32, 16)));
+    }
+    id
 }
 
 fn cost(price: &Price, usage: &Usage) -> Microusd {

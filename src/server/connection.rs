@@ -30,6 +30,10 @@ use tokio::time::Instant;
 /// a slow client has not taken.
 const HTTP1_BUFFER_BYTES: usize = 64 * 1024;
 
+/// Header lines that hyper takes unless told otherwise. The guard counts them anyway, and hyper, told of a bound, allocates for
+/// as many with every head.
+const HYPER_HEADERS: usize = 100;
+
 /// Serves a connection until it ends, or until the drain cuts it.
 pub(crate) async fn serve<A: Application>(accepted: Accepted, shared: Arc<Shared>, application: Arc<A>) {
     let Accepted { socket, address, listener, count } = accepted;
@@ -106,8 +110,10 @@ fn http1_settings(bounds: &Bounds) -> hyper::server::conn::http1::Builder {
         .header_read_timeout(None)
         .half_close(false)
         .keep_alive(true)
-        .max_headers(bounds.headers)
         .max_buf_size(HTTP1_BUFFER_BYTES.max(bounds.head_bytes + 1));
+    if bounds.headers > HYPER_HEADERS {
+        settings.max_headers(bounds.headers);
+    }
     settings
 }
 

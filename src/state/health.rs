@@ -283,8 +283,18 @@ impl Health {
         };
         match failure.kind.blame() {
             Blame::Host => self.learn(&of.host, lesson(failure), false, now, settings),
-            Blame::Credential => of.credential.rest(failure.kind.class(), now + rest(failure)),
-            Blame::Deployment | Blame::Account | Blame::Vendor | Blame::Model | Blame::Egress | Blame::Nobody => {}
+            Blame::Credential
+                if failure.kind.effect() == HealthEffect::Rest && failure.scope == Some(Scope::Credential) =>
+            {
+                of.credential.rest(failure.kind.class(), now + rest(failure));
+            }
+            Blame::Credential
+            | Blame::Deployment
+            | Blame::Account
+            | Blame::Vendor
+            | Blame::Model
+            | Blame::Egress
+            | Blame::Nobody => {}
         }
     }
 

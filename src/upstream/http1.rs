@@ -24,8 +24,6 @@ use std::time::{Duration, Instant};
 const REST: Duration = Duration::from_secs(55);
 /// How much earlier than the vendor we give a connection up.
 const MARGIN: Duration = Duration::from_secs(4);
-/// Most header lines; the guard has a limit of its own, which is lower or equal.
-const HEADERS: usize = 200;
 /// hyper's buffers: a head has to fit in.
 const BUFFER_BYTES: usize = 128 * 1024;
 
@@ -58,7 +56,8 @@ impl Wire {
     pub(super) async fn new(stream: Stream, address: SocketAddr) -> Result<Box<Self>, Failure> {
         let turn = Arc::<Turn>::default();
         let io = TokioIo::new(Guard::new(stream, Arc::clone(&turn)));
-        let made = http1::Builder::new().max_headers(HEADERS).max_buf_size(BUFFER_BYTES).handshake(io).await;
+        // the guard bounds the header lines; hyper, told of a bound, would allocate for as many with every head
+        let made = http1::Builder::new().max_buf_size(BUFFER_BYTES).handshake(io).await;
         let (sender, connection) = made.map_err(|_| reset("handshake", Phase::Connect))?;
         let (rest, resting) = (REST, Instant::now());
         Ok(Box::new(Self { sender, connection: Some(connection), turn, address, is_reused: false, rest, resting }))

@@ -137,7 +137,7 @@ impl Connections {
         for fresh in [fresh, true] {
             let asked = match self.way(site, deployment, timeouts, fresh).await? {
                 Way::Wire(wire) => ask_http1(site, wire, request, timeouts.headers).await,
-                Way::Stream(lease) => ask_http2(lease, request, timeouts.headers).await,
+                Way::Stream(lease) => Box::pin(ask_http2(lease, request, timeouts.headers)).await,
             };
             match asked {
                 Ok(incoming) => return Ok(incoming),
@@ -156,14 +156,30 @@ impl Connections {
         timeouts: &Timeouts,
         fresh: bool,
     ) -> Result<Way, Failure> {
+        if !site.speaks_http2()
+            && !fresh
+            && let Some(wire) = site.take()
+        {
+            return Ok(Way::Wire(wire));
+        }
+        // what opening a connection takes to remember is large and seldom needed: in a box it burdens no exchange that needs none
+        Box::pin(self.new_way(site, deployment, timeouts, fresh)).await
+    }
+
+    /// Opens a connection, or finds a stream on one that is shared.
+    async fn new_way(
+        &self,
+        site: &Arc<Site>,
+        deployment: &Deployment,
+        timeouts: &Timeouts,
+        fresh: bool,
+    ) -> Result<Way, Failure> {
         let mut opening = None;
         if site.speaks_http2() {
             match site.links().place(fresh).await? {
                 Place::Stream(lease) => return Ok(Way::Stream(lease)),
                 Place::Open(leave) => opening = Some(leave),
             }
-        } else if !fresh && let Some(wire) = site.take() {
-            return Ok(Way::Wire(wire));
         }
         let (stream, address) = match site.connect(&self.tls, timeouts).await {
             Ok(connected) => connected,

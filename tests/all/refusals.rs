@@ -215,6 +215,16 @@ async fn f_082_a_refusal_of_our_place_is_known_in_whatever_words_it_comes() {
 }
 
 #[tokio::test]
+async fn an_error_that_comes_with_200_is_an_error_in_whatever_shape_it_comes() {
+    for body in [
+        r#"{"id":"x","choices":null,"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#,
+        r#"{"error":{"code":402,"message":"Insufficient credits"},"user_id":"u"}"#,
+    ] {
+        made_good((200, "", body), "quota", true).await;
+    }
+}
+
+#[tokio::test]
 async fn f_083_a_wrong_clock_of_ours_disables_no_credential() {
     let said = r#"{"message":"Signature expired: 20251102T171419Z is now earlier than 20251102T171519Z"}"#;
     made_good((403, "InvalidSignatureException", said), "auth_key", false).await;

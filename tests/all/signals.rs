@@ -231,7 +231,7 @@ fn vendors_that_were_not_recorded_are_understood_too() {
 fn f_045_an_error_inside_an_answer_is_what_its_status_would_have_been() {
     for [vendor, kind, data, class] in table(include_str!("signals/events.tsv")) {
         for profile in [profile_named(vendor), &OPENAI] {
-            let failure = signals::in_frame(profile, Phase::Content, kind, data.as_bytes());
+            let failure = signals::in_event(profile, Phase::Content, kind.as_bytes(), data.as_bytes());
             assert_eq!((failure.kind.class(), failure.phase), (class, Phase::Content), "{vendor}: {data}");
             let status = failure.said.expect("the vendor spoke").status;
             assert!((400..600).contains(&status), "{vendor}: {data}: {status}");

@@ -102,7 +102,8 @@ impl<'a> Value<'a> {
     /// The first member of this name that is not `null`.
     #[must_use]
     pub fn get(self, name: &str) -> Option<Self> {
-        self.members().find(|(found, value)| found == name && !value.is_null()).map(|(_, value)| value)
+        let [found] = self.pick([name]);
+        found
     }
 
     /// For each of these names the first member that is not `null`, in one walk through the object.
@@ -110,8 +111,9 @@ impl<'a> Value<'a> {
     pub fn pick<const N: usize>(self, names: [&str; N]) -> [Option<Self>; N] {
         let mut picked = [None; N];
         let mut missing = N;
-        for (found, value) in self.members() {
-            let slot = names.iter().zip(&mut picked).find(|(name, slot)| slot.is_none() && **name == found);
+        let mut walk = Walk::new(self, b'{');
+        while let Some((found, value)) = walk.member() {
+            let slot = names.iter().zip(&mut picked).find(|(name, slot)| slot.is_none() && found.is(name));
             if let Some((_, slot)) = slot
                 && !value.is_null()
             {
@@ -144,9 +146,8 @@ impl<'a> Iterator for Members<'a> {
     type Item = (Cow<'a, str>, Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let scanner = self.0.step()?;
-        let name = scanner.name().ok().and_then(unescape);
-        Some((name?, self.0.value()?))
+        let (name, value) = self.0.member()?;
+        Some((unescape(name.0)?, value))
     }
 }
 
@@ -160,6 +161,17 @@ impl<'a> Iterator for Elements<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         self.0.step()?;
         self.0.value()
+    }
+}
+
+/// A member's name as written between its quotes.
+#[derive(Clone, Copy)]
+struct Name<'a>(&'a [u8]);
+
+impl Name<'_> {
+    /// Whether it means `known`; hardly any encoder escapes names, so that most need no more than a comparison.
+    fn is(self, known: &str) -> bool {
+        self.0 == known.as_bytes() || (self.0.contains(&b'\\') && unescape(self.0).is_some_and(|name| name == known))
     }
 }
 
@@ -188,6 +200,11 @@ impl<'a> Walk<'a> {
         self.scanner.as_mut()
     }
 
+    fn member(&mut self) -> Option<(Name<'a>, Value<'a>)> {
+        let name = self.step()?.name().ok()?;
+        Some((Name(name), self.value()?))
+    }
+
     fn value(&mut self) -> Option<Value<'a>> {
         let scanner = self.scanner.as_mut()?;
         let begin = scanner.at();
@@ -195,7 +212,9 @@ impl<'a> Walk<'a> {
         let nested = outlined.filter(|_| matches!(scanner.peek(), Some(b'{' | b'[')));
         match nested.and_then(|Outlined { outline, at }| Some(outline.end_of(at)? - at + begin)) {
             Some(end) => scanner.skip_to(end),
-            None => drop(scanner.value(0, &mut ()).ok()?),
+            None => {
+                scanner.value(0, &mut ()).ok()?;
+            }
         }
         let text = self.value.text.get(begin..scanner.at())?;
         Some(Value { text, outlined })

@@ -31,14 +31,7 @@ const TYPE_HEADERS: [&str; 2] = ["x-amzn-errortype", "x-ms-error-code"];
 pub fn classify(profile: &Profile, status: u16, headers: &HeaderMap, body: &Bytes, now_s: u64) -> Failure {
     let mut words = Words::read(body);
     for name in TYPE_HEADERS {
-        // AWS appends where the type is defined: `ThrottlingException:http://internal.amazon.com/...`
-        let kind = headers.get(name).and_then(|value| value.to_str().ok()).and_then(|text| text.split(':').next());
-        if let Some(kind) = kind.map(str::trim) {
-            words.mark(kind);
-            if words.kind.is_empty() {
-                kind.clone_into(&mut words.kind);
-            }
-        }
+        words.name(headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default());
     }
     let waits = hint::in_headers(headers, now_s).is_some() || quota::read(headers, now_s).is_spent();
     let is_final = headers.get("x-should-retry").is_some_and(|value| value == "false") && !waits;
@@ -50,17 +43,14 @@ pub fn classify(profile: &Profile, status: u16, headers: &HeaderMap, body: &Byte
 /// What an error inside a 200 means, be it an event of a stream or the whole body. `data` is what came.
 #[must_use]
 pub fn in_answer(profile: &Profile, phase: Phase, data: &[u8]) -> Failure {
-    in_frame(profile, phase, "", data)
+    in_event(profile, phase, b"error", data)
 }
 
-/// What an error inside a stream means whose type stands beside it, as in AWS's exception frames.
+/// The same for an event of a stream whose name may tell the type, as that of AWS's exceptions does.
 #[must_use]
-pub fn in_frame(profile: &Profile, phase: Phase, kind: &str, data: &[u8]) -> Failure {
+pub fn in_event(profile: &Profile, phase: Phase, name: &[u8], data: &[u8]) -> Failure {
     let mut words = Words::read(data);
-    words.mark(kind);
-    if words.kind.is_empty() {
-        kind.clone_into(&mut words.kind);
-    }
+    words.name(std::str::from_utf8(name).unwrap_or_default());
     let status = words.status.unwrap_or(0);
     let verdict = match meaning(profile, status, false, &words) {
         // an error that we do not know is the stream's
@@ -351,7 +341,7 @@ mod tests {
                     let failure = classify(profile, status, &headers(&pairs), &body, NOW_S);
                     let waits = failure.retry_after.unwrap_or(Duration::from_secs(1));
                     prop_assert!((Duration::from_millis(250)..=Duration::from_secs(300)).contains(&waits));
-                    let _ = in_frame(profile, Phase::Content, &hint, &body);
+                    let _ = in_event(profile, Phase::Content, hint.as_bytes(), &body);
                 }
             }
         }

@@ -100,8 +100,21 @@ impl Words {
             .replace('\u{2019}', "'")
     }
 
-    /// Notes an identifier that came beside the body.
-    pub(super) fn mark(&mut self, mark: &str) {
+    /// Takes the type that came beside the body, in a header or as the name of an event. AWS appends where the type is
+    /// defined, `ThrottlingException:http://internal.amazon.com/...`, or puts a name space before it.
+    pub(super) fn name(&mut self, name: &str) {
+        let name = name.split(':').next().unwrap_or_default().rsplit('#').next().unwrap_or_default().trim();
+        if matches!(name, "error" | "message") {
+            return;
+        }
+        self.mark(name);
+        if self.kind.is_empty() {
+            name.clone_into(&mut self.kind);
+            cut(&mut self.kind, MESSAGE_BYTES_MAX);
+        }
+    }
+
+    fn mark(&mut self, mark: &str) {
         let fits = !mark.is_empty() && mark.len() <= MARK_BYTES_MAX && self.marks.len() < MARKS_MAX;
         if fits && !self.marks.iter().any(|known| known == mark) {
             self.marks.push(mark.to_owned());
@@ -207,6 +220,7 @@ impl Words {
     /// Takes what the members of one object say; what an inner object says stands above what an outer one said.
     fn take_members(&mut self, error: &Map<String, Value>, depth: usize) {
         let kind = text(error, &["type", "error_type", "__type", "title"]);
+        let kind = kind.rsplit('#').next().unwrap_or_default().to_owned();
         let status = text(error, &["status"]);
         let code = text(error, &["code", "error_code", "errorcode", "status_code"]);
         let marks = [kind.as_str(), status.as_str(), code.as_str()];
