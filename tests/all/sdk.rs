@@ -216,7 +216,10 @@ fn the_vendor_was_told_the_system_prompt(proxy: &Proxy, dialect: Dialect) {
         Dialect::OpenaiChat => {
             body["messages"][0]["role"] != "user" && body["messages"][0].to_string().contains(SYSTEM)
         }
-        Dialect::OpenaiResponses => body["input"][0]["role"] == "system" || body["instructions"] == SYSTEM,
+        Dialect::OpenaiResponses => {
+            body["instructions"] == SYSTEM
+                || body["input"][0]["role"] != "user" && body["input"][0].to_string().contains(SYSTEM)
+        }
         Dialect::Anthropic => body["system"].to_string().contains(SYSTEM),
     };
     let told = proxy.vendors[0]

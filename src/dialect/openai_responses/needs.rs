@@ -117,3 +117,61 @@ fn item(kind: &[u8], mut add: impl FnMut(Need)) {
 fn is_hosted(kind: &[u8]) -> bool {
     !matches!(kind, b"function" | b"custom" | b"namespace" | b"local_shell" | b"shell" | b"apply_patch")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Dialect;
+    use crate::dialect::scan::scan;
+
+    fn check(members: &str, expected: &[Need], translated: bool) {
+        let body = format!(r#"{{"model":"m",{members}}}"#);
+        let seen = scan(Dialect::OpenaiResponses, body.as_bytes()).expect(&body);
+        let expected = expected.iter().fold(Needs::NONE, |needs, need| needs.with(*need));
+        assert_eq!((seen.needs, seen.translated), (expected, translated), "{members}");
+    }
+
+    #[test]
+    fn a_call_is_kept_unless_it_says_not_to_be() {
+        check(r#""input":"hi""#, &[Need::Stores], false);
+        check(r#""store":null,"input":"hi""#, &[Need::Stores], false);
+        check(r#""store":true,"input":"hi""#, &[Need::Stores], false);
+        check(r#""store":false,"input":"hi""#, &[], false);
+    }
+
+    #[test]
+    fn what_items_and_tools_demand_is_noted() {
+        for (members, expected) in [
+            (r#""input":[{"type":"function_call_output","call_id":"c","output":"x"}]"#, &[Need::Tools][..]),
+            (r#""input":[{"role":"user","content":[{"type":"input_image","image_url":"u"}]}]"#, &[Need::Images]),
+            (
+                r#""input":[{"role":"user","content":[{"type":"input_file","file_id":"f"}]}]"#,
+                &[Need::Documents, Need::ServerIds],
+            ),
+            (r#""input":[{"type":"item_reference","id":"rs_1"}]"#, &[Need::ServerIds]),
+            (r#""tools":[{"type":"web_search"}]"#, &[Need::Tools, Need::HostedTools]),
+            (r#""tools":[{"type":"custom","name":"p"},{"type":"namespace","name":"n","tools":[]}]"#, &[Need::Tools]),
+            (r#""previous_response_id":"resp_1""#, &[Need::ServerIds]),
+            (r#""background":true"#, &[Need::Stores]),
+            (r#""text":{"format":{"type":"json_schema"}}"#, &[Need::JsonSchema]),
+            (r#""reasoning":{"effort":"low"}"#, &[Need::Reasoning]),
+            (r#""reasoning":{"effort":"none"}"#, &[]),
+            (r#""client_metadata":{},"prompt_cache_key":"k""#, &[]),
+        ] {
+            check(&format!(r#""store":false,{members}"#), expected, false);
+        }
+    }
+
+    #[test]
+    fn what_we_wrote_for_another_dialects_vendor_is_known_again() {
+        for (sealed, expected, translated) in [
+            ("gAAAA", &[][..], false),
+            ("backstay:", &[], true),
+            ("backstay:gemini~Cq4=", &[], true),
+            ("backstay:EqQBCkYIBxgCKkDr", &[Need::SignedReasoning], true),
+        ] {
+            let item = format!(r#""store":false,"input":[{{"type":"reasoning","encrypted_content":"{sealed}"}}]"#);
+            check(&item, expected, translated);
+        }
+    }
+}

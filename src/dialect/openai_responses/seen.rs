@@ -101,11 +101,11 @@ fn note_begun(noted: &mut Noted, item: Option<Value<'_>>) {
 fn note_item(noted: &mut Noted, item: Option<Value<'_>>) {
     let Some(item) = item else { return };
     let [kind, content, summary, sealed] = item.pick(["type", "content", "summary", "encrypted_content"]);
-    let parts = |value: Option<Value<'_>>, mut note: &mut dyn FnMut(&str)| {
+    let parts = |value: Option<Value<'_>>, note: &mut dyn FnMut(&str)| {
         for part in value.into_iter().flat_map(Value::elements) {
             let [text, refusal] = part.pick(["text", "refusal"]);
             if let Some(said) = text.or(refusal).and_then(Value::text) {
-                (&mut note)(&said);
+                note(&said);
             }
         }
     };

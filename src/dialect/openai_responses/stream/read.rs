@@ -54,16 +54,27 @@ impl ReadEvents for Reader {
         let event: Event<'_> = read_known(data).ok_or_else(|| self.malformed())?;
         let told = match event.kind.as_ref().map_or("", |Text(kind)| kind) {
             "response.created" | "response.in_progress" | "response.queued" => self.start(&event, sink),
-            "response.output_text.delta" => Ok(self.piece(&event, sink, |text| Delta::Text(text))),
-            "response.refusal.delta" => Ok(self.piece(&event, sink, |text| Delta::Refusal(text))),
-            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
-                Ok(self.piece(&event, sink, |text| Delta::Thinking(text)))
+            "response.output_text.delta" => {
+                self.piece(&event, sink, |text| Delta::Text(text));
+                Ok(())
             }
-            "response.function_call_arguments.delta" => Ok(self.arguments(&event, said(&event.delta), sink)),
+            "response.refusal.delta" => {
+                self.piece(&event, sink, |text| Delta::Refusal(text));
+                Ok(())
+            }
+            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
+                self.piece(&event, sink, |text| Delta::Thinking(text));
+                Ok(())
+            }
+            "response.function_call_arguments.delta" => {
+                self.arguments(&event, said(&event.delta), sink);
+                Ok(())
+            }
             "response.function_call_arguments.done" => self.arguments_done(&event, sink),
             "response.output_text.annotation.added" => self.note(&event, sink),
             "response.content_part.added" | "response.reasoning_summary_part.added" => {
-                Ok(self.begin_part(&event, sink))
+                self.begin_part(&event, sink);
+                Ok(())
             }
             "response.content_part.done" => self.end_part(&event, sink),
             "response.output_item.added" => self.begin_item(&event, sink),
@@ -296,3 +307,32 @@ impl Reader {
 
 /// The most items that are remembered while they are open: vendors have one or two.
 const MOST_OPEN: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use crate::base::failure::FailureKind;
+    use crate::dialect::profile::OPENAI_RESPONSES;
+    use crate::dialect::seen::{Mark, StreamSeen};
+    use crate::dialect::sse::Event;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn an_answer_that_failed_is_a_failure_with_its_own_words() {
+        let check = |event: Value, kind: FailureKind| {
+            let raw = format!("event: {}\ndata: {event}\n\n", event["type"].as_str().expect("a type"));
+            let mark = StreamSeen::new(&OPENAI_RESPONSES).event(&Event::parse(raw.as_bytes()));
+            let Mark::Fault(failure) = mark else { panic!("{event}: {mark:?}") };
+            let said = failure.said.map(|said| said.message).unwrap_or_default();
+            assert_eq!((failure.kind, said.as_str()), (kind, "Sorry."), "{event}");
+        };
+        let failed = |code: &str| {
+            let error = json!({"code": code, "message": "Sorry."});
+            json!({"type": "response.failed", "sequence_number": 2,
+                "response": {"id": "resp_1", "status": "failed", "error": error, "output": []}})
+        };
+        check(failed("rate_limit_exceeded"), FailureKind::RateLimited);
+        check(failed("server_error"), FailureKind::ServerError);
+        check(json!({"type": "error", "code": "server_error", "message": "Sorry."}), FailureKind::ServerError);
+        check(json!({"type": "error", "code": "new_code", "message": "Sorry."}), FailureKind::SseError);
+    }
+}
