@@ -135,72 +135,19 @@ struct Call {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let vendor = (select(&REGIONS[..]), select(&["US", "FR", "CU"][..]), any::<bool>(), 0_u32..3, 1_u32..200).prop_map(
-        |(region, seat, promises, export_class, price)| Vendor { region, seat, promises, export_class, price },
-    );
-    (2_usize..6).prop_flat_map(move |count| {
-        let key = (
-            select(&ZONES[..]),
-            subsequence(&CLASSES[..], 0..3),
-            any::<bool>(),
-            prop::option::weighted(0.3, subsequence((0..count).collect::<Vec<_>>(), 1..=count)),
-            select(&["DE", "US", "RU"][..]),
-        )
-            .prop_map(|(residency, data, screened, vendors, jurisdiction)| Key {
-                residency,
-                data,
-                screened,
-                vendors,
-                jurisdiction,
-            });
-        let rule = (
-            prop::option::weighted(0.7, 0..count),
-            prop::option::weighted(0.3, 0_usize..3),
-            select(
-                &[
-                    "true",
-                    "context.attempt > 0",
-                    "context.attempt == 0",
-                    "context.data.contains(Data::\"personal\")",
-                    "resource in Zone::\"US\"",
-                    "!principal.screened",
-                    "resource.retention_days * 9223372036854775807 > 1",
-                ][..],
-            ),
-            any::<bool>(),
-        )
-            .prop_map(|(vendor, key, condition, stops)| Rule { vendor, key, condition, stops });
-        let keys = || prop::collection::vec(key.clone(), 3);
-        let rules = || prop::collection::vec(rule.clone(), 0..4);
+    (2_usize..6).prop_flat_map(|count| {
+        let keys = || prop::collection::vec(key(count), 3);
+        let rules = || prop::collection::vec(rule(count), 0..4);
         let shipped = || subsequence(&POLICIES[..], 0..=POLICIES.len());
-        let pool = subsequence((0..count).collect::<Vec<_>>(), 1..=count).prop_shuffle();
-        let call = (
-            0_usize..3,
-            0_usize..2,
-            prop::option::weighted(0.2, select(&ZONES[..])),
-            prop::option::weighted(0.2, select(&CLASSES[..])),
-            prop::bool::weighted(0.1),
-            any::<bool>(),
-            select(&[0_u64, 0, 0, 40, 1_500, 20_000][..]),
-        )
-            .prop_map(|(key, pool, zone, class, unscreened, streamed, pause_ms)| Call {
-                key,
-                pool,
-                zone,
-                class,
-                unscreened,
-                streamed,
-                pause_ms,
-            });
         (
-            prop::collection::vec(vendor.clone(), count),
-            prop::collection::vec(pool, 2),
+            prop::collection::vec(vendor(), count),
+            prop::collection::vec(subsequence((0..count).collect::<Vec<_>>(), 1..=count).prop_shuffle(), 2),
             [keys(), keys()],
             [shipped(), shipped()],
             [rules(), rules()],
             1_u32..6,
             prop::collection::vec(select(&ACTS[..]), 1..40),
-            prop::collection::vec(call, 1..60),
+            prop::collection::vec(call(), 1..60),
         )
             .prop_map(|(vendors, pools, keys, shipped, rules, attempts, acts, calls)| Plan {
                 vendors,
@@ -213,6 +160,68 @@ fn plans() -> impl Strategy<Value = Plan> {
                 calls,
             })
     })
+}
+
+fn vendor() -> impl Strategy<Value = Vendor> {
+    (select(&REGIONS[..]), select(&["US", "FR", "CU"][..]), any::<bool>(), 0_u32..3, 1_u32..200).prop_map(
+        |(region, seat, promises, export_class, price)| Vendor { region, seat, promises, export_class, price },
+    )
+}
+
+/// A key that may be bound to some of so many vendors.
+fn key(vendors: usize) -> impl Strategy<Value = Key> {
+    (
+        select(&ZONES[..]),
+        subsequence(&CLASSES[..], 0..3),
+        any::<bool>(),
+        prop::option::weighted(0.3, subsequence((0..vendors).collect::<Vec<_>>(), 1..=vendors)),
+        select(&["DE", "US", "RU"][..]),
+    )
+        .prop_map(|(residency, data, screened, vendors, jurisdiction)| Key {
+            residency,
+            data,
+            screened,
+            vendors,
+            jurisdiction,
+        })
+}
+
+/// A rule that may be about one of so many vendors.
+fn rule(vendors: usize) -> impl Strategy<Value = Rule> {
+    let conditions = select(
+        &[
+            "true",
+            "context.attempt > 0",
+            "context.attempt == 0",
+            "context.data.contains(Data::\"personal\")",
+            "resource in Zone::\"US\"",
+            "!principal.screened",
+            "resource.retention_days * 9223372036854775807 > 1",
+        ][..],
+    );
+    (prop::option::weighted(0.7, 0..vendors), prop::option::weighted(0.3, 0_usize..3), conditions, any::<bool>())
+        .prop_map(|(vendor, key, condition, stops)| Rule { vendor, key, condition, stops })
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    (
+        0_usize..3,
+        0_usize..2,
+        prop::option::weighted(0.2, select(&ZONES[..])),
+        prop::option::weighted(0.2, select(&CLASSES[..])),
+        prop::bool::weighted(0.1),
+        any::<bool>(),
+        select(&[0_u64, 0, 0, 40, 1_500, 20_000][..]),
+    )
+        .prop_map(|(key, pool, zone, class, unscreened, streamed, pause_ms)| Call {
+            key,
+            pool,
+            zone,
+            class,
+            unscreened,
+            streamed,
+            pause_ms,
+        })
 }
 
 impl Plan {

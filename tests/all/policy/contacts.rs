@@ -17,9 +17,10 @@ const OPENS: [&str; 10] = [
     "hyper_util::client",
 ];
 
-/// Where that may be: vendors are contacted by `upstream` alone, the command line asks the operator's own proxy, and the
-/// demonstration is the vendor's side.
-const MAY_OPEN: [&str; 3] = ["src/upstream/dial.rs", "src/upstream/resolve.rs", "src/cli/live.rs"];
+/// Where that may be: vendors are contacted by `upstream` alone, the command line asks the operator's own proxy, alerts go to the
+/// operator's own webhook, and the demonstration is the vendor's side.
+const MAY_OPEN: [&str; 4] =
+    ["src/upstream/dial.rs", "src/upstream/resolve.rs", "src/cli/live.rs", "src/observe/alerts/webhook.rs"];
 const DEMO: &str = "src/demo/";
 
 /// The files whose code holds one of the passages.
