@@ -20,7 +20,7 @@ pub fn event(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Bytes
     let told = told(dialect, rejection, request_id);
     match dialect {
         Dialect::OpenaiChat => format!("data: {told}\n\n").into(),
-        Dialect::Anthropic => format!("event: error\ndata: {told}\n\n").into(),
+        Dialect::Anthropic | Dialect::Bedrock => format!("event: error\ndata: {told}\n\n").into(),
     }
 }
 

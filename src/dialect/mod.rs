@@ -3,6 +3,8 @@
 
 pub mod anthropic;
 pub mod error;
+pub mod eventstream;
+pub mod framing;
 pub mod json;
 pub mod models;
 pub mod openai_chat;
@@ -14,6 +16,7 @@ pub mod splice;
 pub mod sse;
 pub mod translate;
 
+mod bedrock;
 mod emit;
 mod grammar;
 mod honour;
@@ -44,10 +47,12 @@ pub enum Dialect {
     OpenaiChat,
     /// Anthropic Messages, `POST /v1/messages`.
     Anthropic,
+    /// AWS Bedrock, `POST /model/{id}/converse`, which vendors alone speak.
+    Bedrock,
 }
 
 impl Dialect {
-    /// Every dialect.
+    /// Every dialect that clients speak.
     pub const ALL: [Self; 2] = [Self::OpenaiChat, Self::Anthropic];
 
     /// The name in config, metrics and logs.
@@ -56,6 +61,7 @@ impl Dialect {
         match self {
             Self::OpenaiChat => "openai_chat",
             Self::Anthropic => "anthropic",
+            Self::Bedrock => "bedrock",
         }
     }
 
@@ -70,7 +76,7 @@ impl Dialect {
     #[must_use]
     pub const fn task(self) -> Task {
         match self {
-            Self::OpenaiChat | Self::Anthropic => Task::Generate,
+            Self::OpenaiChat | Self::Anthropic | Self::Bedrock => Task::Generate,
         }
     }
 
@@ -79,7 +85,8 @@ impl Dialect {
     pub const fn api(self) -> Api {
         match self {
             Self::OpenaiChat => Api::Openai,
-            Self::Anthropic => Api::Anthropic,
+            // no client speaks Bedrock's dialect, so nobody reads its errors from us
+            Self::Anthropic | Self::Bedrock => Api::Anthropic,
         }
     }
 
@@ -87,6 +94,7 @@ impl Dialect {
         match self {
             Self::OpenaiChat => &openai_chat::GRAMMAR,
             Self::Anthropic => &anthropic::GRAMMAR,
+            Self::Bedrock => &bedrock::GRAMMAR,
         }
     }
 }

@@ -12,6 +12,15 @@ pub enum AuthHeader {
     XApiKey,
 }
 
+/// How the events of a stream are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Framing {
+    /// Server-sent events.
+    Sse,
+    /// AWS's binary frames.
+    EventStream,
+}
+
 /// How one vendor speaks one dialect. A vendor that speaks several has a profile for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
@@ -28,6 +37,10 @@ pub struct Profile {
     pub stream_path: &'static str,
     /// Path of the free model listing, appended to the base URL: what an unpaid probe asks for.
     pub models_path: &'static str,
+    /// How the events of a stream are told apart.
+    pub framing: Framing,
+    /// The header that tells the vendor's id of an answer, where the answer itself does not.
+    pub id_header: Option<&'static str>,
     /// How the credential is sent.
     pub auth: AuthHeader,
     /// Headers that every request carries.
@@ -69,6 +82,8 @@ pub const OPENAI: Profile = Profile {
     path: "/chat/completions",
     stream_path: "/chat/completions",
     models_path: "/models",
+    framing: Framing::Sse,
+    id_header: None,
     auth: AuthHeader::Bearer,
     headers: &[],
     usage_on_request: true,
@@ -87,6 +102,8 @@ pub const ANTHROPIC: Profile = Profile {
     path: "/v1/messages",
     stream_path: "/v1/messages",
     models_path: "/v1/models",
+    framing: Framing::Sse,
+    id_header: None,
     auth: AuthHeader::XApiKey,
     headers: &[("anthropic-version", "2023-06-01")],
     usage_on_request: false,
@@ -95,6 +112,30 @@ pub const ANTHROPIC: Profile = Profile {
     insufficient_quota_is_money: true,
     max_tokens_member: "max_tokens",
     capabilities: ANTHROPIC_CAPABILITIES,
+};
+
+const BEDROCK_CAPABILITIES: Capabilities = ANTHROPIC_CAPABILITIES.without(Need::Stores);
+
+/// AWS Bedrock, whose models tell neither their id nor their name in an answer. Its listing of models lives on another host
+/// (`bedrock.` instead of `bedrock-runtime.`), so that an unpaid probe asks for a path that exists nowhere: whatever the
+/// answer, the host is there.
+pub const BEDROCK: Profile = Profile {
+    name: "bedrock",
+    family: "bedrock",
+    dialect: Dialect::Bedrock,
+    path: "/model/{model}/converse",
+    stream_path: "/model/{model}/converse-stream",
+    models_path: "/",
+    framing: Framing::EventStream,
+    id_header: Some("x-amzn-requestid"),
+    auth: AuthHeader::Bearer,
+    headers: &[],
+    usage_on_request: false,
+    terminator_is_final: false,
+    retry_after_on_overload: true,
+    insufficient_quota_is_money: true,
+    max_tokens_member: "maxTokens",
+    capabilities: BEDROCK_CAPABILITIES,
 };
 
 impl Profile {
@@ -136,7 +177,7 @@ fn push_segment(path: &mut String, text: &str) {
 }
 
 /// Every profile that the config can name.
-pub const PROFILES: [&Profile; 2] = [&OPENAI, &ANTHROPIC];
+pub const PROFILES: [&Profile; 3] = [&OPENAI, &ANTHROPIC, &BEDROCK];
 
 /// What a vendor speaks, by the names in the config: a profile for each dialect, the one to translate to first. Where no name
 /// is given, the family's default. Empty for names that are not known.

@@ -10,6 +10,7 @@ use crate::call::Call;
 use crate::call::delta::Delta;
 use crate::call::reply::Reply;
 use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
 
 /// Reads a client's request.
 ///
@@ -87,7 +88,7 @@ impl StreamReader {
 pub struct StreamTranslator {
     reader: StreamReader,
     writer: Box<dyn WriteDeltas>,
-    created_s: u64,
+    unsaid: Unsaid,
 }
 
 impl StreamTranslator {
@@ -95,14 +96,13 @@ impl StreamTranslator {
     #[must_use]
     pub fn new(profile: &Profile, client: Dialect, include_usage: bool) -> Self {
         let writer = (generate(client).writer)(include_usage);
-        Self { reader: StreamReader::new(profile), writer, created_s: 0 }
+        Self { reader: StreamReader::new(profile), writer, unsaid: Unsaid::default() }
     }
 
-    /// The same, which tells a client that wants to know when the answer was made, in seconds since 1970, where the
-    /// vendor does not.
+    /// The same, which tells a client what the vendor leaves unsaid.
     #[must_use]
-    pub const fn created_s(mut self, created_s: u64) -> Self {
-        self.created_s = created_s;
+    pub fn unsaid(mut self, unsaid: Unsaid) -> Self {
+        self.unsaid = unsaid;
         self
     }
 
@@ -111,11 +111,11 @@ impl StreamTranslator {
     /// # Errors
     /// As of [`StreamReader::event`], and where what the vendor sends has no order in the client's dialect.
     pub fn event(&mut self, event: &Event<'_>, out: &mut BytesMut) -> Result<(), Failure> {
-        let (writer, created_s) = (&mut self.writer, self.created_s);
+        let (writer, unsaid) = (&mut self.writer, &self.unsaid);
         let mut written = Ok(());
         self.reader.event(event, |delta| {
             if written.is_ok() {
-                written = writer.delta(dated(delta, created_s), out);
+                written = writer.delta(unsaid.said(delta), out);
             }
         })?;
         written
@@ -127,9 +127,40 @@ impl StreamTranslator {
     }
 }
 
-fn dated(delta: Delta<'_>, now_s: u64) -> Delta<'_> {
-    match delta {
-        Delta::Start { id, model, created_s: 0 } => Delta::Start { id, model, created_s: now_s },
-        delta => delta,
+/// What clients want to know of an answer, for vendors that do not say it.
+#[derive(Clone, Debug, Default)]
+pub struct Unsaid {
+    /// Its id.
+    pub id: String,
+    /// The model that answers.
+    pub model: Arc<str>,
+    /// When it was made, in seconds since 1970.
+    pub created_s: u64,
+}
+
+impl Unsaid {
+    /// Tells a whole answer's own id, model and time, where it lacks them.
+    pub fn complete(&self, reply: &mut Reply) {
+        if reply.id.is_empty() {
+            reply.id.clone_from(&self.id);
+        }
+        if reply.model.is_empty() {
+            reply.model = self.model.to_string();
+        }
+        if reply.created_s == 0 {
+            reply.created_s = self.created_s;
+        }
+    }
+
+    fn said<'a>(&'a self, delta: Delta<'a>) -> Delta<'a> {
+        let or = |told: &'a str, own: &'a str| if told.is_empty() { own } else { told };
+        match delta {
+            Delta::Start { id, model, created_s } => Delta::Start {
+                id: or(id, &self.id),
+                model: or(model, &self.model),
+                created_s: if created_s == 0 { self.created_s } else { created_s },
+            },
+            delta => delta,
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::usage::Usage;
-use crate::dialect::{seen, signals, translate};
+use crate::dialect::translate::Unsaid;
+use crate::dialect::{eventstream, seen, signals, translate};
 use crate::exchange::pump::{Pump, Pumped};
 use crate::exchange::request::Prepared;
 use crate::snapshot::deployment::Timeouts;
@@ -11,6 +12,7 @@ use crate::upstream::{Incoming, VendorBody};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -82,6 +84,7 @@ async fn read_error(mut body: VendorBody) -> Bytes {
 
 async fn read_whole(incoming: Incoming, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
     let profile = &prepared.profile;
+    let unsaid = unsaid(prepared, &incoming.headers);
     let answer = collect(incoming.body, prepared.answer_bytes).await?;
     let seen = match seen::reply(profile, &answer) {
         Err(empty) if empty.kind == FailureKind::Empty && accept_empty => seen::reply_even_empty(profile, &answer)?,
@@ -89,14 +92,22 @@ async fn read_whole(incoming: Incoming, prepared: &Prepared, accept_empty: bool)
     };
     let body = if prepared.translated {
         let mut reply = translate::read_reply(profile, &answer)?;
-        if reply.created_s == 0 {
-            reply.created_s = Clock::unix_seconds().unsigned_abs();
-        }
+        unsaid.complete(&mut reply);
         translate::write_reply(prepared.client, &reply)
     } else {
         answer
     };
     Ok(Received::Whole { body, usage: seen.usage })
+}
+
+/// What the vendor may leave unsaid: its id of the answer is then in a header, and the model is the one that was asked.
+fn unsaid(prepared: &Prepared, headers: &HeaderMap) -> Unsaid {
+    let id = prepared.profile.id_header.and_then(|name| headers.get(name)?.to_str().ok());
+    Unsaid {
+        id: id.unwrap_or_default().to_owned(),
+        model: Arc::clone(&prepared.model),
+        created_s: Clock::unix_seconds().unsigned_abs(),
+    }
 }
 
 /// The whole body; one chunk is not copied.
@@ -124,7 +135,7 @@ async fn collect(mut body: VendorBody, most: usize) -> Result<Bytes, Failure> {
 async fn first_content(incoming: Incoming, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
     let declared = is_event_stream(&incoming.headers);
     let mut body = incoming.body;
-    let mut pump = Box::new(Pump::new(prepared, Clock::unix_seconds().unsigned_abs()));
+    let mut pump = Box::new(Pump::new(prepared, unsaid(prepared, &incoming.headers)));
     let mut begun = declared;
     let mut held = Held::default();
     loop {
@@ -158,8 +169,10 @@ async fn first_content(incoming: Incoming, prepared: &Prepared, accept_empty: bo
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
-    let declared = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().get(..17));
-    declared.is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"))
+    let declared = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    ["text/event-stream", eventstream::CONTENT_TYPE]
+        .into_iter()
+        .any(|kind| declared.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind.as_bytes())))
 }
 
 /// What is wrong with a 200 whose body is a page or one object where a stream was asked for. Gemini's endpoints label such an

@@ -29,6 +29,8 @@ const LONG_PROMPT_FACTOR: u32 = 6;
 pub(crate) struct Prepared {
     /// How it is asked.
     pub(crate) profile: Profile,
+    /// The vendor's name of the model.
+    pub(crate) model: Arc<str>,
     /// The client's dialect.
     pub(crate) client: Dialect,
     /// Whether the answer must be translated.
@@ -102,6 +104,7 @@ pub(crate) fn prepare(
     let scan = &ingress.scan;
     Ok(Prepared {
         profile: *profile,
+        model: Arc::clone(&deployment.model),
         path: Arc::clone(if scan.stream { &voice.stream_path } else { &voice.path }),
         client: ingress.dialect,
         translated,

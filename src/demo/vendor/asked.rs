@@ -28,9 +28,22 @@ impl Asked {
             include_usage: call["stream_options"]["include_usage"].as_bool().unwrap_or(false),
             prompt_tokens: body.len().div_ceil(4),
             tool: if wants_tool(&call) { tool(dialect, &call) } else { None },
-            structured: schema_of_answer(&call).map(example),
+            structured: schema_of_answer(&call).map(|schema| example(&schema)),
             stops: stops(&call),
         }
+    }
+}
+
+impl Asked {
+    /// The same call at `path`, which tells some dialects and clouds which model is asked and whether to stream.
+    pub(super) fn at(mut self, path: &str) -> Self {
+        let segment = path.rsplit_once("/model/").map(|(_, rest)| rest.split('/').next().unwrap_or_default());
+        let segment = segment.or_else(|| path.rsplit_once("/models/").and_then(|(_, rest)| rest.split(':').next()));
+        if let Some(model) = segment {
+            self.model = model.replace("%3A", ":").replace("%2F", "/");
+        }
+        self.streamed |= path.ends_with("/converse-stream") || path.ends_with(":streamRawPredict");
+        self
     }
 }
 
@@ -40,34 +53,47 @@ fn wants_tool(call: &Value) -> bool {
     let forbidden = choice == "none" || choice["type"] == "none";
     let last = call["messages"].as_array().and_then(|messages| messages.last());
     let answered = last.is_some_and(|last| {
-        last["role"] == "tool"
-            || last["content"]
-                .as_array()
-                .is_some_and(|blocks| blocks.iter().any(|block| block["type"] == "tool_result"))
+        last["role"] == "tool" || last["content"].as_array().is_some_and(|blocks| blocks.iter().any(is_result))
     });
     !forbidden && !answered
 }
 
+fn is_result(block: &Value) -> bool {
+    block["type"] == "tool_result" || block.get("toolResult").is_some()
+}
+
 fn tool(dialect: Dialect, call: &Value) -> Option<(String, Value)> {
-    let tool = call["tools"].as_array()?.first()?;
+    let tools = if dialect == Dialect::Bedrock { &call["toolConfig"]["tools"] } else { &call["tools"] };
+    let tool = tools.as_array()?.first()?;
     let (named, schema) = match dialect {
         Dialect::OpenaiChat => (&tool["function"], &tool["function"]["parameters"]),
         Dialect::Anthropic => (tool, &tool["input_schema"]),
+        Dialect::Bedrock => (&tool["toolSpec"], &tool["toolSpec"]["inputSchema"]["json"]),
     };
     Some((named["name"].as_str()?.to_owned(), example(schema)))
 }
 
 /// `stop`, a string or several, or `stop_sequences`.
 fn stops(call: &Value) -> Vec<String> {
-    let given = call.get("stop").or_else(|| call.get("stop_sequences")).unwrap_or(&Value::Null);
+    let given = call.get("stop").or_else(|| call.get("stop_sequences"));
+    let given = given.unwrap_or(&call["inferenceConfig"]["stopSequences"]);
     let several = given.as_array().map_or_else(|| std::slice::from_ref(given), Vec::as_slice);
     several.iter().filter_map(Value::as_str).filter(|stop| !stop.is_empty()).map(str::to_owned).collect()
 }
 
-fn schema_of_answer(call: &Value) -> Option<&Value> {
-    ["/response_format/json_schema/schema", "/output_config/format/schema", "/output_format/schema"]
-        .into_iter()
-        .find_map(|place| call.pointer(place))
+fn schema_of_answer(call: &Value) -> Option<Value> {
+    const PLACES: [&str; 4] = [
+        "/response_format/json_schema/schema",
+        "/output_config/format/schema",
+        "/output_format/schema",
+        "/outputConfig/textFormat/structure/jsonSchema/schema",
+    ];
+    let schema = PLACES.into_iter().find_map(|place| call.pointer(place))?;
+    match schema {
+        // Bedrock takes the schema as a text of JSON
+        Value::String(text) => serde_json::from_str(text).ok(),
+        schema => Some(schema.clone()),
+    }
 }
 
 /// A value that fits a JSON Schema, as far as types, required members, enums and constants go.

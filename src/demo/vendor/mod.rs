@@ -15,6 +15,7 @@
 
 mod anthropic;
 mod asked;
+mod bedrock;
 mod connection;
 mod door;
 mod fault;
@@ -183,12 +184,13 @@ impl Shared {
     /// What is done about a request.
     fn plan(&self, method: &str, path: &str, body: &[u8], fault: Option<Fault>) -> Vec<Step> {
         let script = self.script();
-        let asked = Asked::read(self.dialect, body);
+        let path = path.split('?').next().unwrap_or_default();
+        let asked = Asked::read(self.dialect, body).at(path);
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let call = Call { dialect: self.dialect, asked: &asked, script: &script, serial };
         match (method, fault) {
             ("POST", None) if path.ends_with("/count_tokens") => plan::token_count(&asked),
-            ("POST", fault) if script.replay.is_some() || path.ends_with(self.chat_path()) => call.plan(fault),
+            ("POST", fault) if script.replay.is_some() || self.is_call(path) => call.plan(fault),
             (_, Some(fault)) if matches!(fault.phase(), Phase::Connection | Phase::BeforeContent) => {
                 call.plan(Some(fault))
             }
@@ -197,12 +199,15 @@ impl Shared {
         }
     }
 
-    /// How the path of its chat endpoint ends, whatever prefix its base URL has.
-    const fn chat_path(&self) -> &'static str {
-        match self.dialect {
-            Dialect::OpenaiChat => "/chat/completions",
-            Dialect::Anthropic => "/v1/messages",
-        }
+    /// Whether a call goes to this path, whatever prefix its base URL has.
+    fn is_call(&self, path: &str) -> bool {
+        let ends: &[&str] = match self.dialect {
+            Dialect::OpenaiChat => &["/chat/completions"],
+            // at Google the path names the model and whether to stream
+            Dialect::Anthropic => &["/v1/messages", ":rawPredict", ":streamRawPredict"],
+            Dialect::Bedrock => &["/converse", "/converse-stream"],
+        };
+        ends.iter().any(|end| path.ends_with(end))
     }
 
     fn script(&self) -> Arc<Script> {

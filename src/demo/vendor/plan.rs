@@ -4,7 +4,7 @@ use super::asked::Asked;
 use super::fault::Fault;
 use super::script::{Cuts, Recording, Script};
 use super::speech::{self, Answer, Saying};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, eventstream};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -90,14 +90,23 @@ impl Call<'_> {
             (true, false) => Framing::Chunked,
             (false, _) => Framing::Length(answer.content.iter().map(Bytes::len).sum()),
         };
-        let kind = if answer.streamed { "text/event-stream; charset=utf-8" } else { "application/json" };
+        let kind = if answer.streamed { self.stream_type() } else { "application/json" };
         let mut head = ok(kind, framing);
         let (name, value) = match self.dialect {
             Dialect::OpenaiChat => ("x-request-id", format!("req_demo{}", self.serial)),
             Dialect::Anthropic => ("request-id", format!("req_demo{}", self.serial)),
+            Dialect::Bedrock => ("x-amzn-requestid", format!("demo-{}", self.serial)),
         };
         head.headers.push((name.to_owned(), value));
         Step::Head(head)
+    }
+
+    /// The media type of a stream.
+    pub(super) const fn stream_type(&self) -> &'static str {
+        match self.dialect {
+            Dialect::OpenaiChat | Dialect::Anthropic => "text/event-stream; charset=utf-8",
+            Dialect::Bedrock => eventstream::CONTENT_TYPE,
+        }
     }
 
     /// The whole answer, word by word where it is streamed.

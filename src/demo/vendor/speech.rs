@@ -2,8 +2,9 @@
 
 use super::asked::Asked;
 use super::script::Script;
-use super::{anthropic, openai_chat};
+use super::{anthropic, bedrock, openai_chat};
 use crate::dialect::Dialect;
+use crate::dialect::eventstream::{event_frame, exception_frame};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -61,8 +62,10 @@ impl<'a> Saying<'a> {
         match (dialect, self.asked.streamed) {
             (Dialect::OpenaiChat, true) => openai_chat::stream(self),
             (Dialect::Anthropic, true) => anthropic::stream(self),
+            (Dialect::Bedrock, true) => bedrock::stream(self),
             (Dialect::OpenaiChat, false) => whole_answer(&openai_chat::reply(self)),
             (Dialect::Anthropic, false) => whole_answer(&anthropic::reply(self)),
+            (Dialect::Bedrock, false) => whole_answer(&bedrock::reply(self)),
         }
     }
 }
@@ -162,9 +165,41 @@ pub(super) fn error(dialect: Dialect, wrong: Wrong) -> ErrorAnswer {
     let body = match dialect {
         Dialect::OpenaiChat => json!({"error": {"message": message, "type": kind, "param": null, "code": code}}),
         Dialect::Anthropic => json!({"type": "error", "error": {"type": kind, "message": message}}),
+        Dialect::Bedrock => return aws_error(wrong, message),
     };
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     ErrorAnswer { status, headers, body: Bytes::from(body.to_string()) }
+}
+
+/// AWS's errors: a message alone, and the type in a header.
+fn aws_error(wrong: Wrong, message: &str) -> ErrorAnswer {
+    let (status, kind, message) = match wrong {
+        Wrong::ServerError | Wrong::BadGateway => (500, "InternalServerException", message),
+        Wrong::Unavailable | Wrong::Overloaded => {
+            (503, "ServiceUnavailableException", "Service capacity limit has been reached. Please try again later.")
+        }
+        Wrong::RateLimited => (429, "ThrottlingException", "Too many requests, please wait before trying again."),
+        Wrong::Quota => (400, "ServiceQuotaExceededException", message),
+        Wrong::Credential => {
+            (403, "UnrecognizedClientException", "The security token included in the request is invalid.")
+        }
+        Wrong::Forbidden => (403, "AccessDeniedException", "You are not authorized to perform: bedrock:InvokeModel"),
+        Wrong::ModelGone => (400, "ValidationException", "The provided model identifier is invalid."),
+        Wrong::RegionDenied => (
+            403,
+            "AccessDeniedException",
+            "Access to Anthropic models is not allowed from unsupported countries, regions, or territories.",
+        ),
+        Wrong::ContextLength => (400, "ValidationException", "Input is too long for requested model."),
+        Wrong::BadRequest => (400, "ValidationException", "Malformed input request, please reformat your input."),
+    };
+    let named = format!("{kind}:http://internal.amazon.com/coral/com.amazon.bedrock/");
+    let headers = [("content-type", "application/json".to_owned()), ("x-amzn-errortype", named)];
+    ErrorAnswer {
+        status,
+        headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        body: Bytes::from(json!({ "message": message }).to_string()),
+    }
 }
 
 fn bad_gateway() -> ErrorAnswer {
@@ -189,6 +224,10 @@ pub(super) fn error_event(dialect: Dialect) -> Bytes {
         Dialect::Anthropic => Bytes::from_static(
             b"event: error\ndata: {\"type\":\"error\",\"error\":{\"details\":null,\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}     }\n\n",
         ),
+        Dialect::Bedrock => {
+            let message = r#"{"message":"The model encountered an unexpected error. Try again.","originalStatusCode":500}"#;
+            exception_frame("modelStreamErrorException", message)
+        }
     }
 }
 
@@ -197,6 +236,7 @@ pub(super) fn ping(dialect: Dialect) -> Bytes {
     match dialect {
         Dialect::OpenaiChat => Bytes::from_static(b": keep-alive\n\n"),
         Dialect::Anthropic => Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n"),
+        Dialect::Bedrock => event_frame("initial-response", "{}"),
     }
 }
 
@@ -210,6 +250,10 @@ pub(super) fn empty_reply(dialect: Dialect) -> Bytes {
         Dialect::Anthropic => json!({"id": "msg_demo", "type": "message", "role": "assistant", "model": "demo",
             "content": [], "stop_reason": "end_turn", "stop_sequence": null,
             "usage": {"input_tokens": 1, "output_tokens": 0}}),
+        Dialect::Bedrock => {
+            json!({"output": {"message": {"role": "assistant", "content": []}}, "stopReason": "end_turn",
+            "usage": {"inputTokens": 1, "outputTokens": 0, "totalTokens": 1}})
+        }
     };
     Bytes::from(reply.to_string())
 }
@@ -224,6 +268,9 @@ pub(super) fn models(dialect: Dialect, model: Option<&str>) -> Bytes {
         Dialect::Anthropic => json!({"data": names.iter().map(|name| {
             json!({"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z"})
         }).collect::<Vec<_>>(), "has_more": false, "first_id": names.first(), "last_id": names.last()}),
+        Dialect::Bedrock => {
+            json!({"modelSummaries": names.iter().map(|name| json!({"modelId": name})).collect::<Vec<_>>()})
+        }
     };
     Bytes::from(listing.to_string())
 }

@@ -15,10 +15,14 @@ use std::borrow::Cow;
 pub(in crate::dialect) use rules::{Rule, Test};
 pub(in crate::dialect) use words::Words;
 
+/// The header in which AWS names the error, before a colon and a URL (recording `5f96ed0532abf336`).
+const ERROR_TYPE: &str = "x-amzn-errortype";
+
 /// What an answer with an error status means; `now_s` is the wall clock in seconds since 1970, for waits that are given as dates.
 #[must_use]
 pub fn classify(profile: &Profile, status: u16, headers: &HeaderMap, body: &Bytes, now_s: u64) -> Failure {
-    let words = Words::read(body);
+    let words =
+        Words::read(body).or_type(headers.get(ERROR_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default());
     let (kind, reason) = meaning(profile, status, headers, &words);
     let meant = kind != FailureKind::Overloaded || profile.retry_after_on_overload;
     let retry_after = if meant { retry_after::read(headers, now_s) } else { None };
@@ -28,7 +32,14 @@ pub fn classify(profile: &Profile, status: u16, headers: &HeaderMap, body: &Byte
 /// What an error inside a 200 means, be it an event of a stream or the whole body. `data` is the JSON that came.
 #[must_use]
 pub fn in_answer(profile: &Profile, phase: Phase, data: &[u8]) -> Failure {
-    let words = Words::read(data);
+    in_event(profile, phase, b"error", data)
+}
+
+/// The same for an event of a stream, whose name may tell the type.
+#[must_use]
+pub fn in_event(profile: &Profile, phase: Phase, name: &[u8], data: &[u8]) -> Failure {
+    let named = if name == b"error" { "" } else { std::str::from_utf8(name).unwrap_or_default() };
+    let words = Words::read(data).or_type(named);
     let status = words.code.parse().ok().filter(|code| (400..600).contains(code)).unwrap_or(0);
     let (kind, reason) = match meaning(profile, status, &HeaderMap::new(), &words) {
         // an error that we do not know is the stream's

@@ -43,6 +43,21 @@ impl Words {
         words
     }
 
+    /// These words; the type is `named` where they do not tell one. AWS adds a colon and a URL to it, or puts a name space
+    /// before it.
+    pub(super) fn or_type(mut self, named: &str) -> Self {
+        if self.kind.is_empty() {
+            self.kind = named.to_owned();
+        }
+        if let Some((kind, _)) = self.kind.split_once("Exception:") {
+            self.kind = format!("{kind}Exception");
+        }
+        if let Some((_, kind)) = self.kind.split_once('#') {
+            self.kind = kind.to_owned();
+        }
+        self
+    }
+
     /// Everything said, in lower case, for the tables that look for words.
     pub(super) fn lower(&self) -> String {
         format!("{}\n{}\n{}\n{}", self.kind, self.code, self.message, self.inner).to_lowercase()
@@ -71,9 +86,9 @@ impl Words {
     }
 
     fn take_object(&mut self, error: &Value) {
-        self.kind = text(error, &["type", "error_type", "status"]);
+        self.kind = text(error, &["type", "error_type", "status", "__type"]);
         self.code = text(error, &["code"]);
-        self.message = text(error, &["message", "msg", "detail"]);
+        self.message = text(error, &["message", "msg", "detail", "Message"]);
         self.param = text(error, &["param"]);
         self.inner = text(error, &["details", "failed_generation"]);
         if let Some(inner) = error.get("innererror") {
