@@ -1,6 +1,7 @@
 //! Translation over recorded traffic: the shipped selection, and the whole collection where it lies beside the clone
 //! (`../shared/vendor-traffic`, or the folder that `BACKSTAY_RECORDINGS` names).
 
+mod bedrock;
 mod grammar;
 mod recordings;
 mod replayed;
@@ -12,7 +13,7 @@ use backstay::call::Call;
 use backstay::call::delta::Fold;
 use backstay::call::reply::Reply;
 use backstay::dialect::Dialect;
-use backstay::dialect::profile::{ANTHROPIC, OPENAI, Profile};
+use backstay::dialect::profile::{ANTHROPIC, BEDROCK, OPENAI, Profile};
 use backstay::dialect::sse::Splitter;
 use backstay::dialect::translate::{self, StreamReader, StreamTranslator};
 use bytes::{Bytes, BytesMut};
@@ -23,13 +24,14 @@ const fn profile_of(dialect: Dialect) -> &'static Profile {
     match dialect {
         Dialect::OpenaiChat => &OPENAI,
         Dialect::Anthropic => &ANTHROPIC,
+        Dialect::Bedrock => &BEDROCK,
     }
 }
 
 const fn other(dialect: Dialect) -> Dialect {
     match dialect {
         Dialect::OpenaiChat => Dialect::Anthropic,
-        Dialect::Anthropic => Dialect::OpenaiChat,
+        Dialect::Anthropic | Dialect::Bedrock => Dialect::OpenaiChat,
     }
 }
 

@@ -15,6 +15,7 @@ fn path(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::OpenaiChat => CHAT,
         Dialect::Anthropic => MESSAGES,
+        Dialect::Bedrock => unreachable!("no client speaks it"),
     }
 }
 

@@ -13,6 +13,7 @@ async fn an_answer_comes_through_and_says_who_gave_it() {
             let answer = match dialect {
                 Dialect::OpenaiChat => proxy.client().chat(stream).await,
                 Dialect::Anthropic => proxy.client().message(stream).await,
+                Dialect::Bedrock => unreachable!("no client speaks it"),
             };
             assert_eq!((answer.status, answer.clean), (200, true), "{}", answer.text());
             assert_eq!(answer.said(), proxy.vendors[0].text());
@@ -33,6 +34,7 @@ async fn check(dialect: Dialect, fault: Fault, classes: &[&str]) -> Proxy {
         let answer = match dialect {
             Dialect::OpenaiChat => proxy.client().chat(stream).await,
             Dialect::Anthropic => proxy.client().message(stream).await,
+            Dialect::Bedrock => unreachable!("no client speaks it"),
         };
         assert_eq!((answer.status, answer.clean), (200, true), "{fault} stream={stream}: {}", answer.text());
         assert_eq!(answer.said(), proxy.vendors[1].text(), "{fault} stream={stream}");

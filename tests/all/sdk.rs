@@ -128,6 +128,7 @@ fn command(
     let (company, prefix) = match sdk {
         Dialect::OpenaiChat => ("openai", "/v1"),
         Dialect::Anthropic => ("anthropic", ""),
+        Dialect::Bedrock => unreachable!("no client speaks it"),
     };
     let variables = company.to_uppercase();
     let environment = [
@@ -188,6 +189,7 @@ fn the_vendor_was_told_the_system_prompt(proxy: &Proxy, dialect: Dialect) {
             body["messages"][0]["role"] != "user" && body["messages"][0].to_string().contains(SYSTEM)
         }
         Dialect::Anthropic => body["system"].to_string().contains(SYSTEM),
+        Dialect::Bedrock => unreachable!("no client speaks it"),
     };
     let told = proxy.vendors[0]
         .log()

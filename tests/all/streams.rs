@@ -18,6 +18,7 @@ async fn streamed(
     let answer = match client {
         Dialect::OpenaiChat => proxy.client().chat(true).await,
         Dialect::Anthropic => proxy.client().message(true).await,
+        Dialect::Bedrock => unreachable!("no client speaks it"),
     };
     (proxy, answer)
 }
@@ -26,6 +27,7 @@ fn ends_with_terminator(dialect: Dialect, answer: &Answer) -> bool {
     match dialect {
         Dialect::OpenaiChat => answer.events().last().is_some_and(|data| data == "[DONE]"),
         Dialect::Anthropic => answer.text().contains("message_stop"),
+        Dialect::Bedrock => unreachable!("no client speaks it"),
     }
 }
 
@@ -35,6 +37,7 @@ fn error_event(dialect: Dialect, answer: &Answer) -> bool {
     match dialect {
         Dialect::OpenaiChat => event["error"]["code"] == "upstream_broken",
         Dialect::Anthropic => event["type"] == "error" && answer.text().contains("event: error"),
+        Dialect::Bedrock => unreachable!("no client speaks it"),
     }
 }
 

@@ -10,6 +10,7 @@ pub(super) fn check(dialect: Dialect, stream: &[u8], id: &str) {
     match dialect {
         Dialect::OpenaiChat => check_openai(&events, id),
         Dialect::Anthropic => check_anthropic(&events, id),
+        Dialect::Bedrock => unreachable!("no client speaks it"),
     }
 }
 

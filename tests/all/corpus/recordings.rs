@@ -1,7 +1,11 @@
 //! Recorded exchanges, as translation needs them.
 
 use backstay::dialect::Dialect;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// One recorded exchange.
@@ -15,10 +19,63 @@ pub(super) struct Recording {
 
 /// Every exchange of our dialects that was answered with 200.
 pub(super) fn answered() -> impl Iterator<Item = Recording> {
+    of_folders(folders())
+}
+
+/// Where recordings lie.
+fn folders() -> impl Iterator<Item = PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let beside =
         std::env::var_os("BACKSTAY_RECORDINGS").map_or_else(|| here.join("../shared/vendor-traffic"), PathBuf::from);
-    of_folders([here.join("tests/recordings"), beside].into_iter().filter(|folder| folder.is_dir()))
+    [here.join("tests/recordings"), beside].into_iter().filter(|folder| folder.is_dir())
+}
+
+/// An exchange with Bedrock's Converse, whose streams are no text and whose errors are told in headers.
+pub(super) struct Binary {
+    pub(super) id: String,
+    pub(super) model: String,
+    pub(super) stream: bool,
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) request: Value,
+    pub(super) response: Bytes,
+    pub(super) error_class: Option<String>,
+}
+
+/// Every exchange with Bedrock's Converse.
+pub(super) fn bedrock() -> impl Iterator<Item = Binary> {
+    folders().flat_map(|folder| {
+        let file = folder.join("bedrock.jsonl");
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        text.lines().filter_map(binary).collect::<Vec<_>>()
+    })
+}
+
+fn binary(line: &str) -> Option<Binary> {
+    let exchange: Value = serde_json::from_str(line).expect("recordings are JSON");
+    if exchange["dialect"] != "bedrock_converse" {
+        return None;
+    }
+    let response = &exchange["response"];
+    let body = match (response["body_base64"].as_str(), response["body_text"].as_str()) {
+        (Some(encoded), _) => STANDARD.decode(encoded).expect("recordings are whole"),
+        (None, text) => text?.as_bytes().to_vec(),
+    };
+    let headers = response["headers"].as_object()?.iter();
+    let path = exchange["url"].as_str()?;
+    let model = path.split("/model/").nth(1)?.split('/').next()?;
+    Some(Binary {
+        id: exchange["id"].as_str()?.to_owned(),
+        model: model.replace("%3A", ":").replace("%2F", "/"),
+        stream: exchange["stream"].as_bool()?,
+        status: response["status"].as_u64().and_then(|status| u16::try_from(status).ok())?,
+        headers: headers
+            .filter_map(|(name, value)| Some((HeaderName::try_from(name).ok()?, value.as_str()?.parse().ok()?)))
+            .collect(),
+        request: exchange["request"]["body"].clone(),
+        response: body.into(),
+        error_class: exchange["error_class"].as_str().map(str::to_owned),
+    })
 }
 
 /// Those of them that are shipped.
@@ -34,7 +91,7 @@ fn of_folders(folders: impl Iterator<Item = PathBuf>) -> impl Iterator<Item = Re
 }
 
 fn recording(line: &str) -> Option<Recording> {
-    let exchange: serde_json::Value = serde_json::from_str(line).expect("recordings are JSON");
+    let exchange: Value = serde_json::from_str(line).expect("recordings are JSON");
     let dialect = match exchange["dialect"].as_str()? {
         "openai_chat" => Dialect::OpenaiChat,
         "anthropic_messages" => Dialect::Anthropic,

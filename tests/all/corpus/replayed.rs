@@ -32,6 +32,7 @@ async fn ask(proxy: &Proxy, client: Dialect, recording: &Recording, cuts: Cuts) 
     let path = match client {
         Dialect::OpenaiChat => "/v1/chat/completions",
         Dialect::Anthropic => "/v1/messages",
+        Dialect::Bedrock => unreachable!("no client speaks it"),
     };
     proxy.client().post(path, &request(client, recording)).await
 }

@@ -161,6 +161,7 @@ fn vendor_table(name: &str, setup: &Setup, region: &str, address: SocketAddr) ->
     let (dialect, path) = match setup.dialect {
         Dialect::OpenaiChat => ("openai", "/v1"),
         Dialect::Anthropic => ("anthropic", ""),
+        Dialect::Bedrock => ("bedrock", ""),
     };
     let http2 = if setup.http2 { "http2 = true\n" } else { "" };
     format!(
