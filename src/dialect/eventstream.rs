@@ -292,11 +292,11 @@ mod tests {
             at in any::<prop::sample::Index>(),
             value: u8,
         ) {
-            run(&[&bytes]);
+            let _ = run(&[&bytes]);
             let mut stream = stream();
             let place = at.index(stream.len());
             stream[place] = value;
-            run(&[&stream]);
+            let _ = run(&[&stream]);
         }
     }
 }

@@ -10,6 +10,8 @@ pub enum AuthHeader {
     Bearer,
     /// `x-api-key: KEY`.
     XApiKey,
+    /// `api-key: KEY`.
+    ApiKey,
 }
 
 /// How the events of a stream are told apart.
@@ -30,12 +32,19 @@ pub struct Profile {
     pub family: &'static str,
     /// The wire format.
     pub dialect: Dialect,
+    /// Where a cloud answers by region or location, for a vendor that gives no base URL; empty where that has to be said.
+    pub base_url: &'static str,
     /// Path of a call, appended to the base URL. In it `{model}` stands for the vendor's name of the model, and other names in
     /// braces for the settings of an endpoint.
     pub path: &'static str,
     /// Path of a call whose answer is streamed.
     pub stream_path: &'static str,
-    /// Path of the free model listing, appended to the base URL: what an unpaid probe asks for.
+    /// Members that every body carries at this vendor beside the dialect's own, each as JSON.
+    pub body_members: &'static [(&'static str, &'static str)],
+    /// Whether the model stands in the path and must not stand in the body.
+    pub model_in_path: bool,
+    /// Path of the free model listing, appended to the base URL: what an unpaid probe asks for. Empty where there is none: any
+    /// answer below 500 at the root then tells that the host is there, and no more.
     pub models_path: &'static str,
     /// How the events of a stream are told apart.
     pub framing: Framing,
@@ -79,8 +88,11 @@ pub const OPENAI: Profile = Profile {
     name: "openai",
     family: "openai",
     dialect: Dialect::OpenaiChat,
+    base_url: "",
     path: "/chat/completions",
     stream_path: "/chat/completions",
+    body_members: &[],
+    model_in_path: false,
     models_path: "/models",
     framing: Framing::Sse,
     id_header: None,
@@ -99,8 +111,11 @@ pub const ANTHROPIC: Profile = Profile {
     name: "anthropic",
     family: "anthropic",
     dialect: Dialect::Anthropic,
+    base_url: "",
     path: "/v1/messages",
     stream_path: "/v1/messages",
+    body_members: &[],
+    model_in_path: false,
     models_path: "/v1/models",
     framing: Framing::Sse,
     id_header: None,
@@ -117,15 +132,17 @@ pub const ANTHROPIC: Profile = Profile {
 const BEDROCK_CAPABILITIES: Capabilities = ANTHROPIC_CAPABILITIES.without(Need::Stores);
 
 /// AWS Bedrock, whose models tell neither their id nor their name in an answer. Its listing of models lives on another host
-/// (`bedrock.` instead of `bedrock-runtime.`), so that an unpaid probe asks for a path that exists nowhere: whatever the
-/// answer, the host is there.
+/// (`bedrock.` instead of `bedrock-runtime.`), so that an unpaid probe learns only that this one is there.
 pub const BEDROCK: Profile = Profile {
     name: "bedrock",
     family: "bedrock",
     dialect: Dialect::Bedrock,
+    base_url: "https://bedrock-runtime.{region}.amazonaws.com",
     path: "/model/{model}/converse",
     stream_path: "/model/{model}/converse-stream",
-    models_path: "/",
+    body_members: &[],
+    model_in_path: true,
+    models_path: "",
     framing: Framing::EventStream,
     id_header: Some("x-amzn-requestid"),
     auth: AuthHeader::Bearer,
@@ -138,6 +155,40 @@ pub const BEDROCK: Profile = Profile {
     capabilities: BEDROCK_CAPABILITIES,
 };
 
+/// Azure OpenAI, in the form of URLs that has no API version (recording `253bfe423ba929d9`).
+pub const AZURE: Profile = Profile {
+    name: "azure",
+    path: "/openai/v1/chat/completions",
+    stream_path: "/openai/v1/chat/completions",
+    models_path: "/openai/v1/models",
+    auth: AuthHeader::ApiKey,
+    ..OPENAI
+};
+
+/// Azure OpenAI, in the form of URLs that names the deployment (recording `d1f25c5a2281a92e`).
+pub const AZURE_CLASSIC: Profile = Profile {
+    name: "azure-classic",
+    path: "/openai/deployments/{model}/chat/completions?api-version={api_version}",
+    stream_path: "/openai/deployments/{model}/chat/completions?api-version={api_version}",
+    models_path: "/openai/models?api-version={api_version}",
+    ..AZURE
+};
+
+/// Claude on Vertex AI, which takes Anthropic's body without the model and with a version of its own (recording
+/// `671cf3315e628efc`).
+pub const VERTEX_CLAUDE: Profile = Profile {
+    name: "vertex",
+    base_url: "https://{location}-aiplatform.googleapis.com",
+    path: "/v1/projects/{project}/locations/{location}/publishers/anthropic/models/{model}:rawPredict",
+    stream_path: "/v1/projects/{project}/locations/{location}/publishers/anthropic/models/{model}:streamRawPredict",
+    body_members: &[("anthropic_version", "\"vertex-2023-10-16\"")],
+    model_in_path: true,
+    models_path: "",
+    auth: AuthHeader::Bearer,
+    headers: &[],
+    ..ANTHROPIC
+};
+
 impl Profile {
     /// The path of a call, whose answer is `streamed` or not, with the names in braces filled in.
     ///
@@ -148,18 +199,26 @@ impl Profile {
         streamed: bool,
         setting: impl Fn(&str) -> Option<&'a str>,
     ) -> Result<String, &'static str> {
-        let mut rest = if streamed { self.stream_path } else { self.path };
-        let mut path = String::with_capacity(rest.len());
-        while let Some((before, (name, after))) =
-            rest.split_once('{').and_then(|(before, opened)| Some((before, opened.split_once('}')?)))
-        {
-            path.push_str(before);
-            push_segment(&mut path, setting(name).ok_or(name)?);
-            rest = after;
-        }
-        path.push_str(rest);
-        Ok(path)
+        fill(if streamed { self.stream_path } else { self.path }, setting)
     }
+}
+
+/// A template with the names in braces filled in, each as one segment of a path.
+///
+/// # Errors
+/// The first name that `setting` knows nothing of.
+pub fn fill<'a>(template: &'static str, setting: impl Fn(&str) -> Option<&'a str>) -> Result<String, &'static str> {
+    let mut rest = template;
+    let mut path = String::with_capacity(rest.len());
+    while let Some((before, (name, after))) =
+        rest.split_once('{').and_then(|(before, opened)| Some((before, opened.split_once('}')?)))
+    {
+        path.push_str(before);
+        push_segment(&mut path, setting(name).ok_or(name)?);
+        rest = after;
+    }
+    path.push_str(rest);
+    Ok(path)
 }
 
 /// Adds text to a path as one segment of it (RFC 3986 section 3.3); `:` is encoded too, as AWS signs it so.
@@ -177,7 +236,7 @@ fn push_segment(path: &mut String, text: &str) {
 }
 
 /// Every profile that the config can name.
-pub const PROFILES: [&Profile; 3] = [&OPENAI, &ANTHROPIC, &BEDROCK];
+pub const PROFILES: [&Profile; 6] = [&OPENAI, &AZURE, &AZURE_CLASSIC, &ANTHROPIC, &VERTEX_CLAUDE, &BEDROCK];
 
 /// What a vendor speaks, by the names in the config: a profile for each dialect, the one to translate to first. Where no name
 /// is given, the family's default. Empty for names that are not known.

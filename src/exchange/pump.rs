@@ -3,7 +3,7 @@
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::usage::Usage;
 use crate::dialect::framing::Splitter;
-use crate::dialect::seen::{Mark, StreamSeen};
+use crate::dialect::seen::{Mark, ReplySeen, StreamSeen};
 use crate::dialect::translate::{StreamTranslator, Unsaid};
 use crate::exchange::request::Prepared;
 use bytes::{Bytes, BytesMut};
@@ -47,6 +47,11 @@ impl Pump {
             cut_usage: !prepared.client_wants_usage,
             garbage: 0,
         }
+    }
+
+    /// After a whole answer that is told as a stream.
+    pub(crate) fn whole(prepared: &Prepared, reply: ReplySeen) -> Self {
+        Self { seen: StreamSeen::whole(&prepared.profile, reply), ..Self::new(prepared, Unsaid::default()) }
     }
 
     /// The vendor's count so far.

@@ -85,7 +85,8 @@ async fn read_error(mut body: VendorBody) -> Bytes {
 async fn read_whole(incoming: Incoming, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
     let profile = &prepared.profile;
     let unsaid = unsaid(prepared, &incoming.headers);
-    let answer = collect(incoming.body, prepared.answer_bytes).await?;
+    let mut body = incoming.body;
+    let answer = collect(&mut body, prepared.answer_bytes).await?;
     let seen = match seen::reply(profile, &answer) {
         Err(empty) if empty.kind == FailureKind::Empty && accept_empty => seen::reply_even_empty(profile, &answer)?,
         other => other?,
@@ -111,7 +112,7 @@ fn unsaid(prepared: &Prepared, headers: &HeaderMap) -> Unsaid {
 }
 
 /// The whole body; one chunk is not copied.
-async fn collect(mut body: VendorBody, most: usize) -> Result<Bytes, Failure> {
+async fn collect(body: &mut VendorBody, most: usize) -> Result<Bytes, Failure> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(chunk) = body.chunk().await {
@@ -134,15 +135,16 @@ async fn collect(mut body: VendorBody, most: usize) -> Result<Bytes, Failure> {
 /// Reads a stream up to its first content.
 async fn first_content(incoming: Incoming, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
     let declared = is_event_stream(&incoming.headers);
+    let unsaid = unsaid(prepared, &incoming.headers);
     let mut body = incoming.body;
-    let mut pump = Box::new(Pump::new(prepared, unsaid(prepared, &incoming.headers)));
+    let mut pump = Box::new(Pump::new(prepared, unsaid.clone()));
     let mut begun = declared;
     let mut held = Held::default();
     loop {
         let mut pumped = match body.chunk().await {
             Some(Ok(chunk)) if !begun && !chunk.trim_ascii_start().is_empty() => {
                 if matches!(chunk.trim_ascii_start().first(), Some(b'{' | b'<')) {
-                    return Err(not_a_stream(chunk, body, prepared).await);
+                    return told_whole(chunk, body, prepared, &unsaid).await;
                 }
                 begun = true;
                 pump.push(chunk)
@@ -175,15 +177,22 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
         .any(|kind| declared.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind.as_bytes())))
 }
 
-/// What is wrong with a 200 whose body is a page or one object where a stream was asked for. Gemini's endpoints label such an
-/// error as a stream (recording `62593b535479768c`), others leave the label out: the first byte tells.
-async fn not_a_stream(first: Bytes, body: VendorBody, prepared: &Prepared) -> Failure {
-    let mut answer = BytesMut::from(&first[..]);
-    answer.extend_from_slice(&read_error(body).await);
-    match seen::reply(&prepared.profile, &answer) {
-        Err(failure) => failure,
-        Ok(_) => Failure::new(FailureKind::Malformed, Phase::Headers, "not_a_stream"),
-    }
+/// A 200 whose body is a page or one object where a stream was asked for. Gemini's endpoints label an error so
+/// (recording `62593b535479768c`); others answer whole when they cannot stream, which is then told as a stream.
+async fn told_whole(
+    first: Bytes,
+    mut body: VendorBody,
+    prepared: &Prepared,
+    unsaid: &Unsaid,
+) -> Result<Received, Failure> {
+    let rest = collect(&mut body, prepared.answer_bytes.saturating_sub(first.len())).await?;
+    let answer = [&first[..], &rest[..]].concat();
+    let seen = seen::reply(&prepared.profile, &answer)?;
+    let mut reply = translate::read_reply(&prepared.profile, &answer)?;
+    unsaid.complete(&mut reply);
+    let first = translate::stream_of(prepared.client, &reply, prepared.client_wants_usage)?;
+    let (pump, timeouts) = (Box::new(Pump::whole(prepared, seen)), prepared.timeouts);
+    Ok(Received::Stream { body, pump, first, complete: true, timeouts })
 }
 
 /// Bytes that are held back; one chunk is not copied.

@@ -4,6 +4,7 @@ use crate::base::rejection::{Refusal, Rejection};
 use crate::call::Call;
 use crate::call::needs::{Need, Needs};
 use crate::dialect::profile::Profile;
+use crate::dialect::scan::scan;
 use crate::dialect::splice::{Edits, splice};
 use crate::dialect::{Dialect, translate};
 use crate::exchange::ingress::Ingress;
@@ -90,13 +91,16 @@ pub(crate) fn prepare(
     let body = if translated {
         let include_usage = ingress.scan.stream && profile.usage_on_request;
         let call = ingress.call().map_err(Unfit::Call)?;
-        translate::write_call(profile, call, &deployment.model, deployment.default_max_tokens, include_usage)
-            .map_err(Unfit::Deployment)?
+        let written =
+            translate::write_call(profile, call, &deployment.model, deployment.default_max_tokens, include_usage);
+        fitted(written.map_err(Unfit::Deployment)?, profile)
     } else {
         let scan = &ingress.scan;
         let edits = Edits {
             model: (*scan.model != *deployment.model).then_some(&*deployment.model),
             include_usage: scan.stream && profile.usage_on_request && !scan.include_usage,
+            members: profile.body_members,
+            without_model: profile.model_in_path,
             ..Edits::default()
         };
         splice(&ingress.body, scan, &edits)
@@ -115,6 +119,15 @@ pub(crate) fn prepare(
         headers: headers(&ingress.headers, scan.stream, translated),
         body,
     })
+}
+
+/// A written body as the vendor wants it, where it wants more or less than its dialect says.
+fn fitted(body: Bytes, profile: &Profile) -> Bytes {
+    if profile.body_members.is_empty() {
+        return body;
+    }
+    let edits = Edits { members: profile.body_members, without_model: profile.model_in_path, ..Edits::default() };
+    scan(profile.dialect, &body).map_or_else(|_| body.clone(), |scan| splice(&body, &scan, &edits))
 }
 
 fn headers(client: &HeaderMap, streamed: bool, translated: bool) -> HeaderMap {

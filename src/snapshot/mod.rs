@@ -8,6 +8,7 @@ pub mod listener;
 pub mod narrowing;
 pub mod permit;
 pub mod pool;
+pub mod proof;
 
 pub use compile::compile;
 

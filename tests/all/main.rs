@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod admin;
+mod clouds;
 mod corpus;
 mod dashboards;
 mod demo;

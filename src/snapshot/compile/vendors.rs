@@ -1,7 +1,9 @@
 //! Vendors and the endpoints where they answer.
 
 use super::Compiler;
+use super::auth::Use;
 use super::base_url::{self, BaseUrl};
+use super::clouds::{Settings, aws_region_of, form_of_urls, is_aws_region};
 use crate::base::diagnostic::Place;
 use crate::config::At;
 use crate::config::secrets::{NamedCredential, SecretSource};
@@ -27,6 +29,8 @@ pub(super) struct PlaceToCall {
     pub(super) credentials: Vec<Option<Credential>>,
     /// The base URL in one spelling.
     pub(super) url: String,
+    /// What its paths name in braces.
+    pub(super) settings: Settings,
     pub(super) timeouts: TimeoutOverrides,
     pub(super) promises: Promises,
     pub(super) written: Place,
@@ -58,7 +62,7 @@ impl Promises {
 /// The fields that a vendor's own endpoint and further endpoints share.
 struct Written<'a> {
     name: &'a At<String>,
-    base_url: &'a At<String>,
+    base_url: At<String>,
     region: Option<&'a At<String>>,
     credential: Option<&'a At<SecretSource>>,
     credentials: &'a [NamedCredential],
@@ -66,6 +70,8 @@ struct Written<'a> {
     allow_private: bool,
     http2: bool,
     auth: Option<&'a At<Auth>>,
+    token_url: Option<&'a At<String>>,
+    settings: Settings,
     timeouts: TimeoutOverrides,
     promises: Promises,
 }
@@ -78,8 +84,10 @@ impl<'a> Compiler<'a> {
         for named in sources.config.vendor.iter() {
             let vendor = named.body.as_ref().and_then(|table| Some((table, self.vendor(&named.name, table)?)));
             if let Some((table, vendor)) = &vendor {
-                let own = self.own_endpoint(&named.name, table, vendor);
-                if table.base_url.is_some() {
+                let settings = Settings::of_vendor(table);
+                let base_url = self.base_url_of(table.base_url.as_ref(), &vendor.profiles, &named.name, &settings);
+                if let Some(base_url) = base_url {
+                    let own = self.own_endpoint(&named.name, table, vendor, base_url, settings);
                     endpoints.insert(named.name.as_str(), own);
                 }
             } else {
@@ -96,30 +104,32 @@ impl<'a> Compiler<'a> {
             let place = named.body.as_ref().and_then(|table| self.further_endpoint(&named.name, table, &vendors));
             endpoints.insert(named.name.as_str(), place);
         }
-        self.warn_of_homeless_vendors();
+        self.warn_of_homeless_vendors(&endpoints);
         Places { endpoints }
     }
 
-    fn warn_of_homeless_vendors(&mut self) {
+    fn warn_of_homeless_vendors(&mut self, endpoints: &BTreeMap<&str, Option<PlaceToCall>>) {
         let config = &self.sources.config;
         for named in config.vendor.iter() {
-            let own = named.body.as_ref().is_none_or(|table| table.base_url.is_some());
+            let own = named.body.is_none() || endpoints.contains_key(named.name.as_str());
             let further = config.endpoint.iter().filter_map(|endpoint| endpoint.body.as_ref());
             if !own && further.into_iter().all(|endpoint| endpoint.vendor.value != named.name.value) {
                 let message = format!("the vendor \"{}\" answers nowhere", named.name.value);
-                self.warning(&named.name.place, message, "add `base_url`, or an [endpoint.NAME] of it");
+                let derived = vendors_own_url(named.body.as_ref());
+                let help = derived.unwrap_or("add `base_url`, or an [endpoint.NAME] of it");
+                self.warning(&named.name.place, message, help);
             }
         }
     }
 
     fn vendor(&mut self, name: &At<String>, table: &tables::Vendor) -> Option<Arc<Vendor>> {
         let profiles = self.profiles(table)?;
-        self.warn_of_idle_fields(name, table);
+        self.warn_of_idle_fields(name, table, &profiles);
         Some(Arc::new(Vendor { name: Arc::from(name.as_str()), profiles: profiles.into() }))
     }
 
     fn profiles(&mut self, table: &tables::Vendor) -> Option<Vec<Profile>> {
-        let found = profile::find(&table.dialect, table.profile.as_ref().map(|name| name.as_str()));
+        let found = profile::find(&table.dialect, form_of_urls(table));
         if found.is_empty() {
             let family: Vec<_> = PROFILES.iter().filter(|profile| profile.family == table.dialect.value).collect();
             match &table.profile {
@@ -152,11 +162,18 @@ impl<'a> Compiler<'a> {
         (spoken.len() == table.speaks.len()).then_some(spoken)
     }
 
-    fn own_endpoint(&mut self, name: &At<String>, table: &tables::Vendor, vendor: &Arc<Vendor>) -> Option<PlaceToCall> {
+    fn own_endpoint(
+        &mut self,
+        name: &At<String>,
+        table: &tables::Vendor,
+        vendor: &Arc<Vendor>,
+        base_url: At<String>,
+        settings: Settings,
+    ) -> Option<PlaceToCall> {
         let promises = self.vendor_promises(table);
         let written = Written {
             name,
-            base_url: table.base_url.as_ref()?,
+            base_url,
             region: table.region.as_ref(),
             credential: table.credential.as_ref(),
             credentials: &table.credentials,
@@ -164,6 +181,8 @@ impl<'a> Compiler<'a> {
             allow_private: table.allow_private.unwrap_or(false),
             http2: table.http2.unwrap_or(false),
             auth: table.auth.as_ref(),
+            token_url: table.token_url.as_ref(),
+            settings,
             timeouts: overrides(table.timeouts.as_ref()),
             promises,
         };
@@ -190,7 +209,7 @@ impl<'a> Compiler<'a> {
         let vendors_timeouts = overrides(of.timeouts.as_ref());
         let written = Written {
             name,
-            base_url: &table.base_url,
+            base_url: table.base_url.clone(),
             region: table.region.as_ref(),
             credential: table.credential.as_ref(),
             credentials: &table.credentials,
@@ -198,6 +217,8 @@ impl<'a> Compiler<'a> {
             allow_private: table.allow_private.unwrap_or(false),
             http2: table.http2.or(of.http2).unwrap_or(false),
             auth: table.auth.as_ref().or(of.auth.as_ref()),
+            token_url: table.token_url.as_ref().or(of.token_url.as_ref()),
+            settings: Settings::of_endpoint(table, of),
             timeouts: overrides(table.timeouts.as_ref()).or(vendors_timeouts),
             promises: own.or(self.vendor_promises(of)),
         };
@@ -205,23 +226,23 @@ impl<'a> Compiler<'a> {
     }
 
     fn place_to_call(&mut self, vendor: &Arc<Vendor>, written: &Written<'_>) -> Option<PlaceToCall> {
-        let credentials = self.credentials(written);
         let roots = match written.ca_file {
             Some(file) => self.roots(file).map(|roots| Roots::With(roots.into())),
             None => Some(Roots::System),
         };
-        if let Some(auth) = written.auth.filter(|auth| auth.value != Auth::Bearer) {
-            self.error(&auth.place, "this way of authentication is not supported yet", "\"bearer\" is");
+        if let Some(auth) = written.auth {
+            self.check_auth(auth, &vendor.profiles);
         }
-        if credentials.as_ref().is_some_and(|credentials| matches!(credentials.as_slice(), [None])) {
+        if written.credential.is_none() && written.credentials.is_empty() {
             self.warn_of_no_credential(written);
         }
         let region = written.region.map_or_else(|| Some(Arc::from(UNKNOWN)), |region| self.region(region));
         let url = self.base_url(vendor, written)?;
-        let (region, credentials, roots) = (region?, credentials?, roots?);
+        let (region, roots) = (region?, roots?);
         if let Some(declared) = written.region {
             self.check_region(declared, &region, &url.host, "");
         }
+        self.check_settings(written.name, &vendor.profiles, &written.settings, &url.host, &region);
         let endpoint = Endpoint {
             name: Arc::from(written.name.as_str()),
             vendor: Arc::clone(vendor),
@@ -236,8 +257,10 @@ impl<'a> Compiler<'a> {
             loopback: url.loopback,
             region,
         };
+        let credentials = self.credentials(written, &endpoint)?;
         Some(PlaceToCall {
             endpoint: Arc::new(endpoint),
+            settings: written.settings.clone(),
             credentials,
             url: url.canonical(),
             timeouts: written.timeouts,
@@ -248,30 +271,39 @@ impl<'a> Compiler<'a> {
     }
 
     fn warn_of_no_credential(&mut self, written: &Written<'_>) {
-        let near = base_url::parse(written.base_url, false).is_ok_and(|url| url.loopback);
+        let near = base_url::parse(&written.base_url, false).is_ok_and(|url| url.loopback);
         if !near && !written.allow_private {
             let message = format!("\"{}\" has no credential", written.name.value);
             self.warning(&written.name.place, message, "add credential = { env = \"...\" } if it asks for one");
         }
     }
 
-    /// What is read for vendors that are not spoken with yet must not look as if it did something.
-    fn warn_of_idle_fields(&mut self, name: &At<String>, table: &tables::Vendor) {
+    /// What has no effect must not look as if it had.
+    fn warn_of_idle_fields(&mut self, name: &At<String>, table: &tables::Vendor, profiles: &[Profile]) {
+        let named = |setting: &str| {
+            let setting = format!("{{{setting}}}");
+            profiles.iter().any(|profile| profile.path.contains(&setting) || profile.models_path.contains(&setting))
+        };
+        let auth = table.auth.as_ref().map(|auth| auth.value);
         let idle = [
-            ("project", table.project.is_some()),
-            ("location", table.location.is_some()),
-            ("api_version", table.api_version.is_some()),
-            ("url_form", table.url_form.is_some()),
+            ("project", table.project.is_some() && !named("project")),
+            ("location", table.location.is_some() && !named("location")),
+            ("api_version", table.api_version.is_some() && !named("api_version")),
+            ("url_form", table.url_form.is_some() && !profiles.iter().any(|profile| profile.name.starts_with("azure"))),
+            ("token_url", table.token_url.is_some() && matches!(auth, None | Some(Auth::Bearer | Auth::Sigv4))),
         ];
-        for (field, _) in idle.into_iter().filter(|(_, written)| *written) {
+        for (field, _) in idle.into_iter().filter(|(_, idle)| *idle) {
             let message = format!("`{field}` has no effect on the dialect \"{}\"", table.dialect.value);
             self.warning(&name.place, message, "remove it");
+        }
+        if let Some(form) = table.url_form.as_ref().filter(|form| !["v1", "classic"].contains(&form.as_str())) {
+            self.unknown(form, "form of URLs", ["v1", "classic"]);
         }
     }
 
     fn base_url(&mut self, vendor: &Vendor, written: &Written<'_>) -> Option<BaseUrl> {
         let place = &written.base_url.place;
-        let url = match base_url::parse(written.base_url, written.allow_private) {
+        let url = match base_url::parse(&written.base_url, written.allow_private) {
             Ok(url) => url,
             Err((message, help)) => {
                 self.error(place, message, help);
@@ -285,7 +317,7 @@ impl<'a> Compiler<'a> {
         Some(url)
     }
 
-    fn credentials(&mut self, written: &Written<'_>) -> Option<Vec<Option<Credential>>> {
+    fn credentials(&mut self, written: &Written<'_>, endpoint: &Endpoint) -> Option<Vec<Option<Credential>>> {
         if let (Some(one), [_, ..]) = (written.credential, written.credentials) {
             self.error(&one.place, "there are both `credential` and `credentials`", "write one of the two");
         }
@@ -295,6 +327,13 @@ impl<'a> Compiler<'a> {
         if all.is_empty() {
             return Some(vec![None]);
         }
+        let declared = written.settings.region.as_deref().filter(|region| is_aws_region(region));
+        let used = Use {
+            auth: written.auth.map_or(Auth::Bearer, |auth| auth.value),
+            endpoint,
+            aws_region: aws_region_of(&endpoint.host).or(declared),
+            token_url: written.token_url,
+        };
         let mut compiled: Vec<Option<Credential>> = Vec::new();
         for (name, source) in &all {
             if let Some(message) = crate::config::names::wrong(name) {
@@ -303,8 +342,8 @@ impl<'a> Compiler<'a> {
             if compiled.iter().flatten().any(|other| *other.name == ***name) {
                 self.error(&name.place, format!("the credential \"{}\" is declared twice", name.value), "");
             }
-            if let Some(secret) = self.token(source) {
-                compiled.push(Some(Credential { name: Arc::from(name.as_str()), secret }));
+            if let Some((secret, proof)) = self.proof(source, &used) {
+                compiled.push(Some(Credential { name: Arc::from(name.as_str()), secret, proof }));
             }
         }
         (compiled.len() == all.len()).then_some(compiled)
@@ -344,6 +383,18 @@ impl<'a> Compiler<'a> {
         };
         self.error(&declared.place, message, help);
     }
+}
+
+/// What to add where a cloud's own base URL is known but for its region or location.
+fn vendors_own_url(table: Option<&tables::Vendor>) -> Option<&'static str> {
+    let table = table?;
+    let profiles = profile::find(&table.dialect, form_of_urls(table));
+    let template = profiles.iter().map(|profile| profile.base_url).find(|template| !template.is_empty())?;
+    Some(if template.contains("{location}") {
+        "add location = \"europe-west4\" or another of Google's, or `base_url`"
+    } else {
+        "add region = \"eu-central-1\" or another of AWS's regions, or `base_url`"
+    })
 }
 
 /// The timeouts that a table sets.
