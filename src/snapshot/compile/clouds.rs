@@ -150,6 +150,10 @@ impl Compiler<'_> {
             let help = format!("that location answers at https://{expected}; leave `base_url` out to use it");
             self.error(&name.place, message, help);
         }
+        // what the host says has been compared already
+        if self.vocabulary.hint(host, "").is_some() {
+            return;
+        }
         let lies_in = match location {
             "global" => Some(std::sync::Arc::from(UNKNOWN)),
             location => self.vocabulary.region(location),

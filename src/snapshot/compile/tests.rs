@@ -561,11 +561,12 @@ fn a_cloud_says_what_it_lacks_and_what_contradicts() {
     let no_project = ["backstay.toml:15: needs `project` ~ gcloud config get project"];
     cloud(&format!("{google}location = \"europe-west4\"\nregion = \"europe-west4\"\n"), model, &no_project);
     let elsewhere = format!("{google}project = \"p\"\nlocation = \"us-east5\"\nregion = \"eu\"\n");
-    let contradicts =
-        ["backstay.toml:15: the location \"us-east5\" contradicts the region \"eu\"", "backstay.toml:20: contradicts"];
-    cloud(&elsewhere, model, &contradicts[..1]);
+    cloud(&elsewhere, model, &["backstay.toml:21: contradicts \"us-east5-aiplatform"]);
     let anywhere = format!("{google}project = \"p\"\nlocation = \"global\"\nregion = \"eu\"\n");
-    cloud(&anywhere, model, &["backstay.toml:15: the location \"global\" contradicts ~ region = \"unknown\""]);
+    cloud(&anywhere, model, &["backstay.toml:21: contradicts \"aiplatform ~ region = \"unknown\""]);
+    let private = "base_url = \"https://vertex.example\"\n";
+    let hidden = format!("{anywhere}{private}");
+    cloud(&hidden, model, &["backstay.toml:15: the location \"global\" contradicts ~ region = \"unknown\""]);
     let host = "base_url = \"https://us-east5-aiplatform.googleapis.com\"\n";
     let wrong_host = format!("{google}project = \"p\"\nlocation = \"europe-west4\"\nregion = \"unknown\"\n{host}");
     cloud(&wrong_host, model, &["backstay.toml:15: contradicts the host ~ leave `base_url` out"]);
@@ -575,7 +576,7 @@ fn a_cloud_says_what_it_lacks_and_what_contradicts() {
     cloud(&format!("{azure}api_version = \"2024-10-21\"\n"), "gpt-5.5", &[]);
     let version = ["backstay.toml:15: needs `api_version` ~ url_form = \"v1\""];
     cloud(&format!("{azure}url_form = \"classic\"\n"), "gpt-5.5", &version);
-    cloud(&format!("{azure}url_form = \"new\"\n"), "gpt-5.5", &["backstay.toml:21: \"new\" is not known here"]);
+    cloud(&format!("{azure}url_form = \"new\"\n"), "gpt-5.5", &["backstay.toml:21: no form of URLs \"new\" ~ v1, classic"]);
     cloud(
         &format!("{azure}auth = \"sigv4\"\n"),
         "gpt-5.5",

@@ -83,8 +83,11 @@ pub(super) fn shipped() -> impl Iterator<Item = Recording> {
     of_folders(std::iter::once(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings")))
 }
 
+/// Files of which each folder holds some.
+const FILES: [&str; 5] = ["openai.jsonl", "anthropic.jsonl", "azure.jsonl", "vertex_claude.jsonl", "vertex.jsonl"];
+
 fn of_folders(folders: impl Iterator<Item = PathBuf>) -> impl Iterator<Item = Recording> {
-    folders.flat_map(|folder| ["openai.jsonl", "anthropic.jsonl"].map(|file| folder.join(file))).flat_map(|file| {
+    folders.flat_map(|folder| FILES.map(|file| folder.join(file))).filter(|file| file.exists()).flat_map(|file| {
         let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         text.lines().filter_map(recording).collect::<Vec<_>>()
     })
@@ -94,10 +97,12 @@ fn recording(line: &str) -> Option<Recording> {
     let exchange: Value = serde_json::from_str(line).expect("recordings are JSON");
     let dialect = match exchange["dialect"].as_str()? {
         "openai_chat" => Dialect::OpenaiChat,
-        "anthropic_messages" => Dialect::Anthropic,
+        "anthropic_messages" | "vertex_anthropic" => Dialect::Anthropic,
         _ => return None,
     };
-    if exchange["response"]["status"] != 200 {
+    // an error inside a 200 is no answer: recording da52955f02b5e4ac
+    let body: Value = exchange["response"]["body_text"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
+    if exchange["response"]["status"] != 200 || !body["error"].is_null() {
         return None;
     }
     Some(Recording {
