@@ -4,7 +4,7 @@
 #![no_main]
 
 use backstay::dialect::eventstream::Splitter;
-use backstay::dialect::profile::BEDROCK;
+use backstay::dialect::profile::clouds::BEDROCK;
 use backstay::dialect::seen::StreamSeen;
 use backstay::dialect::translate::StreamReader;
 use libfuzzer_sys::fuzz_target;

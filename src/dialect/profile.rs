@@ -1,7 +1,12 @@
 //! A vendor's way of speaking a dialect, as data: a quirk is a field of a constant, never a branch elsewhere.
 
+pub mod clouds;
+pub mod compatible;
+pub mod quirks;
+
 use crate::call::needs::{Capabilities, Need, Needs};
 use crate::dialect::Dialect;
+use quirks::{Efforts, Member, Quirks, ToolCallIds};
 
 /// How a vendor takes its credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +28,28 @@ pub enum Framing {
     EventStream,
 }
 
+/// What is public knowledge about a vendor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Where it answers, unless the config says otherwise. A cloud's holds settings of the endpoint in braces, as paths do.
+    pub base_url: Option<&'static str>,
+    /// Country where the company is seated, for calls to that base URL.
+    pub seat: Option<&'static str>,
+    /// Whose models these are in the catalog; `None` where it does not list them.
+    pub catalog: Option<&'static str>,
+}
+
+impl Known {
+    /// Nothing: a vendor that anybody may run anywhere.
+    pub const NOTHING: Self = Self { base_url: None, seat: None, catalog: None };
+
+    /// A company that answers at `base_url`, is seated in the country of these two letters, and has models in the catalog.
+    #[must_use]
+    pub const fn at(base_url: &'static str, seat: &'static str, catalog: &'static str) -> Self {
+        Self { base_url: Some(base_url), seat: Some(seat), catalog: Some(catalog) }
+    }
+}
+
 /// How one vendor speaks one dialect. A vendor that speaks several has a profile for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
@@ -32,8 +59,6 @@ pub struct Profile {
     pub family: &'static str,
     /// The wire format.
     pub dialect: Dialect,
-    /// Where a cloud answers by region or location, for a vendor that gives no base URL; empty where that has to be said.
-    pub base_url: &'static str,
     /// Path of a call, appended to the base URL. In it `{model}` stands for the vendor's name of the model, and other names in
     /// braces for the settings of an endpoint.
     pub path: &'static str,
@@ -64,7 +89,11 @@ pub struct Profile {
     pub insufficient_quota_is_money: bool,
     /// The member that caps the answer's tokens.
     pub max_tokens_member: &'static str,
-    /// What its models can do unless the config narrows it.
+    /// Where it departs from its dialect's own words.
+    pub quirks: Quirks,
+    /// What is public knowledge about the vendor.
+    pub known: Known,
+    /// What its models can do unless the catalog or the config narrows it.
     pub capabilities: Capabilities,
 }
 
@@ -88,7 +117,6 @@ pub const OPENAI: Profile = Profile {
     name: "openai",
     family: "openai",
     dialect: Dialect::OpenaiChat,
-    base_url: "",
     path: "/chat/completions",
     stream_path: "/chat/completions",
     body_members: &[],
@@ -103,6 +131,8 @@ pub const OPENAI: Profile = Profile {
     retry_after_on_overload: true,
     insufficient_quota_is_money: true,
     max_tokens_member: "max_completion_tokens",
+    quirks: Quirks::NONE,
+    known: Known::at("https://api.openai.com/v1", "US", "openai"),
     capabilities: OPENAI_CAPABILITIES,
 };
 
@@ -111,7 +141,6 @@ pub const ANTHROPIC: Profile = Profile {
     name: "anthropic",
     family: "anthropic",
     dialect: Dialect::Anthropic,
-    base_url: "",
     path: "/v1/messages",
     stream_path: "/v1/messages",
     body_members: &[],
@@ -126,70 +155,29 @@ pub const ANTHROPIC: Profile = Profile {
     retry_after_on_overload: false,
     insufficient_quota_is_money: true,
     max_tokens_member: "max_tokens",
+    quirks: Quirks::NONE,
+    known: Known::at("https://api.anthropic.com", "US", "anthropic"),
     capabilities: ANTHROPIC_CAPABILITIES,
 };
 
-const BEDROCK_CAPABILITIES: Capabilities = ANTHROPIC_CAPABILITIES.without(Need::Stores);
-
-/// AWS Bedrock, whose models tell neither their id nor their name in an answer. Its listing of models lives on another host
-/// (`bedrock.` instead of `bedrock-runtime.`), so that an unpaid probe learns only that this one is there.
-pub const BEDROCK: Profile = Profile {
-    name: "bedrock",
-    family: "bedrock",
-    dialect: Dialect::Bedrock,
-    base_url: "https://bedrock-runtime.{region}.amazonaws.com",
-    path: "/model/{model}/converse",
-    stream_path: "/model/{model}/converse-stream",
-    body_members: &[],
-    model_in_path: true,
-    models_path: "",
-    framing: Framing::EventStream,
-    id_header: Some("x-amzn-requestid"),
-    auth: AuthHeader::Bearer,
-    headers: &[],
-    usage_on_request: false,
-    terminator_is_final: false,
-    retry_after_on_overload: true,
-    insufficient_quota_is_money: true,
-    max_tokens_member: "maxTokens",
-    capabilities: BEDROCK_CAPABILITIES,
-};
-
-/// Azure OpenAI, in the form of URLs that has no API version (recording `253bfe423ba929d9`).
-pub const AZURE: Profile = Profile {
-    name: "azure",
-    path: "/openai/v1/chat/completions",
-    stream_path: "/openai/v1/chat/completions",
-    models_path: "/openai/v1/models",
-    auth: AuthHeader::ApiKey,
-    ..OPENAI
-};
-
-/// Azure OpenAI, in the form of URLs that names the deployment (recording `d1f25c5a2281a92e`).
-pub const AZURE_CLASSIC: Profile = Profile {
-    name: "azure-classic",
-    path: "/openai/deployments/{model}/chat/completions?api-version={api_version}",
-    stream_path: "/openai/deployments/{model}/chat/completions?api-version={api_version}",
-    models_path: "/openai/models?api-version={api_version}",
-    ..AZURE
-};
-
-/// Claude on Vertex AI, which takes Anthropic's body without the model and with a version of its own (recording
-/// `671cf3315e628efc`).
-pub const VERTEX_CLAUDE: Profile = Profile {
-    name: "vertex",
-    base_url: "https://{location}-aiplatform.googleapis.com",
-    path: "/v1/projects/{project}/locations/{location}/publishers/anthropic/models/{model}:rawPredict",
-    stream_path: "/v1/projects/{project}/locations/{location}/publishers/anthropic/models/{model}:streamRawPredict",
-    body_members: &[("anthropic_version", "\"vertex-2023-10-16\"")],
-    model_in_path: true,
-    models_path: "",
-    auth: AuthHeader::Bearer,
-    headers: &[],
-    ..ANTHROPIC
-};
-
 impl Profile {
+    /// Whether a client's bytes of the same dialect must be read and written anew, because this vendor would refuse or
+    /// overlook some of them. The search may err on the side of writing anew, which changes no meaning.
+    #[must_use]
+    pub fn rewrites(&self, body: &[u8]) -> bool {
+        let quirks = &self.quirks;
+        let holds = |needle: &str| memchr::memmem::find(body, needle.as_bytes()).is_some();
+        let twice = |needle: &str| memchr::memmem::find_iter(body, needle.as_bytes()).nth(1).is_some();
+        quirks.strict_members
+            || (!quirks.developer_role && holds("\"developer\""))
+            || (!quirks.late_system && twice("\"system\""))
+            || (quirks.tool_call_ids != ToolCallIds::Any && holds("\"tool_call"))
+            || (quirks.efforts != Efforts::ANY && holds("\"reasoning_effort\""))
+            || (self.max_tokens_member == "max_tokens" && holds("\"max_completion_tokens\""))
+            || (quirks.stops < Quirks::NONE.stops && holds("\"stop\""))
+            || Member::ALL.into_iter().any(|member| quirks.refused_members.has(member) && names(body, member.name()))
+    }
+
     /// The path of a call, whose answer is `streamed` or not, with the names in braces filled in.
     ///
     /// # Errors
@@ -221,6 +209,13 @@ pub fn fill<'a>(template: &'static str, setting: impl Fn(&str) -> Option<&'a str
     Ok(path)
 }
 
+/// Whether some object in `body` has a member of this name.
+fn names(body: &[u8], member: &str) -> bool {
+    let quoted = format!("\"{member}\"");
+    memchr::memmem::find_iter(body, quoted.as_bytes())
+        .any(|start| body.get(start + quoted.len()..).is_some_and(|rest| rest.trim_ascii_start().starts_with(b":")))
+}
+
 /// Adds text to a path as one segment of it (RFC 3986 section 3.3); `:` is encoded too, as AWS signs it so.
 fn push_segment(path: &mut String, text: &str) {
     for byte in text.bytes() {
@@ -236,13 +231,18 @@ fn push_segment(path: &mut String, text: &str) {
 }
 
 /// Every profile that the config can name.
-pub const PROFILES: [&Profile; 6] = [&OPENAI, &AZURE, &AZURE_CLASSIC, &ANTHROPIC, &VERTEX_CLAUDE, &BEDROCK];
+pub fn all() -> impl Iterator<Item = &'static Profile> {
+    PROFILES.into_iter().chain(compatible::PROFILES).chain(clouds::PROFILES)
+}
+
+/// Those whose vendors set the rules of their dialect.
+pub const PROFILES: [&Profile; 2] = [&OPENAI, &ANTHROPIC];
 
 /// What a vendor speaks, by the names in the config: a profile for each dialect, the one to translate to first. Where no name
 /// is given, the family's default. Empty for names that are not known.
 #[must_use]
 pub fn find(family: &str, name: Option<&str>) -> Vec<Profile> {
-    let of_family = || PROFILES.into_iter().filter(|profile| profile.family == family);
+    let of_family = || all().filter(|profile| profile.family == family);
     let name = name.or_else(|| of_family().next().map(|profile| profile.name));
     of_family().filter(|profile| Some(profile.name) == name).copied().collect()
 }
@@ -264,6 +264,24 @@ mod tests {
         check("/model/{model}/converse", "a/../b?c", Ok("/model/a%2F..%2Fb%3Fc/converse"));
         check("/{model}:x", "claude-sonnet-4-5@20250929", Ok("/claude-sonnet-4-5@20250929:x"));
         check("/{project}/{model}", "m", Err("project"));
+    }
+
+    #[test]
+    fn only_what_a_vendor_would_misread_is_written_anew() {
+        let check = |profile: Profile, body: &str, expected| {
+            assert_eq!(profile.rewrites(body.as_bytes()), expected, "{} {body}", profile.name);
+        };
+        let developer = r#"{"messages":[{"role":"developer","content":"x"}]}"#;
+        check(OPENAI, developer, false);
+        check(OPENAI, r#"{"max_completion_tokens":5,"reasoning_effort":"low","stop":["a"],"user":"u"}"#, false);
+        check(compatible::GENERIC, developer, true);
+        check(compatible::GENERIC, r#"{"max_completion_tokens":5}"#, true);
+        check(compatible::GENERIC, r#"{"messages":[{"role":"system","content":"x"}],"max_tokens":5}"#, false);
+        check(compatible::MISTRAL, "{}", true);
+        check(compatible::GROQ, r#"{"messages":[{"role":"user","name" : "x"}]}"#, true);
+        check(compatible::COHERE, r#"{"messages":[{"role":"user","content":"user:"}]}"#, false);
+        check(compatible::COHERE, r#"{"user": "me"}"#, true);
+        check(compatible::OLLAMA, r#"{"reasoning_effort":"xhigh"}"#, true);
     }
 
     #[test]

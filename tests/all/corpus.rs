@@ -2,6 +2,7 @@
 //! (`../shared/vendor-traffic`, or the folder that `BACKSTAY_RECORDINGS` names).
 
 mod bedrock;
+mod family;
 mod grammar;
 mod recordings;
 mod replayed;
@@ -13,7 +14,8 @@ use backstay::call::Call;
 use backstay::call::delta::Fold;
 use backstay::call::reply::Reply;
 use backstay::dialect::Dialect;
-use backstay::dialect::profile::{ANTHROPIC, BEDROCK, OPENAI, Profile};
+use backstay::dialect::profile::clouds::BEDROCK;
+use backstay::dialect::profile::{ANTHROPIC, OPENAI, Profile};
 use backstay::dialect::sse::Splitter;
 use backstay::dialect::translate::{self, StreamReader, StreamTranslator};
 use bytes::{Bytes, BytesMut};

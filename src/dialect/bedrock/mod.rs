@@ -6,7 +6,6 @@ pub(super) mod needs;
 pub(super) mod request;
 pub(super) mod response;
 pub(super) mod seen;
-pub(super) mod signals;
 pub(super) mod stream;
 pub(super) mod types;
 
@@ -31,7 +30,8 @@ pub(super) const GRAMMAR: Grammar = Grammar {
         terminator: b"",
         ping: b"",
     },
-    signals: signals::RULES,
+    // exceptions are read by the rows of the vendor, which is the only one that speaks so
+    signals: &[],
     translation: Translation::Generate(Generate {
         read_call: request::read::read_call,
         write_call: |_, call, target| request::write::write_call(call, target.model),

@@ -2,7 +2,7 @@
 
 use super::Compiler;
 use crate::config::At;
-use crate::config::tables;
+use crate::config::tables::{self, Auth};
 use crate::dialect::profile::{self, Profile};
 use crate::policy::vocabulary::UNKNOWN;
 
@@ -71,6 +71,27 @@ fn google_host(location: &str) -> String {
     }
 }
 
+/// A cloud's own URL by its template; `None` where the setting that it is named by is missing, or is no place of its own.
+pub(super) fn own_url(template: &'static str, settings: &Settings) -> Option<String> {
+    if template.contains("{location}") {
+        return settings.location.as_deref().map(|location| format!("https://{}", google_host(location)));
+    }
+    let region = settings.region.as_deref().unwrap_or_default();
+    is_aws_region(region).then(|| profile::fill(template, |name| settings.named(name)).ok()).flatten()
+}
+
+/// What to add where a cloud's own base URL is known but for its region or location.
+pub(super) fn vendors_own_url(table: Option<&tables::Vendor>) -> Option<&'static str> {
+    let table = table?;
+    let profiles = profile::find(&table.dialect, form_of_urls(table));
+    let template = profiles.iter().find_map(|profile| profile.known.base_url).filter(|known| known.contains('{'))?;
+    Some(if template.contains("{location}") {
+        "add location = \"europe-west4\" or another of Google's, or `base_url`"
+    } else {
+        "add region = \"eu-central-1\" or another of AWS's regions, or `base_url`"
+    })
+}
+
 /// Whether this is how AWS names a region, such as `eu-central-1`.
 pub(super) fn is_aws_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
@@ -87,26 +108,27 @@ pub(super) fn aws_region_of(host: &str) -> Option<&str> {
 }
 
 impl Compiler<'_> {
-    /// The base URL of an endpoint: the one that was written, else the cloud's own for this region or location.
-    pub(super) fn base_url_of(
-        &self,
-        written: Option<&At<String>>,
-        profiles: &[Profile],
-        name: &At<String>,
-        settings: &Settings,
-    ) -> Option<At<String>> {
-        if let Some(written) = written {
-            return Some(written.clone());
-        }
-        let template = profiles.iter().map(|profile| profile.base_url).find(|template| !template.is_empty())?;
-        let host = match &settings.location {
-            Some(location) if template.contains("{location}") => {
-                return Some(At { value: format!("https://{}", google_host(location)), place: name.place.clone() });
-            }
-            _ => profile::fill(template, |name| settings.named(name)).ok()?,
+    /// What has no effect must not look as if it had.
+    pub(super) fn warn_of_idle_fields(&mut self, name: &At<String>, table: &tables::Vendor, profiles: &[Profile]) {
+        let named = |setting: &str| {
+            let setting = format!("{{{setting}}}");
+            profiles.iter().any(|profile| profile.path.contains(&setting) || profile.models_path.contains(&setting))
         };
-        let region = settings.region.as_deref().unwrap_or_default();
-        is_aws_region(region).then(|| At { value: host, place: name.place.clone() })
+        let auth = table.auth.as_ref().map(|auth| auth.value);
+        let idle = [
+            ("project", table.project.is_some() && !named("project")),
+            ("location", table.location.is_some() && !named("location")),
+            ("api_version", table.api_version.is_some() && !named("api_version")),
+            ("url_form", table.url_form.is_some() && !profiles.iter().any(|profile| profile.name.starts_with("azure"))),
+            ("token_url", table.token_url.is_some() && matches!(auth, None | Some(Auth::Bearer | Auth::Sigv4))),
+        ];
+        for (field, _) in idle.into_iter().filter(|(_, idle)| *idle) {
+            let message = format!("`{field}` has no effect on the dialect \"{}\"", table.dialect.value);
+            self.warning(&name.place, message, "remove it");
+        }
+        if let Some(form) = table.url_form.as_ref().filter(|form| !["v1", "classic"].contains(&form.as_str())) {
+            self.unknown(form, "form of URLs", ["v1", "classic"]);
+        }
     }
 
     /// Says which settings are missing for the paths of these profiles, and which contradict host or region.

@@ -3,13 +3,13 @@
 use super::Compiler;
 use super::auth::Use;
 use super::base_url::{self, BaseUrl};
-use super::clouds::{Settings, aws_region_of, form_of_urls, is_aws_region};
+use super::clouds::{Settings, aws_region_of, form_of_urls, is_aws_region, own_url, vendors_own_url};
 use crate::base::diagnostic::Place;
 use crate::config::At;
 use crate::config::secrets::{NamedCredential, SecretSource};
 use crate::config::tables::{self, Auth};
 use crate::config::values::FilePath;
-use crate::dialect::profile::{self, PROFILES, Profile};
+use crate::dialect::profile::{self, Profile};
 use crate::policy::vocabulary::UNKNOWN;
 use crate::snapshot::deployment::{Credential, Endpoint, Roots, TimeoutOverrides, Vendor};
 use std::cell::Cell;
@@ -85,8 +85,7 @@ impl<'a> Compiler<'a> {
             let vendor = named.body.as_ref().and_then(|table| Some((table, self.vendor(&named.name, table)?)));
             if let Some((table, vendor)) = &vendor {
                 let settings = Settings::of_vendor(table);
-                let base_url = self.base_url_of(table.base_url.as_ref(), &vendor.profiles, &named.name, &settings);
-                if let Some(base_url) = base_url {
+                if let Some(base_url) = self.base_url_of(&named.name, table, &vendor.profiles) {
                     let own = self.own_endpoint(&named.name, table, vendor, base_url, settings);
                     endpoints.insert(named.name.as_str(), own);
                 }
@@ -124,25 +123,39 @@ impl<'a> Compiler<'a> {
 
     fn vendor(&mut self, name: &At<String>, table: &tables::Vendor) -> Option<Arc<Vendor>> {
         let profiles = self.profiles(table)?;
+        let profiles = self.with_quirks(table, profiles);
         self.warn_of_idle_fields(name, table, &profiles);
-        Some(Arc::new(Vendor { name: Arc::from(name.as_str()), profiles: profiles.into() }))
+        let catalog = self.catalog_of(table, &profiles);
+        Some(Arc::new(Vendor { name: Arc::from(name.as_str()), profiles: profiles.into(), catalog }))
     }
 
     fn profiles(&mut self, table: &tables::Vendor) -> Option<Vec<Profile>> {
         let found = profile::find(&table.dialect, form_of_urls(table));
         if found.is_empty() {
-            let family: Vec<_> = PROFILES.iter().filter(|profile| profile.family == table.dialect.value).collect();
+            let family: Vec<_> = profile::all().filter(|profile| profile.family == table.dialect.value).collect();
             match &table.profile {
                 Some(name) if !family.is_empty() => {
                     self.unknown(name, "profile", family.iter().map(|profile| profile.name));
                 }
-                Some(_) | None => {
-                    self.unknown(&table.dialect, "dialect", PROFILES.iter().map(|profile| profile.family))
-                }
+                Some(_) | None => self.unknown(&table.dialect, "dialect", profile::all().map(|profile| profile.family)),
             }
             return None;
         }
         self.spoken(table, found)
+    }
+
+    /// Whose models a vendor's are in the catalog.
+    fn catalog_of(&mut self, table: &tables::Vendor, profiles: &[Profile]) -> Option<Arc<str>> {
+        match table.quirks.as_ref().and_then(|quirks| quirks.catalog.as_ref()) {
+            Some(written) => {
+                let known: Vec<String> = self.catalog.vendors().map(str::to_owned).collect();
+                if !known.contains(&written.value) {
+                    self.unknown(written, "vendor in the list of models", known.iter().map(String::as_str));
+                }
+                Some(Arc::from(written.as_str()))
+            }
+            None => profiles.iter().find_map(|profile| profile.known.catalog).map(Arc::from),
+        }
     }
 
     /// What is left of a vendor's wire formats where `speaks` narrows them: in its order, which decides what is translated to.
@@ -160,6 +173,37 @@ impl<'a> Compiler<'a> {
             }
         }
         (spoken.len() == table.speaks.len()).then_some(spoken)
+    }
+
+    /// Where a vendor answers itself: as written, else where the world knows the profile that it names, or where its cloud is
+    /// for this region or location; unless it has further endpoints alone.
+    fn base_url_of(&self, name: &At<String>, table: &tables::Vendor, profiles: &[Profile]) -> Option<At<String>> {
+        let mut endpoints = self.sources.config.endpoint.iter().filter_map(|endpoint| endpoint.body.as_ref());
+        match &table.base_url {
+            Some(written) => Some(written.clone()),
+            None if endpoints.any(|endpoint| endpoint.vendor.value == name.value) => None,
+            None => {
+                let known = profiles.iter().find_map(|profile| profile.known.base_url)?;
+                let url = if known.contains('{') {
+                    own_url(known, &Settings::of_vendor(table))?
+                } else {
+                    table.profile.as_ref()?;
+                    known.to_owned()
+                };
+                Some(At { value: url, place: name.place.clone() })
+            }
+        }
+    }
+
+    /// Where the company is seated that answers at a vendor's base URL, where the world knows it.
+    pub(super) fn known_seat(&self, name: &At<String>, table: &tables::Vendor) -> Option<Arc<str>> {
+        let host = |url: &str| url.split('/').nth(2).map(str::to_lowercase);
+        let profiles = profile::find(&table.dialect, form_of_urls(table));
+        let answers = self.base_url_of(name, table, &profiles)?;
+        let known = profiles.iter().map(|profile| profile.known).find(|known| known.seat.is_some())?;
+        let template = known.base_url?;
+        let own = own_url(template, &Settings::of_vendor(table)).unwrap_or_else(|| template.to_owned());
+        (host(&answers) == host(&own)).then(|| known.seat.map(Arc::from)).flatten()
     }
 
     fn own_endpoint(
@@ -278,29 +322,6 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// What has no effect must not look as if it had.
-    fn warn_of_idle_fields(&mut self, name: &At<String>, table: &tables::Vendor, profiles: &[Profile]) {
-        let named = |setting: &str| {
-            let setting = format!("{{{setting}}}");
-            profiles.iter().any(|profile| profile.path.contains(&setting) || profile.models_path.contains(&setting))
-        };
-        let auth = table.auth.as_ref().map(|auth| auth.value);
-        let idle = [
-            ("project", table.project.is_some() && !named("project")),
-            ("location", table.location.is_some() && !named("location")),
-            ("api_version", table.api_version.is_some() && !named("api_version")),
-            ("url_form", table.url_form.is_some() && !profiles.iter().any(|profile| profile.name.starts_with("azure"))),
-            ("token_url", table.token_url.is_some() && matches!(auth, None | Some(Auth::Bearer | Auth::Sigv4))),
-        ];
-        for (field, _) in idle.into_iter().filter(|(_, idle)| *idle) {
-            let message = format!("`{field}` has no effect on the dialect \"{}\"", table.dialect.value);
-            self.warning(&name.place, message, "remove it");
-        }
-        if let Some(form) = table.url_form.as_ref().filter(|form| !["v1", "classic"].contains(&form.as_str())) {
-            self.unknown(form, "form of URLs", ["v1", "classic"]);
-        }
-    }
-
     fn base_url(&mut self, vendor: &Vendor, written: &Written<'_>) -> Option<BaseUrl> {
         let place = &written.base_url.place;
         let url = match base_url::parse(&written.base_url, written.allow_private) {
@@ -383,18 +404,6 @@ impl<'a> Compiler<'a> {
         };
         self.error(&declared.place, message, help);
     }
-}
-
-/// What to add where a cloud's own base URL is known but for its region or location.
-fn vendors_own_url(table: Option<&tables::Vendor>) -> Option<&'static str> {
-    let table = table?;
-    let profiles = profile::find(&table.dialect, form_of_urls(table));
-    let template = profiles.iter().map(|profile| profile.base_url).find(|template| !template.is_empty())?;
-    Some(if template.contains("{location}") {
-        "add location = \"europe-west4\" or another of Google's, or `base_url`"
-    } else {
-        "add region = \"eu-central-1\" or another of AWS's regions, or `base_url`"
-    })
 }
 
 /// The timeouts that a table sets.

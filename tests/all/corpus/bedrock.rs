@@ -9,7 +9,7 @@ use backstay::call::delta::Fold;
 use backstay::call::reply::Reply;
 use backstay::call::tool::{Tool, ToolChoice};
 use backstay::dialect::eventstream::Splitter;
-use backstay::dialect::profile::BEDROCK;
+use backstay::dialect::profile::clouds::BEDROCK;
 use backstay::dialect::seen::{self, Mark, StreamSeen};
 use backstay::dialect::translate::{self, StreamReader, StreamTranslator, Unsaid};
 use backstay::dialect::{Dialect, signals};
@@ -237,8 +237,8 @@ fn a_broken_body_is_an_error_and_never_a_panic() {
             }
         }
     }
-    let told = signals::in_event(&BEDROCK, Phase::Content, b"throttlingException", br#"{"message":"slow down"}"#);
+    let told = signals::in_frame(&BEDROCK, Phase::Content, "throttlingException", br#"{"message":"slow down"}"#);
     assert_eq!(told.kind, FailureKind::RateLimited);
-    let told = signals::in_event(&BEDROCK, Phase::Content, b"internalServerException", &Bytes::from_static(b"{}"));
+    let told = signals::in_frame(&BEDROCK, Phase::Content, "internalServerException", &Bytes::from_static(b"{}"));
     assert_eq!(told.kind, FailureKind::ServerError);
 }

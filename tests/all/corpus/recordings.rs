@@ -101,7 +101,8 @@ fn recording(line: &str) -> Option<Recording> {
         _ => return None,
     };
     // an error inside a 200 is no answer: recording da52955f02b5e4ac
-    let body: Value = exchange["response"]["body_text"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
+    let body: Value =
+        exchange["response"]["body_text"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
     if exchange["response"]["status"] != 200 || !body["error"].is_null() {
         return None;
     }

@@ -1,0 +1,69 @@
+//! Clouds: AWS, Azure and Google, which serve other companies' models in ways of their own.
+
+use super::quirks::Quirks;
+use super::{ANTHROPIC, AuthHeader, Framing, Known, OPENAI, Profile};
+use crate::call::needs::Need;
+use crate::dialect::Dialect;
+
+/// AWS Bedrock, whose models tell neither their id nor their name in an answer. Its listing of models lives on another host
+/// (`bedrock.` instead of `bedrock-runtime.`), so that an unpaid probe learns only that this one is there.
+pub const BEDROCK: Profile = Profile {
+    name: "bedrock",
+    family: "bedrock",
+    dialect: Dialect::Bedrock,
+    path: "/model/{model}/converse",
+    stream_path: "/model/{model}/converse-stream",
+    body_members: &[],
+    model_in_path: true,
+    models_path: "",
+    framing: Framing::EventStream,
+    id_header: Some("x-amzn-requestid"),
+    auth: AuthHeader::Bearer,
+    headers: &[],
+    usage_on_request: false,
+    terminator_is_final: false,
+    retry_after_on_overload: true,
+    insufficient_quota_is_money: true,
+    max_tokens_member: "maxTokens",
+    quirks: Quirks::NONE,
+    known: Known::at("https://bedrock-runtime.{region}.amazonaws.com", "US", "amazon-bedrock"),
+    capabilities: ANTHROPIC.capabilities.without(Need::Stores),
+};
+
+/// Azure OpenAI, in the form of URLs that has no API version (recording `253bfe423ba929d9`).
+pub const AZURE: Profile = Profile {
+    name: "azure",
+    path: "/openai/v1/chat/completions",
+    stream_path: "/openai/v1/chat/completions",
+    models_path: "/openai/v1/models",
+    auth: AuthHeader::ApiKey,
+    known: Known { base_url: None, seat: None, catalog: Some("azure") },
+    ..OPENAI
+};
+
+/// Azure OpenAI, in the form of URLs that names the deployment (recording `d1f25c5a2281a92e`).
+pub const AZURE_CLASSIC: Profile = Profile {
+    name: "azure-classic",
+    path: "/openai/deployments/{model}/chat/completions?api-version={api_version}",
+    stream_path: "/openai/deployments/{model}/chat/completions?api-version={api_version}",
+    models_path: "/openai/models?api-version={api_version}",
+    ..AZURE
+};
+
+/// Claude on Vertex AI, which takes Anthropic's body without the model and with a version of its own (recording
+/// `671cf3315e628efc`).
+pub const VERTEX_CLAUDE: Profile = Profile {
+    name: "vertex",
+    path: "/v1/projects/{project}/locations/{location}/publishers/anthropic/models/{model}:rawPredict",
+    stream_path: "/v1/projects/{project}/locations/{location}/publishers/anthropic/models/{model}:streamRawPredict",
+    body_members: &[("anthropic_version", "\"vertex-2023-10-16\"")],
+    model_in_path: true,
+    models_path: "",
+    auth: AuthHeader::Bearer,
+    headers: &[],
+    known: Known::at("https://{location}-aiplatform.googleapis.com", "US", "google-vertex-anthropic"),
+    ..ANTHROPIC
+};
+
+/// All of them.
+pub const PROFILES: [&Profile; 4] = [&BEDROCK, &AZURE, &AZURE_CLASSIC, &VERTEX_CLAUDE];
