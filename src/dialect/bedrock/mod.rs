@@ -53,3 +53,54 @@ impl WriteDeltas for NoClient {
 
     fn end(&mut self, _: &mut BytesMut) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::base::failure::Phase;
+    use crate::dialect::profile::clouds::BEDROCK;
+    use crate::dialect::seen::{self, StreamSeen};
+    use crate::dialect::sse::Event;
+    use crate::dialect::translate::{self, StreamReader};
+    use crate::dialect::{Dialect, signals};
+    use proptest::prelude::*;
+
+    /// JSON that looks like this dialect, and like nothing.
+    const PIECES: &str = r#"(\{|\}|\[|\]|,|:|"messages"|"content"|"text"|"toolUse"|"toolResult"|"delta"|"output"|"message"|"reasoningContent"|"usage"|"stopReason"|"cachePoint"|"start"|null|1|-1e9|"a"|\PC){0,30}"#;
+
+    /// Everything of the dialect that reads what strangers write.
+    fn read(name: &str, text: &str) {
+        let data = text.as_bytes();
+        let _ = translate::read_call(Dialect::Bedrock, data);
+        if let Ok(reply) = translate::read_reply(&BEDROCK, data) {
+            for client in Dialect::ALL {
+                let _ = translate::write_reply(client, &reply);
+            }
+        }
+        let _ = seen::reply(&BEDROCK, data);
+        let event = Event { name: name.as_bytes(), data: data.into(), raw: b"" };
+        let _ = StreamReader::new(&BEDROCK).event(&event, |_| {});
+        let mut seen = StreamSeen::new(&BEDROCK);
+        seen.event(&event);
+        let _ = seen.finish();
+        let _ = signals::in_frame(&BEDROCK, Phase::Content, name, data);
+    }
+
+    proptest! {
+        #[test]
+        fn f_075_no_json_makes_it_panic(
+            name in "messageStart|contentBlockStart|contentBlockDelta|messageStop|metadata|[a-z]{0,9}Exception",
+            noise in PIECES,
+            place in any::<prop::sample::Index>(),
+            byte in "\\PC",
+        ) {
+            read(&name, &noise);
+            let whole = r#"{"contentBlockIndex":0,"start":{"toolUse":{"toolUseId":"t","name":"f"}},"delta":{"text":"a","reasoningContent":{"text":"b"},
+                "toolUse":{"input":"{}"}},"stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":2},"messages":[{"role":"user",
+                "content":[{"text":"a"},{"cachePoint":{"type":"default"}},{"toolResult":{"toolUseId":"t","content":[{"json":{}}]}}]}],
+                "output":{"message":{"content":[{"reasoningContent":{"reasoningText":{"text":"t"}}},{"citationsContent":{"content":[]}}]}}}"#;
+            let place = whole.floor_char_boundary(place.index(whole.len()));
+            read(&name, whole);
+            read(&name, &format!("{}{byte}{}", &whole[..place], whole.get(place + 1..).unwrap_or_default()));
+        }
+    }
+}

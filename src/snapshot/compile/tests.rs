@@ -619,6 +619,8 @@ fn a_cloud_says_what_it_lacks_and_what_contradicts() {
     );
     let global = ["backstay.toml:20: contradicts \"global.anthropic ~ region = \"unknown\""];
     cloud(&format!("{aws}region = \"eu-central-1\"\n"), "global.anthropic.claude-sonnet-4-5-v1:0", &global);
+    let arn = "arn:aws:bedrock:eu-central-1:000000000000:inference-profile/us.amazon.nova-pro-v1:0";
+    cloud(&format!("{aws}region = \"eu-central-1\"\n"), arn, &["backstay.toml:20: contradicts \"arn:aws"]);
     let nowhere =
         ["backstay.toml:15: answers nowhere ~ region = \"eu-central-1\"", "backstay.toml:19: no endpoint of its own"];
     cloud(aws, "amazon.nova-pro-v1:0", &nowhere);
@@ -648,7 +650,11 @@ fn a_cloud_says_what_it_lacks_and_what_contradicts() {
     cloud(&format!("{azure}api_version = \"2024-10-21\"\n"), "gpt-5.5", &[]);
     let version = ["backstay.toml:15: needs `api_version` ~ url_form = \"v1\""];
     cloud(&format!("{azure}url_form = \"classic\"\n"), "gpt-5.5", &version);
-    cloud(&format!("{azure}url_form = \"new\"\n"), "gpt-5.5", &["backstay.toml:21: no form of URLs \"new\" ~ v1, classic"]);
+    cloud(
+        &format!("{azure}url_form = \"new\"\n"),
+        "gpt-5.5",
+        &["backstay.toml:21: no form of URLs \"new\" ~ v1, classic"],
+    );
     cloud(
         &format!("{azure}auth = \"sigv4\"\n"),
         "gpt-5.5",
