@@ -2,7 +2,7 @@
 //! CPU for the conversation, 1.5 us for the piece. `cargo bench --bench translate`
 
 use backstay::dialect::Dialect;
-use backstay::dialect::profile::{ANTHROPIC, OPENAI, Profile};
+use backstay::dialect::profile::{ANTHROPIC, OPENAI, OPENAI_RESPONSES, Profile};
 use backstay::dialect::sse::Event;
 use backstay::dialect::translate::{self, StreamTranslator};
 use bytes::BytesMut;
@@ -24,22 +24,41 @@ fn conversation(dialect: Dialect) -> Vec<u8> {
                 "input": {"place": "Oslo", "days": 3}}]}),
             json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": format!("call_{turn}"), "content": text}]}),
         ],
+        (0, Dialect::OpenaiResponses) => vec![
+            json!({"type": "function_call", "id": format!("fc_{turn}"), "call_id": format!("call_{turn}"), "name": "look_up",
+                "arguments": "{\"place\": \"Oslo\", \"days\": 3}", "status": "completed"}),
+            json!({"type": "function_call_output", "call_id": format!("call_{turn}"), "output": text}),
+        ],
         _ => vec![json!({"role": "assistant", "content": text}), json!({"role": "user", "content": text})],
     });
     let mut messages = vec![json!({"role": "user", "content": text})];
     messages.extend(turns);
-    json!({"model": "smart", "max_tokens": 1000, "messages": messages}).to_string().into_bytes()
+    let (turns, most) = match dialect {
+        Dialect::OpenaiResponses => ("input", "max_output_tokens"),
+        Dialect::OpenaiChat | Dialect::Anthropic => ("messages", "max_tokens"),
+    };
+    json!({"model": "smart", most: 1000, turns: messages}).to_string().into_bytes()
 }
 
 fn calls(c: &mut Criterion) {
-    for (client, vendor) in [(Dialect::OpenaiChat, &ANTHROPIC), (Dialect::Anthropic, &OPENAI)] {
+    for (client, vendor) in [
+        (Dialect::OpenaiChat, &ANTHROPIC),
+        (Dialect::Anthropic, &OPENAI),
+        (Dialect::OpenaiResponses, &OPENAI),
+        (Dialect::OpenaiResponses, &ANTHROPIC),
+        (Dialect::OpenaiChat, &OPENAI_RESPONSES),
+        (Dialect::Anthropic, &OPENAI_RESPONSES),
+    ] {
         let body = conversation(client);
-        c.bench_function(&format!("call of {} bytes, {} to {}", body.len(), client.name(), vendor.name), |b| {
-            b.iter(|| {
-                let call = translate::read_call(client, black_box(&body)).expect("a valid request");
-                translate::write_call(vendor, &call, "model", 4096, false).expect("no refusal")
-            });
-        });
+        c.bench_function(
+            &format!("call of {} bytes, {} to {}", body.len(), client.name(), vendor.dialect.name()),
+            |b| {
+                b.iter(|| {
+                    let call = translate::read_call(client, black_box(&body)).expect("a valid request");
+                    translate::write_call(vendor, &call, "model", 4096, false).expect("no refusal")
+                });
+            },
+        );
     }
 }
 
@@ -50,7 +69,7 @@ fn stream_delta(c: &mut Criterion, vendor: &'static Profile, client: Dialect, fi
     for value in first {
         translator.event(&Event::parse(&event(value)), &mut out).expect("an event");
     }
-    c.bench_function(&format!("delta, {} to {}", vendor.name, client.name()), |b| {
+    c.bench_function(&format!("delta, {} to {}", vendor.dialect.name(), client.name()), |b| {
         b.iter_batched_ref(
             || BytesMut::with_capacity(1 << 10),
             |out| translator.event(&Event::parse(black_box(&delta)), out).expect("an event"),
@@ -67,13 +86,27 @@ fn streams(c: &mut Criterion) {
             "usage": null, "obfuscation": "a8Kd0"})
     };
     let (first, word) = (chunk(json!({"role": "assistant", "content": "I"})), chunk(json!({"content": " word"})));
-    stream_delta(c, &OPENAI, Dialect::Anthropic, &[first], &word);
+    stream_delta(c, &OPENAI, Dialect::Anthropic, std::slice::from_ref(&first), &word);
+    stream_delta(c, &OPENAI, Dialect::OpenaiResponses, &[first], &word);
     let first = [
         json!({"type": "message_start", "message": {"id": "msg_01", "model": "claude-opus-5-5", "usage": {"input_tokens": 9}}}),
         json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
     ];
     let word = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": " word"}});
     stream_delta(c, &ANTHROPIC, Dialect::OpenaiChat, &first, &word);
+    stream_delta(c, &ANTHROPIC, Dialect::OpenaiResponses, &first, &word);
+    let item = "msg_05f46fd4032c869b0068f966cbd974819784490218d2264e0d";
+    let first = [
+        json!({"type": "response.created", "sequence_number": 0, "response": {"id": "resp_1", "model": "gpt-5.5"}}),
+        json!({"type": "response.output_item.added", "sequence_number": 1, "output_index": 0,
+            "item": {"id": item, "type": "message", "status": "in_progress", "content": [], "role": "assistant"}}),
+        json!({"type": "response.content_part.added", "sequence_number": 2, "item_id": item, "output_index": 0,
+            "content_index": 0, "part": {"type": "output_text", "annotations": [], "logprobs": [], "text": ""}}),
+    ];
+    let word = json!({"type": "response.output_text.delta", "sequence_number": 3, "item_id": item, "output_index": 0,
+        "content_index": 0, "delta": " word", "logprobs": [], "obfuscation": "MBnKLz2xHFiT"});
+    stream_delta(c, &OPENAI_RESPONSES, Dialect::OpenaiChat, &first, &word);
+    stream_delta(c, &OPENAI_RESPONSES, Dialect::Anthropic, &first, &word);
 }
 
 criterion_group!(benches, calls, streams);

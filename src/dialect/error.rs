@@ -20,8 +20,20 @@ pub fn event(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Bytes
     let told = told(dialect, rejection, request_id);
     match dialect {
         Dialect::OpenaiChat => format!("data: {told}\n\n").into(),
+        Dialect::OpenaiResponses => format!("event: error\ndata: {}\n\n", responses_event(told)).into(),
         Dialect::Anthropic | Dialect::Bedrock => format!("event: error\ndata: {told}\n\n").into(),
     }
+}
+
+/// OpenAI's Responses tell the members of an error in the event itself; SDKs raise what they find under `error`.
+fn responses_event(mut told: Value) -> Value {
+    let error = told["error"].clone();
+    told["type"] = "error".into();
+    told["sequence_number"] = 0.into();
+    for member in ["code", "message", "param"] {
+        told[member] = error[member].clone();
+    }
+    told
 }
 
 /// What keeps a waiting client's timeouts at rest, and means nothing.

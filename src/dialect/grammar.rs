@@ -37,6 +37,8 @@ pub(in crate::dialect) struct Request {
     pub(in crate::dialect) note: Note,
     /// The needs inside a part, read to the letter.
     pub(in crate::dialect) exact: fn(Part, Value<'_>) -> Needs,
+    /// Whether the vendor keeps a call that does not say `store`.
+    pub(in crate::dialect) keeps: bool,
 }
 
 /// How an answer is watched while it passes.

@@ -1,10 +1,10 @@
 //! What every writer shares: honour a demand or refuse it by name, never drop it.
 
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
-use crate::call::Extra;
 use crate::call::json::Json;
 use crate::call::needs::Need;
 use crate::call::turn::Foreign;
+use crate::call::{Extra, Reasoning, ReasoningMode};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fmt;
 
@@ -41,6 +41,11 @@ impl<'a> Extras<'a> {
         self.iter().next().is_none()
     }
 
+    /// Whether `member` is among them.
+    pub(crate) fn has(self, member: &str) -> bool {
+        self.iter().any(|extra| extra.member == member)
+    }
+
     fn iter(self) -> impl Iterator<Item = &'a Extra> {
         self.extras.iter().filter(move |extra| extra.within == self.within)
     }
@@ -53,6 +58,19 @@ impl Serialize for Extras<'_> {
             map.serialize_entry(&extra.member, &extra.value.json)?;
         }
         map.end()
+    }
+}
+
+/// The effort in the words of OpenAI's dialects. A budget of tokens becomes the effort that comes nearest; a vendor that
+/// leaves the amount to the model thinks as with `high`.
+pub(crate) fn effort(reasoning: &Reasoning) -> Option<&str> {
+    match (reasoning.mode, reasoning.effort.as_deref()) {
+        (ReasoningMode::Off, _) => Some("none"),
+        (_, Some(effort)) => Some(effort),
+        (ReasoningMode::Budget(..4096), None) => Some("low"),
+        (ReasoningMode::Budget(..16_384), None) => Some("medium"),
+        (ReasoningMode::Budget(_) | ReasoningMode::Adaptive, None) => Some("high"),
+        (ReasoningMode::Unsaid, None) => None,
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) enum Rule {
     FormWithin,
     /// Reasoning, unless its `type` is `disabled`.
     Thinking,
+    /// Reasoning, where its `effort` or its `summary` asks for it.
+    Effort,
 }
 
 impl Rule {
@@ -88,6 +90,12 @@ pub(super) fn needs_of(rule: Option<Rule>, value: Value<'_>) -> Needs {
             let kind = value.get("type").and_then(Value::text);
             kind.is_none_or(|kind| kind != "disabled").then_some(Need::Reasoning)
         }
+        Rule::Effort => {
+            let [effort, summary] = value.pick(["effort", "summary"]);
+            let effort = effort.and_then(Value::text);
+            let asked = effort.as_deref().map_or_else(|| summary.is_some(), |effort| effort != "none");
+            asked.then_some(Need::Reasoning)
+        }
     };
     needed.map_or(Needs::NONE, |need| Needs::NONE.with(need))
 }
@@ -111,6 +119,8 @@ pub(super) struct Hints {
     doubtful: Needs,
     /// The last message is the assistant's: the messages' `role` that was seen last.
     prefill: bool,
+    /// Something in it was written by us, for what another dialect's vendor said.
+    translated: bool,
     note: Note,
 }
 
@@ -119,7 +129,7 @@ pub(super) type Note = fn(&mut Hints, depth: usize, name: &[u8], rest: &[u8]);
 
 impl Hints {
     pub(super) const fn new(note: Note) -> Self {
-        Self { part: Part::Other, certain: Needs::NONE, doubtful: Needs::NONE, prefill: false, note }
+        Self { part: Part::Other, certain: Needs::NONE, doubtful: Needs::NONE, prefill: false, translated: false, note }
     }
 
     pub(super) const fn certain(&mut self, need: Need) {
@@ -132,6 +142,14 @@ impl Hints {
 
     pub(super) const fn prefill(&mut self, prefill: bool) {
         self.prefill = prefill;
+    }
+
+    pub(super) const fn translated(&mut self) {
+        self.translated = true;
+    }
+
+    pub(super) const fn is_translated(&self) -> bool {
+        self.translated
     }
 
     /// Whether some hint is neither certain nor confirmed by a certain one.

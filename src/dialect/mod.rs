@@ -8,6 +8,7 @@ pub mod framing;
 pub mod json;
 pub mod models;
 pub mod openai_chat;
+pub mod openai_responses;
 pub mod profile;
 pub mod scan;
 pub mod seen;
@@ -45,6 +46,8 @@ pub enum Api {
 pub enum Dialect {
     /// OpenAI Chat Completions, `POST /v1/chat/completions`.
     OpenaiChat,
+    /// OpenAI Responses, `POST /v1/responses`.
+    OpenaiResponses,
     /// Anthropic Messages, `POST /v1/messages`.
     Anthropic,
     /// AWS Bedrock, `POST /model/{id}/converse`, which vendors alone speak.
@@ -53,13 +56,14 @@ pub enum Dialect {
 
 impl Dialect {
     /// Every dialect that clients speak.
-    pub const ALL: [Self; 2] = [Self::OpenaiChat, Self::Anthropic];
+    pub const ALL: [Self; 3] = [Self::OpenaiChat, Self::OpenaiResponses, Self::Anthropic];
 
     /// The name in config, metrics and logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::OpenaiChat => "openai_chat",
+            Self::OpenaiResponses => "openai_responses",
             Self::Anthropic => "anthropic",
             Self::Bedrock => "bedrock",
         }
@@ -76,7 +80,7 @@ impl Dialect {
     #[must_use]
     pub const fn task(self) -> Task {
         match self {
-            Self::OpenaiChat | Self::Anthropic | Self::Bedrock => Task::Generate,
+            Self::OpenaiChat | Self::OpenaiResponses | Self::Anthropic | Self::Bedrock => Task::Generate,
         }
     }
 
@@ -84,7 +88,7 @@ impl Dialect {
     #[must_use]
     pub const fn api(self) -> Api {
         match self {
-            Self::OpenaiChat => Api::Openai,
+            Self::OpenaiChat | Self::OpenaiResponses => Api::Openai,
             // no client speaks Bedrock's dialect, so nobody reads its errors from us
             Self::Anthropic | Self::Bedrock => Api::Anthropic,
         }
@@ -93,6 +97,7 @@ impl Dialect {
     const fn grammar(self) -> &'static grammar::Grammar {
         match self {
             Self::OpenaiChat => &openai_chat::GRAMMAR,
+            Self::OpenaiResponses => &openai_responses::GRAMMAR,
             Self::Anthropic => &anthropic::GRAMMAR,
             Self::Bedrock => &bedrock::GRAMMAR,
         }

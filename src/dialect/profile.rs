@@ -102,6 +102,15 @@ pub struct Profile {
 const OPENAI_CAPABILITIES: Capabilities =
     Needs::all().without(Need::TopK).without(Need::Prefill).without(Need::SignedReasoning);
 
+const RESPONSES_CAPABILITIES: Capabilities = OPENAI_CAPABILITIES
+    .with(Need::SignedReasoning)
+    .without(Need::Choices)
+    .without(Need::Seed)
+    .without(Need::LogitBias)
+    .without(Need::Penalties)
+    .without(Need::Prediction)
+    .without(Need::Audio);
+
 const ANTHROPIC_CAPABILITIES: Capabilities = Needs::all()
     .without(Need::Logprobs)
     .without(Need::Choices)
@@ -134,6 +143,17 @@ pub const OPENAI: Profile = Profile {
     quirks: Quirks::NONE,
     known: Known::at("https://api.openai.com/v1", "US", "openai"),
     capabilities: OPENAI_CAPABILITIES,
+};
+
+/// OpenAI's Responses. Its seals of thoughts come back to it.
+pub const OPENAI_RESPONSES: Profile = Profile {
+    dialect: Dialect::OpenaiResponses,
+    path: "/responses",
+    stream_path: "/responses",
+    usage_on_request: false,
+    max_tokens_member: "max_output_tokens",
+    capabilities: RESPONSES_CAPABILITIES,
+    ..OPENAI
 };
 
 /// Anthropic itself.
@@ -236,7 +256,7 @@ pub fn all() -> impl Iterator<Item = &'static Profile> {
 }
 
 /// Those whose vendors set the rules of their dialect.
-pub const PROFILES: [&Profile; 2] = [&OPENAI, &ANTHROPIC];
+pub const PROFILES: [&Profile; 3] = [&OPENAI, &OPENAI_RESPONSES, &ANTHROPIC];
 
 /// What a vendor speaks, by the names in the config: a profile for each dialect, the one to translate to first. Where no name
 /// is given, the family's default. Empty for names that are not known.

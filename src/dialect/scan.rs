@@ -30,6 +30,8 @@ pub struct Scan {
     pub input_tokens: u64,
     /// What whoever serves it must be able to do.
     pub needs: Needs,
+    /// Whether it carries what we wrote for another dialect's vendor: to one of its own dialect it must not go as it is.
+    pub translated: bool,
     /// Where the values of the spliceable members lie.
     pub(super) spots: Spots,
 }
@@ -142,6 +144,7 @@ impl<'a> Reading<'a> {
             max_tokens: None,
             input_tokens: body.len() as u64 / 4,
             needs: Needs::NONE,
+            translated: false,
             spots: Spots { head, ..Spots::default() },
         };
         Self {
@@ -222,6 +225,11 @@ impl<'a> Reading<'a> {
             self.hints.found()
         };
         self.scan.needs = self.scan.needs.union(found);
+        self.scan.translated = self.hints.is_translated();
+        let stored = self.scan.spots.store.clone().and_then(|range| self.body.get(range));
+        if self.scan.dialect.grammar().request.keeps && stored != Some(b"false") {
+            self.scan.needs.add(Need::Stores);
+        }
         Ok(self.scan)
     }
 }
@@ -262,7 +270,6 @@ fn mistyped(name: &'static str, wanted: &str, offset: usize) -> ScanError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::needs::Need;
     use proptest::prelude::*;
 
     fn needs(dialect: Dialect, members: &str) -> Needs {

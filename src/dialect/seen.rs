@@ -56,6 +56,8 @@ pub(super) struct Noted {
     pub(super) opened: u64,
     pub(super) finished: u64,
     pub(super) ended: bool,
+    /// The vendor says that the answer failed.
+    pub(super) failed: bool,
 }
 
 impl Noted {
@@ -151,6 +153,9 @@ impl StreamSeen {
         }
         self.noted.bears = false;
         let mark = (self.answer().event)(&mut self.noted, value);
+        if self.noted.failed {
+            return self.fault(b"", data);
+        }
         self.noted.content |= self.noted.bears;
         mark
     }

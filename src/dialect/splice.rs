@@ -40,12 +40,12 @@ pub fn splice(body: &Bytes, scan: &Scan, edits: &Edits<'_>) -> Bytes {
     } else if let Some(model) = edits.model.filter(|model| *model != scan.model) {
         changes.push(set(head, "model", scan.spots.model.as_ref(), quoted(model)));
     }
-    if scan.dialect == Dialect::OpenaiChat {
-        if edits.include_usage && scan.stream && !scan.include_usage {
-            changes.push(with_usage(body, head, scan.spots.stream_options.as_ref()));
-        }
+    if scan.dialect == Dialect::OpenaiChat && edits.include_usage && scan.stream && !scan.include_usage {
+        changes.push(with_usage(body, head, scan.spots.stream_options.as_ref()));
+    }
+    if matches!(scan.dialect, Dialect::OpenaiChat | Dialect::OpenaiResponses) && edits.store_false {
         let stored = scan.spots.store.as_ref();
-        if edits.store_false && stored.and_then(|range| body.get(range.clone())) != Some(b"false") {
+        if stored.and_then(|range| body.get(range.clone())) != Some(b"false") {
             changes.push(set(head, "store", stored, "false".to_owned()));
         }
     }

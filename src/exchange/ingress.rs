@@ -38,6 +38,7 @@ impl Route {
 pub(crate) fn route(parts: &Parts) -> Route {
     let (dialect, method, known) = match parts.uri.path() {
         "/v1/chat/completions" => (Dialect::OpenaiChat, Method::POST, true),
+        "/v1/responses" => (Dialect::OpenaiResponses, Method::POST, true),
         "/v1/messages" => (Dialect::Anthropic, Method::POST, true),
         "/v1/models" => (spoken(&parts.headers), Method::GET, false),
         _ => return Route::Unknown(spoken(&parts.headers)),

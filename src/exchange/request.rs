@@ -88,7 +88,7 @@ pub(crate) fn prepare(
     let voice = deployment.voice(dialect).ok_or_else(unspoken)?;
     let profile = &voice.profile;
     let translated = profile.dialect != ingress.dialect;
-    let body = if translated || profile.rewrites(&ingress.body) {
+    let body = if translated || ingress.scan.translated || profile.rewrites(&ingress.body) {
         // a client of the same dialect gets the usage where it has asked for it
         let include_usage =
             ingress.scan.stream && (profile.usage_on_request || (!translated && ingress.scan.include_usage));

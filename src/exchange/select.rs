@@ -80,7 +80,8 @@ fn eligible(
         // what is passed on as bytes reaches whoever the client wrote it for
         capabilities = capabilities.with(Need::UnknownMembers);
     } else {
-        capabilities = capabilities.without(Need::UnknownMembers);
+        // a call is translated to be kept by nobody: what asks for more than silence is refused when it is written
+        capabilities = capabilities.without(Need::UnknownMembers).with(Need::Stores);
     }
     if let Some(need) = scan.needs.unmet(capabilities) {
         return Err(Refusal::Capability(need.name()));

@@ -29,8 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const WITHIN: Duration = Duration::from_secs(10);
 /// Bytes of a probe's answer that are read.
 const ANSWER_BYTES: usize = 1 << 20;
-/// The most tokens that a paid probe buys.
-const PAID_ANSWER_TOKENS: u64 = 8;
+/// The most tokens that a paid probe buys: no less than the least cap that any wire format allows.
+const PAID_ANSWER_TOKENS: u64 = 16;
 
 /// Probes for ever: each host and credential once per `probe.every`, counted from the last probe.
 pub async fn run(state: Arc<State>, connections: Arc<Connections>) {

@@ -2,6 +2,7 @@
 //! (`../shared/vendor-traffic`, or the folder that `BACKSTAY_RECORDINGS` names).
 
 mod bedrock;
+mod bent;
 mod family;
 mod grammar;
 mod recordings;
@@ -15,7 +16,7 @@ use backstay::call::delta::Fold;
 use backstay::call::reply::Reply;
 use backstay::dialect::Dialect;
 use backstay::dialect::profile::clouds::BEDROCK;
-use backstay::dialect::profile::{ANTHROPIC, OPENAI, Profile};
+use backstay::dialect::profile::{ANTHROPIC, OPENAI, OPENAI_RESPONSES, Profile};
 use backstay::dialect::sse::Splitter;
 use backstay::dialect::translate::{self, StreamReader, StreamTranslator};
 use bytes::{Bytes, BytesMut};
@@ -25,16 +26,15 @@ use std::collections::BTreeMap;
 const fn profile_of(dialect: Dialect) -> &'static Profile {
     match dialect {
         Dialect::OpenaiChat => &OPENAI,
+        Dialect::OpenaiResponses => &OPENAI_RESPONSES,
         Dialect::Anthropic => &ANTHROPIC,
         Dialect::Bedrock => &BEDROCK,
     }
 }
 
-const fn other(dialect: Dialect) -> Dialect {
-    match dialect {
-        Dialect::OpenaiChat => Dialect::Anthropic,
-        Dialect::Anthropic | Dialect::Bedrock => Dialect::OpenaiChat,
-    }
+/// The dialects that are translated to and from this one.
+fn others(dialect: Dialect) -> impl Iterator<Item = Dialect> {
+    Dialect::ALL.into_iter().filter(move |other| *other != dialect && other.task() == dialect.task())
 }
 
 fn read_call(recording: &Recording) -> Call {
@@ -93,19 +93,21 @@ fn a_call_survives_its_own_dialect() {
 fn a_call_crosses_whole_or_is_refused_by_name() {
     let mut told = BTreeMap::<&str, usize>::new();
     for recording in recordings::answered() {
-        let (call, there) = (read_call(&recording), other(recording.dialect));
-        let written = match write_call(profile_of(there), &call) {
-            Ok(written) => written,
-            Err(Refusal::Capability(reason)) => {
-                *told.entry(reason).or_default() += 1;
-                continue;
-            }
-            Err(refusal) => panic!("{}: {refusal:?}", recording.id),
-        };
-        *told.entry("crossed").or_default() += 1;
-        let crossed = translate::read_call(there, &written)
-            .unwrap_or_else(|rejection| panic!("{}: {}", recording.id, rejection.message));
-        assert_eq!(shared::call(&crossed), shared::call(&call), "{}", recording.id);
+        let call = read_call(&recording);
+        for there in others(recording.dialect) {
+            let written = match write_call(profile_of(there), &call) {
+                Ok(written) => written,
+                Err(Refusal::Capability(reason)) => {
+                    *told.entry(reason).or_default() += 1;
+                    continue;
+                }
+                Err(refusal) => panic!("{}: {refusal:?}", recording.id),
+            };
+            *told.entry("crossed").or_default() += 1;
+            let crossed = translate::read_call(there, &written)
+                .unwrap_or_else(|rejection| panic!("{}: {}", recording.id, rejection.message));
+            assert_eq!(shared::call(&crossed), shared::call(&call), "{} as {}", recording.id, there.name());
+        }
     }
     // Of the shipped selection alone, which is rich in what only one dialect knows.
     assert!(told["crossed"] > 80, "{told:?}");
@@ -114,22 +116,24 @@ fn a_call_crosses_whole_or_is_refused_by_name() {
 #[test]
 fn a_reply_survives_its_own_dialect_and_crosses() {
     for recording in recordings::answered().filter(|recording| !recording.stream) {
-        let (here, there) = (profile_of(recording.dialect), other(recording.dialect));
+        let here = profile_of(recording.dialect);
         let Some(reply) = one_reply(&recording) else { continue };
         let again = translate::read_reply(here, &translate::write_reply(recording.dialect, &reply))
             .unwrap_or_else(|failure| panic!("{}: {failure:?}", recording.id));
         assert_eq!(again, reply, "{}", recording.id);
-        let crossed = translate::read_reply(profile_of(there), &translate::write_reply(there, &reply))
-            .unwrap_or_else(|failure| panic!("{}: {failure:?}", recording.id));
-        assert_eq!(shared::reply(&crossed, there), shared::reply(&reply, there), "{}", recording.id);
+        for there in others(recording.dialect) {
+            let crossed = translate::read_reply(profile_of(there), &translate::write_reply(there, &reply))
+                .unwrap_or_else(|failure| panic!("{}: {failure:?}", recording.id));
+            assert_eq!(shared::reply(&crossed, there), shared::reply(&reply, there), "{}", recording.id);
+        }
     }
 }
 
-/// The answer of a recording, unless it holds several choices, which are never translated.
+/// The answer of a recording, unless it holds several choices or is made in the background: neither is translated.
 fn one_reply(recording: &Recording) -> Option<Reply> {
     match translate::read_reply(profile_of(recording.dialect), &recording.response) {
         Ok(reply) => Some(reply),
-        Err(failure) if failure.reason == "not_one_choice" => None,
+        Err(failure) if ["not_one_choice", "not_finished"].contains(&&*failure.reason) => None,
         Err(failure) => panic!("{}: {failure:?}", recording.id),
     }
 }
@@ -158,7 +162,7 @@ fn a_stream_adds_up_to_the_same_reply_however_it_is_cut() {
 #[test]
 fn a_stream_crosses_in_the_order_that_sdks_demand() {
     for recording in recordings::answered().filter(|recording| recording.stream) {
-        let (here, there) = (profile_of(recording.dialect), other(recording.dialect));
+        let here = profile_of(recording.dialect);
         let stream = std::slice::from_ref(&recording.response);
         let reply = match fold(here, stream) {
             Ok(reply) => reply,
@@ -173,7 +177,8 @@ fn a_stream_crosses_in_the_order_that_sdks_demand() {
             grammar::check(client, &retold, &recording.id);
             let crossed = fold(profile_of(client), &[retold])
                 .unwrap_or_else(|failure| panic!("{} as {}: {failure:?}", recording.id, client.name()));
-            assert_eq!(shared::reply(&crossed, there), shared::reply(&reply, there), "{}", recording.id);
+            let place = format!("{} as {}", recording.id, client.name());
+            assert_eq!(shared::reply(&crossed, client), shared::reply(&reply, client), "{place}");
         }
     }
 }

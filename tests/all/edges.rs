@@ -9,11 +9,13 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const CHAT: &str = "/v1/chat/completions";
+const RESPONSES: &str = "/v1/responses";
 const MESSAGES: &str = "/v1/messages";
 
 fn path(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::OpenaiChat => CHAT,
+        Dialect::OpenaiResponses => RESPONSES,
         Dialect::Anthropic => MESSAGES,
         Dialect::Bedrock => unreachable!("no client speaks it"),
     }
@@ -324,7 +326,7 @@ async fn over_the_limit(proxy: &Proxy, limit: &str, seconds: std::ops::RangeIncl
         assert!(seconds.contains(&answer.header("retry-after").parse().unwrap()), "{:?}", answer.headers);
     }
     let series = format!("backstay_limit_rejected_total{{limit=\"{limit}\"}}");
-    assert_eq!(proxy.metric(&series).await, 2.0);
+    assert_eq!(proxy.metric(&series).await, Dialect::ALL.len() as f64);
 }
 
 #[tokio::test]

@@ -10,11 +10,7 @@ async fn an_answer_comes_through_and_says_who_gave_it() {
     for dialect in Dialect::ALL {
         let proxy = Plan::two(dialect).start().await;
         for stream in [false, true] {
-            let answer = match dialect {
-                Dialect::OpenaiChat => proxy.client().chat(stream).await,
-                Dialect::Anthropic => proxy.client().message(stream).await,
-                Dialect::Bedrock => unreachable!("no client speaks it"),
-            };
+            let answer = proxy.client().ask(dialect, stream).await;
             assert_eq!((answer.status, answer.clean), (200, true), "{}", answer.text());
             assert_eq!(answer.said(), proxy.vendors[0].text());
             assert_eq!(answer.header("x-backstay-served-by"), "first/model-of-first");
@@ -31,11 +27,7 @@ async fn check(dialect: Dialect, fault: Fault, classes: &[&str]) -> Proxy {
     let proxy = Plan::two(dialect).start().await;
     for stream in [false, true] {
         proxy.vendors[0].set_fault(fault);
-        let answer = match dialect {
-            Dialect::OpenaiChat => proxy.client().chat(stream).await,
-            Dialect::Anthropic => proxy.client().message(stream).await,
-            Dialect::Bedrock => unreachable!("no client speaks it"),
-        };
+        let answer = proxy.client().ask(dialect, stream).await;
         assert_eq!((answer.status, answer.clean), (200, true), "{fault} stream={stream}: {}", answer.text());
         assert_eq!(answer.said(), proxy.vendors[1].text(), "{fault} stream={stream}");
         assert_eq!(answer.header("x-backstay-served-by"), "second/model-of-second");
@@ -102,9 +94,7 @@ async fn every_other_fault_before_content_is_unseen() {
         for dialect in Dialect::ALL {
             let proxy = Plan::two(dialect).start().await;
             proxy.vendors[0].set_fault(fault);
-            let client = proxy.client();
-            let answer =
-                if dialect == Dialect::OpenaiChat { client.chat(true).await } else { client.message(true).await };
+            let answer = proxy.client().ask(dialect, true).await;
             assert_eq!((answer.status, answer.clean), (200, true), "{fault}: {}", answer.text());
             assert_eq!(answer.said(), proxy.vendors[1].text(), "{fault}");
         }

@@ -5,6 +5,7 @@
 
 mod admin;
 mod clouds;
+mod codex;
 mod corpus;
 mod dashboards;
 mod demo;

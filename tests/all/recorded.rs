@@ -1,7 +1,7 @@
 //! What is read of recorded traffic as it passes: the shipped selection, and the whole collection where it lies beside the
 //! clone (`../shared/vendor-traffic`, or the folder that `BACKSTAY_TRAFFIC` names).
 
-use backstay::dialect::profile::{ANTHROPIC, OPENAI, Profile};
+use backstay::dialect::profile::{ANTHROPIC, OPENAI, OPENAI_RESPONSES, Profile};
 use backstay::dialect::scan::scan;
 use backstay::dialect::seen::{Mark, StreamSeen, reply};
 use backstay::dialect::sse::Splitter;
@@ -64,6 +64,7 @@ fn records(vendor: &'static str) -> Vec<Record> {
             let record: Value = serde_json::from_str(line).unwrap();
             let profile = match record["dialect"].as_str().unwrap() {
                 "openai_chat" => &OPENAI,
+                "openai_responses" => &OPENAI_RESPONSES,
                 "anthropic_messages" => &ANTHROPIC,
                 _ => return None,
             };
@@ -123,13 +124,15 @@ fn whole_answers_are_accepted() {
             let count = |name: &str| tree["usage"][name].as_u64().unwrap_or_default();
             let (input, output) = match record.profile.dialect {
                 Dialect::OpenaiChat => (count("prompt_tokens"), count("completion_tokens")),
+                Dialect::OpenaiResponses => (count("input_tokens"), count("output_tokens")),
                 Dialect::Anthropic => (
                     count("input_tokens") + count("cache_read_input_tokens") + count("cache_creation_input_tokens"),
                     count("output_tokens"),
                 ),
                 Dialect::Bedrock => unreachable!("read by its own tests"),
             };
-            let output = if record.vendor == "xai" { output + told.reasoning } else { output };
+            let beside = record.vendor == "xai" && record.profile.dialect == Dialect::OpenaiChat;
+            let output = if beside { output + told.reasoning } else { output };
             if (told.input(), told.output) == (input, output) { Ok(()) } else { Err(format!("usage read as {told:?}")) }
         },
     );

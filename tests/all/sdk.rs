@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-const SWITCH: &str = "BACKSTAY_SDK_TESTS";
+pub(crate) const SWITCH: &str = "BACKSTAY_SDK_TESTS";
 /// Longer than an installation takes over a slow line.
 const INSTALL_WITHIN: Duration = Duration::from_secs(300);
 /// Longer than a suite takes on a busy machine.
@@ -70,6 +70,16 @@ suites! {
     openai_in_node_with_anthropic_vendors: OpenaiChat, Node, Anthropic;
     anthropic_in_python_with_openai_vendors: Anthropic, Python, OpenaiChat;
     anthropic_in_python_with_anthropic_vendors: Anthropic, Python, Anthropic;
+    openai_in_python_with_responses_vendors: OpenaiChat, Python, OpenaiResponses;
+    openai_in_node_with_responses_vendors: OpenaiChat, Node, OpenaiResponses;
+    responses_in_python_with_openai_vendors: OpenaiResponses, Python, OpenaiChat;
+    responses_in_python_with_responses_vendors: OpenaiResponses, Python, OpenaiResponses;
+    responses_in_python_with_anthropic_vendors: OpenaiResponses, Python, Anthropic;
+    responses_in_node_with_openai_vendors: OpenaiResponses, Node, OpenaiChat;
+    responses_in_node_with_responses_vendors: OpenaiResponses, Node, OpenaiResponses;
+    responses_in_node_with_anthropic_vendors: OpenaiResponses, Node, Anthropic;
+    anthropic_in_python_with_responses_vendors: Anthropic, Python, OpenaiResponses;
+    anthropic_in_node_with_responses_vendors: Anthropic, Node, OpenaiResponses;
     anthropic_in_node_with_openai_vendors: Anthropic, Node, OpenaiChat;
     anthropic_in_node_with_anthropic_vendors: Anthropic, Node, Anthropic;
 }
@@ -129,8 +139,9 @@ fn command(
     proxy: &Proxy,
     vendor: Dialect,
 ) -> impl FnOnce() -> Command + Send + 'static {
-    let company = match sdk {
+    let suite = match sdk {
         Dialect::OpenaiChat => "openai",
+        Dialect::OpenaiResponses => "responses",
         Dialect::Anthropic => "anthropic",
         Dialect::Bedrock => unreachable!("no client speaks it"),
     };
@@ -138,8 +149,8 @@ fn command(
     // the installation may take its time, and the vendors must not wait for it
     move || {
         let (mut command, script) = match runtime {
-            Runtime::Python => (Command::new(&*PYTHON), scripts().join(format!("{company}_suite.py"))),
-            Runtime::Node => (Command::new("node"), NODE.join(format!("{company}_suite.mjs"))),
+            Runtime::Python => (Command::new(&*PYTHON), scripts().join(format!("{suite}_suite.py"))),
+            Runtime::Node => (Command::new("node"), NODE.join(format!("{suite}_suite.mjs"))),
         };
         command.arg(script).env_clear().envs(environment);
         command
@@ -206,6 +217,7 @@ fn the_vendor_was_told_the_system_prompt(proxy: &Proxy, dialect: Dialect) {
         Dialect::OpenaiChat => {
             body["messages"][0]["role"] != "user" && body["messages"][0].to_string().contains(SYSTEM)
         }
+        Dialect::OpenaiResponses => body["input"][0]["role"] == "system" || body["instructions"] == SYSTEM,
         Dialect::Anthropic => body["system"].to_string().contains(SYSTEM),
         Dialect::Bedrock => unreachable!("no client speaks it"),
     };
@@ -253,7 +265,7 @@ static NODE: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 /// A folder of the build's in which what `list` names is installed. It is kept until the list changes.
-fn installed(name: &str, list: &str, install: impl FnOnce(&Path) -> Vec<Command>) -> PathBuf {
+pub(crate) fn installed(name: &str, list: &str, install: impl FnOnce(&Path) -> Vec<Command>) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("sdk").join(name);
     let wanted = fs::read_to_string(scripts().join(list)).unwrap();
     let stamp = folder.join("installed");
@@ -271,12 +283,12 @@ fn installed(name: &str, list: &str, install: impl FnOnce(&Path) -> Vec<Command>
     folder
 }
 
-fn scripts() -> PathBuf {
+pub(crate) fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk")
 }
 
 /// Runs a command to its end, or ends it: whether it succeeded, and all that it said.
-fn run(mut command: Command, within: Duration) -> (bool, String) {
+pub(crate) fn run(mut command: Command, within: Duration) -> (bool, String) {
     let (mut said, says) = std::io::pipe().unwrap();
     command.stdout(says.try_clone().unwrap()).stderr(says);
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));

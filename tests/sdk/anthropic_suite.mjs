@@ -102,6 +102,11 @@ check("system prompt", async () => {
 });
 
 check("stop sequence", async () => {
+  if (expected.vendor === "openai_responses") {
+    // it has no word for them, and nobody pretends otherwise
+    const error = await failure(Anthropic.BadRequestError, () => create({ stop_sequences: [expected.stop] }));
+    return assert.match(error.message, /stop/);
+  }
   // OpenAI's dialect does not say that it was a stop sequence that ended the answer, or which
   const end = expected.vendor === "anthropic" ? ["stop_sequence", expected.stop] : ["end_turn", null];
   const asked = { ...ask, stop_sequences: [expected.stop] };

@@ -172,6 +172,12 @@ def system_prompt(client):
 
 @check
 def stop_sequence(client):
+    if VENDOR == "openai_responses":
+        # it has no word for them, and nobody pretends otherwise
+        with raises(anthropic.BadRequestError) as caught:
+            yield client.messages.create(model="smart", stop_sequences=[STOP], **ASK)
+        assert "stop" in caught.error.message, caught.error
+        return
     message = yield client.messages.create(model="smart", stop_sequences=[STOP], **ASK)
     # OpenAI's dialect does not say that it was a stop sequence that ended the answer, or which
     wanted = ("stop_sequence", STOP) if VENDOR == "anthropic" else ("end_turn", None)

@@ -4,7 +4,7 @@ import json
 
 import openai
 from pydantic import BaseModel
-from suite import BEFORE_STOP, STOP, SYSTEM, TEXT, TOKENS, check, equal, gather, main, raises, through
+from suite import BEFORE_STOP, STOP, SYSTEM, TEXT, TOKENS, VENDOR, check, equal, gather, main, raises, through
 
 QUESTION = [{"role": "user", "content": "Tell me about dragons."}]
 TOOL = {
@@ -151,6 +151,12 @@ def system_prompt(client):
 
 @check
 def stop_sequence(client):
+    if VENDOR == "openai_responses":
+        # it has no word for them, and nobody pretends otherwise
+        with raises(openai.BadRequestError) as caught:
+            yield client.chat.completions.create(model="smart", messages=QUESTION, stop=[STOP])
+        assert "stop" in caught.error.message, caught.error
+        return
     reply = yield client.chat.completions.create(model="smart", messages=QUESTION, stop=[STOP])
     equal((reply.choices[0].message.content, reply.choices[0].finish_reason), (BEFORE_STOP, "stop"))
     chunks = []

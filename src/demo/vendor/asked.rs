@@ -51,9 +51,12 @@ impl Asked {
 fn wants_tool(call: &Value) -> bool {
     let choice = &call["tool_choice"];
     let forbidden = choice == "none" || choice["type"] == "none";
-    let last = call["messages"].as_array().and_then(|messages| messages.last());
+    let last = call.get("messages").or_else(|| call.get("input"));
+    let last = last.and_then(|turns| turns.as_array()?.last());
     let answered = last.is_some_and(|last| {
-        last["role"] == "tool" || last["content"].as_array().is_some_and(|blocks| blocks.iter().any(is_result))
+        last["role"] == "tool"
+            || last["type"] == "function_call_output"
+            || last["content"].as_array().is_some_and(|blocks| blocks.iter().any(is_result))
     });
     !forbidden && !answered
 }
@@ -63,10 +66,15 @@ fn is_result(block: &Value) -> bool {
 }
 
 fn tool(dialect: Dialect, call: &Value) -> Option<(String, Value)> {
-    let tools = if dialect == Dialect::Bedrock { &call["toolConfig"]["tools"] } else { &call["tools"] };
-    let tool = tools.as_array()?.first()?;
+    let offered = if dialect == Dialect::Bedrock { &call["toolConfig"]["tools"] } else { &call["tools"] };
+    let offered = offered.as_array()?;
+    let tool = match dialect {
+        Dialect::OpenaiResponses => offered.iter().find(|tool| tool["type"] == "function")?,
+        Dialect::OpenaiChat | Dialect::Anthropic | Dialect::Bedrock => offered.first()?,
+    };
     let (named, schema) = match dialect {
         Dialect::OpenaiChat => (&tool["function"], &tool["function"]["parameters"]),
+        Dialect::OpenaiResponses => (tool, &tool["parameters"]),
         Dialect::Anthropic => (tool, &tool["input_schema"]),
         Dialect::Bedrock => (&tool["toolSpec"], &tool["toolSpec"]["inputSchema"]["json"]),
     };
@@ -82,8 +90,9 @@ fn stops(call: &Value) -> Vec<String> {
 }
 
 fn schema_of_answer(call: &Value) -> Option<Value> {
-    const PLACES: [&str; 4] = [
+    const PLACES: [&str; 5] = [
         "/response_format/json_schema/schema",
+        "/text/format/schema",
         "/output_config/format/schema",
         "/output_format/schema",
         "/outputConfig/textFormat/structure/jsonSchema/schema",

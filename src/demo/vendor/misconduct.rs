@@ -1,9 +1,11 @@
 //! The steps of a vendor that misbehaves, fault by fault.
 
 use super::fault::Fault;
+use super::openai_responses;
 use super::plan::{Call, Framing, Head, Step, bodies, ok, whole};
 use super::script::Cuts;
 use super::speech::{self, ErrorAnswer, Wrong};
+use crate::dialect::Dialect;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -140,9 +142,17 @@ impl Call<'_> {
 
     fn empty(&self) -> Vec<Step> {
         if self.asked.streamed {
-            vec![self.head(), Step::Body(self.answer().terminator), Step::End]
+            vec![self.head(), Step::Body(self.bare_end()), Step::End]
         } else {
             whole(200, "application/json", &speech::empty_reply(self.dialect))
+        }
+    }
+
+    /// What ends a stream, with nothing of the answer in it.
+    fn bare_end(&self) -> Bytes {
+        match self.dialect {
+            Dialect::OpenaiResponses => openai_responses::empty_stream(),
+            Dialect::OpenaiChat | Dialect::Anthropic | Dialect::Bedrock => self.answer().terminator,
         }
     }
 
@@ -150,7 +160,7 @@ impl Call<'_> {
     fn one_event(&self, json: &[u8]) -> Vec<Step> {
         if self.asked.streamed {
             let event = Bytes::from([b"data: ", json, b"\n\n"].concat());
-            vec![self.head(), Step::Body(event), Step::Body(self.answer().terminator), Step::End]
+            vec![self.head(), Step::Body(event), Step::Body(self.bare_end()), Step::End]
         } else {
             whole(200, "application/json", json)
         }

@@ -24,6 +24,7 @@ mod http2;
 mod log;
 mod misconduct;
 mod openai_chat;
+mod openai_responses;
 mod plan;
 mod request;
 mod script;
@@ -185,12 +186,13 @@ impl Shared {
     fn plan(&self, method: &str, path: &str, body: &[u8], fault: Option<Fault>) -> Vec<Step> {
         let script = self.script();
         let path = path.split('?').next().unwrap_or_default();
-        let asked = Asked::read(self.dialect, body).at(path);
+        let dialect = self.dialect_at(path);
+        let asked = Asked::read(dialect, body).at(path);
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let call = Call { dialect: self.dialect, asked: &asked, script: &script, serial };
+        let call = Call { dialect, asked: &asked, script: &script, serial };
         match (method, fault) {
             ("POST", None) if path.ends_with("/count_tokens") => plan::token_count(&asked),
-            ("POST", fault) if script.replay.is_some() || self.is_call(path) => call.plan(fault),
+            ("POST", fault) if script.replay.is_some() || is_call(dialect, path) => call.plan(fault),
             (_, Some(fault)) if matches!(fault.phase(), Phase::Connection | Phase::BeforeContent) => {
                 call.plan(Some(fault))
             }
@@ -199,15 +201,13 @@ impl Shared {
         }
     }
 
-    /// Whether a call goes to this path, whatever prefix its base URL has.
-    fn is_call(&self, path: &str) -> bool {
-        let ends: &[&str] = match self.dialect {
-            Dialect::OpenaiChat => &["/chat/completions"],
-            // at Google the path names the model and whether to stream
-            Dialect::Anthropic => &["/v1/messages", ":rawPredict", ":streamRawPredict"],
-            Dialect::Bedrock => &["/converse", "/converse-stream"],
-        };
-        ends.iter().any(|end| path.ends_with(end))
+    /// A vendor of OpenAI's API speaks both of its dialects, each at its own path.
+    fn dialect_at(&self, path: &str) -> Dialect {
+        if self.dialect == Dialect::OpenaiChat && is_call(Dialect::OpenaiResponses, path) {
+            Dialect::OpenaiResponses
+        } else {
+            self.dialect
+        }
     }
 
     fn script(&self) -> Arc<Script> {
@@ -221,6 +221,18 @@ impl Shared {
     fn schedule(&self) -> MutexGuard<'_, Schedule> {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a call of this dialect goes to this path, whatever prefix its base URL has.
+fn is_call(dialect: Dialect, path: &str) -> bool {
+    let ends: &[&str] = match dialect {
+        Dialect::OpenaiChat => &["/chat/completions"],
+        Dialect::OpenaiResponses => &["/responses"],
+        // at Google the path names the model and whether to stream
+        Dialect::Anthropic => &["/v1/messages", ":rawPredict", ":streamRawPredict"],
+        Dialect::Bedrock => &["/converse", "/converse-stream"],
+    };
+    ends.iter().any(|end| path.ends_with(end))
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ impl Call<'_> {
         let kind = if answer.streamed { self.stream_type() } else { "application/json" };
         let mut head = ok(kind, framing);
         let (name, value) = match self.dialect {
-            Dialect::OpenaiChat => ("x-request-id", format!("req_demo{}", self.serial)),
+            Dialect::OpenaiChat | Dialect::OpenaiResponses => ("x-request-id", format!("req_demo{}", self.serial)),
             Dialect::Anthropic => ("request-id", format!("req_demo{}", self.serial)),
             Dialect::Bedrock => ("x-amzn-requestid", format!("demo-{}", self.serial)),
         };
@@ -104,7 +104,7 @@ impl Call<'_> {
     /// The media type of a stream.
     pub(super) const fn stream_type(&self) -> &'static str {
         match self.dialect {
-            Dialect::OpenaiChat | Dialect::Anthropic => "text/event-stream; charset=utf-8",
+            Dialect::OpenaiChat | Dialect::OpenaiResponses | Dialect::Anthropic => "text/event-stream; charset=utf-8",
             Dialect::Bedrock => eventstream::CONTENT_TYPE,
         }
     }

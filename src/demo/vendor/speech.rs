@@ -2,7 +2,7 @@
 
 use super::asked::Asked;
 use super::script::Script;
-use super::{anthropic, bedrock, openai_chat};
+use super::{anthropic, bedrock, openai_chat, openai_responses};
 use crate::dialect::Dialect;
 use crate::dialect::eventstream::{event_frame, exception_frame};
 use bytes::Bytes;
@@ -61,9 +61,11 @@ impl<'a> Saying<'a> {
     pub(super) fn answer(&self, dialect: Dialect) -> Answer {
         match (dialect, self.asked.streamed) {
             (Dialect::OpenaiChat, true) => openai_chat::stream(self),
+            (Dialect::OpenaiResponses, true) => openai_responses::stream(self),
             (Dialect::Anthropic, true) => anthropic::stream(self),
             (Dialect::Bedrock, true) => bedrock::stream(self),
             (Dialect::OpenaiChat, false) => whole_answer(&openai_chat::reply(self)),
+            (Dialect::OpenaiResponses, false) => whole_answer(&openai_responses::reply(self)),
             (Dialect::Anthropic, false) => whole_answer(&anthropic::reply(self)),
             (Dialect::Bedrock, false) => whole_answer(&bedrock::reply(self)),
         }
@@ -155,7 +157,7 @@ pub(super) fn error(dialect: Dialect, wrong: Wrong) -> ErrorAnswer {
         Wrong::ContextLength => ("context_length", 400, "invalid_request_error", "context_length_exceeded", "Too long"),
         Wrong::BadRequest => ("bad_request", 400, "invalid_request_error", "invalid_value", "messages: not acceptable"),
     };
-    if let Some(recorded) = ERRORS.iter().find(|error| error.dialect == dialect.name() && error.error == name) {
+    if let Some(recorded) = ERRORS.iter().find(|error| error.dialect == recorded_as(dialect) && error.error == name) {
         return ErrorAnswer {
             status: recorded.status,
             headers: recorded.headers.clone().into_iter().collect(),
@@ -163,7 +165,9 @@ pub(super) fn error(dialect: Dialect, wrong: Wrong) -> ErrorAnswer {
         };
     }
     let body = match dialect {
-        Dialect::OpenaiChat => json!({"error": {"message": message, "type": kind, "param": null, "code": code}}),
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => {
+            json!({"error": {"message": message, "type": kind, "param": null, "code": code}})
+        }
         Dialect::Anthropic => json!({"type": "error", "error": {"type": kind, "message": message}}),
         Dialect::Bedrock => return aws_error(wrong, message),
     };
@@ -202,6 +206,15 @@ fn aws_error(wrong: Wrong, message: &str) -> ErrorAnswer {
     }
 }
 
+/// OpenAI's errors are the same in both of its dialects.
+const fn recorded_as(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => Dialect::OpenaiChat.name(),
+        Dialect::Anthropic => Dialect::Anthropic.name(),
+        Dialect::Bedrock => Dialect::Bedrock.name(),
+    }
+}
+
 fn bad_gateway() -> ErrorAnswer {
     ErrorAnswer {
         status: 502,
@@ -220,6 +233,9 @@ pub(super) fn error_event(dialect: Dialect) -> Bytes {
         Dialect::OpenaiChat => Bytes::from_static(
             b"data: {\"error\":{\"message\":\"The server had an error while processing your request. Sorry about that!\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n",
         ),
+        Dialect::OpenaiResponses => Bytes::from_static(
+            b"event: error\ndata: {\"type\":\"error\",\"code\":\"server_error\",\"message\":\"The server had an error while processing your request. Sorry about that!\",\"param\":null,\"sequence_number\":2}\n\n",
+        ),
         // recorded as the very first event: afab290997b9f062
         Dialect::Anthropic => Bytes::from_static(
             b"event: error\ndata: {\"type\":\"error\",\"error\":{\"details\":null,\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}     }\n\n",
@@ -234,7 +250,7 @@ pub(super) fn error_event(dialect: Dialect) -> Bytes {
 /// Something that keeps a stream alive and says nothing.
 pub(super) fn ping(dialect: Dialect) -> Bytes {
     match dialect {
-        Dialect::OpenaiChat => Bytes::from_static(b": keep-alive\n\n"),
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => Bytes::from_static(b": keep-alive\n\n"),
         Dialect::Anthropic => Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n"),
         Dialect::Bedrock => event_frame("initial-response", "{}"),
     }
@@ -247,6 +263,9 @@ pub(super) fn empty_reply(dialect: Dialect) -> Bytes {
             json!({"id": "chatcmpl-demo", "object": "chat.completion", "created": 0, "model": "demo",
             "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}})
         }
+        Dialect::OpenaiResponses => json!({"id": "resp_demo", "object": "response", "created_at": 0, "model": "demo",
+            "status": "completed", "error": null, "incomplete_details": null, "output": [],
+            "usage": {"input_tokens": 1, "output_tokens": 0, "total_tokens": 1}}),
         Dialect::Anthropic => json!({"id": "msg_demo", "type": "message", "role": "assistant", "model": "demo",
             "content": [], "stop_reason": "end_turn", "stop_sequence": null,
             "usage": {"input_tokens": 1, "output_tokens": 0}}),
@@ -262,7 +281,7 @@ pub(super) fn empty_reply(dialect: Dialect) -> Bytes {
 pub(super) fn models(dialect: Dialect, model: Option<&str>) -> Bytes {
     let names = model.map_or_else(|| vec!["gpt-5.5", "claude-opus-4-8"], |model| vec![model]);
     let listing = match dialect {
-        Dialect::OpenaiChat => json!({"object": "list", "data": names.iter().map(|name| {
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => json!({"object": "list", "data": names.iter().map(|name| {
             json!({"id": name, "object": "model", "created": 1_782_321_905, "owned_by": "demo"})
         }).collect::<Vec<_>>()}),
         Dialect::Anthropic => json!({"data": names.iter().map(|name| {

@@ -21,7 +21,12 @@ use bytes::BytesMut;
 const NAME: &str = super::Dialect::Bedrock.name();
 
 pub(super) const GRAMMAR: Grammar = Grammar {
-    request: Request { members: needs::MEMBERS, note: |_: &mut Hints, _, _, _| {}, exact: |_, _| Needs::NONE },
+    request: Request {
+        members: needs::MEMBERS,
+        note: |_: &mut Hints, _, _, _| {},
+        exact: |_, _| Needs::NONE,
+        keeps: false,
+    },
     answer: Answer {
         excuses: seen::EXCUSES,
         glance: |data, glance| check(data, &mut seen::Look(glance)).is_ok(),

@@ -16,7 +16,7 @@ use super::json::syntax::check;
 const NAME: &str = super::Dialect::OpenaiChat.name();
 
 pub(super) const GRAMMAR: Grammar = Grammar {
-    request: Request { members: needs::MEMBERS, note: needs::note, exact: needs::exact },
+    request: Request { members: needs::MEMBERS, note: needs::note, exact: needs::exact, keeps: false },
     answer: Answer {
         excuses: seen::EXCUSES,
         glance: |data, glance| check(data, &mut seen::Look(glance)).is_ok(),

@@ -2,7 +2,7 @@
 
 use crate::base::failure::FailureKind::{
     AccountDenied, AuthKey, BadRequest, ContentFilter, ContextLength, Malformed, ModelDenied, ModelGone, OverWindow,
-    Overloaded, Quota, RateLimited, RegionDenied,
+    Overloaded, Quota, RateLimited, RegionDenied, ServerError, Unsupported,
 };
 use crate::dialect::signals::{INSUFFICIENT_QUOTA, Rule};
 
@@ -179,4 +179,7 @@ pub(in crate::dialect) const RULES: &[Rule] = &[
         AuthKey,
         "key",
     ),
+    // of the Responses API: sealed by another vendor or account; whoever made it can still read it
+    Rule::code(&["invalid_encrypted_content"], Unsupported, "foreign_seal"),
+    Rule::code(&["vector_store_timeout"], ServerError, "timeout"),
 ];

@@ -1,7 +1,7 @@
 //! Clouds: AWS, Azure and Google, which serve other companies' models in ways of their own.
 
 use super::quirks::Quirks;
-use super::{ANTHROPIC, AuthHeader, Framing, Known, OPENAI, Profile};
+use super::{ANTHROPIC, AuthHeader, Framing, Known, OPENAI, OPENAI_RESPONSES, Profile};
 use crate::call::needs::Need;
 use crate::dialect::Dialect;
 
@@ -50,6 +50,17 @@ pub const AZURE_CLASSIC: Profile = Profile {
     ..AZURE
 };
 
+/// The same vendor's Responses API under the same form of URLs (recording `e205329d0491e3cc`).
+pub const AZURE_RESPONSES: Profile = Profile {
+    name: AZURE.name,
+    path: "/openai/v1/responses",
+    stream_path: "/openai/v1/responses",
+    models_path: AZURE.models_path,
+    auth: AZURE.auth,
+    known: AZURE.known,
+    ..OPENAI_RESPONSES
+};
+
 /// Claude on Vertex AI, which takes Anthropic's body without the model and with a version of its own (recording
 /// `671cf3315e628efc`).
 pub const VERTEX_CLAUDE: Profile = Profile {
@@ -66,4 +77,4 @@ pub const VERTEX_CLAUDE: Profile = Profile {
 };
 
 /// All of them.
-pub const PROFILES: [&Profile; 4] = [&BEDROCK, &AZURE, &AZURE_CLASSIC, &VERTEX_CLAUDE];
+pub const PROFILES: [&Profile; 5] = [&BEDROCK, &AZURE, &AZURE_RESPONSES, &AZURE_CLASSIC, &VERTEX_CLAUDE];

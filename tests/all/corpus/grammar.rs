@@ -9,9 +9,71 @@ pub(super) fn check(dialect: Dialect, stream: &[u8], id: &str) {
     let events: Vec<(&str, &str)> = text.split_terminator("\n\n").map(|event| parts(event, id)).collect();
     match dialect {
         Dialect::OpenaiChat => check_openai(&events, id),
+        Dialect::OpenaiResponses => check_responses(&events, id),
         Dialect::Anthropic => check_anthropic(&events, id),
         Dialect::Bedrock => unreachable!("no client speaks it"),
     }
+}
+
+/// Numbered events; items one after the other, each added, filled and done; at the end all of them as they were done.
+fn check_responses(events: &[(&str, &str)], id: &str) {
+    let (mut done, mut open, mut parts): (Vec<Value>, Option<Value>, Vec<Value>) = (Vec::new(), None, Vec::new());
+    let (mut said, mut ended) = (String::new(), false);
+    for (place, (name, data)) in events.iter().enumerate() {
+        let event: Value = serde_json::from_str(data).unwrap_or_else(|error| panic!("{id}: {error}: {data}"));
+        assert!(!ended, "{id}: {data}");
+        assert_eq!((&event["type"], &event["sequence_number"]), (&(*name).into(), &place.into()), "{id}: {data}");
+        assert_eq!(place < 2, matches!(*name, "response.created" | "response.in_progress"), "{id}: {data}");
+        if event.get("output_index").is_some() {
+            assert_eq!(event["output_index"], done.len(), "{id}: {data}");
+        }
+        if let Some(item_id) = event.get("item_id") {
+            assert_eq!(Some(item_id), open.as_ref().map(|item| &item["id"]), "{id}: {data}");
+        }
+        let index = event.get("content_index").or(event.get("summary_index"));
+        assert!(index.is_none_or(|index| *index == parts.len()), "{id}: {data}");
+        let told = ["text", "refusal", "arguments"].iter().find_map(|member| event[member].as_str());
+        match name.strip_prefix("response.").unwrap_or(name) {
+            "created" | "in_progress" => assert_eq!(event["response"]["status"], "in_progress", "{id}"),
+            "output_item.added" => {
+                let begun = event["item"].clone();
+                assert!(open.replace(begun).is_none(), "{id}: {data}");
+                (parts, said) = (Vec::new(), String::new());
+            }
+            "content_part.added" | "reasoning_summary_part.added" => said.clear(),
+            "output_text.delta"
+            | "refusal.delta"
+            | "reasoning_summary_text.delta"
+            | "function_call_arguments.delta" => {
+                said.push_str(event["delta"].as_str().expect("a delta"));
+            }
+            "output_text.annotation.added" => {}
+            "output_text.done" | "refusal.done" | "reasoning_summary_text.done" | "function_call_arguments.done" => {
+                assert_eq!(told, Some(said.as_str()), "{id}: {data}");
+            }
+            "content_part.done" | "reasoning_summary_part.done" => parts.push(event["part"].clone()),
+            "output_item.done" => {
+                let begun = open.take().unwrap_or_else(|| panic!("{id}: {data}"));
+                let item = &event["item"];
+                assert_eq!((&begun["id"], &begun["type"]), (&item["id"], &item["type"]), "{id}: {data}");
+                match item["type"].as_str() {
+                    Some("message") => assert_eq!(item["content"], Value::from(parts.clone()), "{id}: {data}"),
+                    Some("reasoning") => assert_eq!(item["summary"], Value::from(parts.clone()), "{id}: {data}"),
+                    Some("function_call") => assert_eq!(item["arguments"], said.as_str(), "{id}: {data}"),
+                    _ => {}
+                }
+                done.push(item.clone());
+            }
+            "completed" | "incomplete" => {
+                assert!(open.is_none(), "{id}: {data}");
+                assert_eq!(event["response"]["output"], Value::from(done.clone()), "{id}: {data}");
+                assert_eq!(Some(&*format!("response.{}", event["response"]["status"].as_str().unwrap())), Some(*name));
+                ended = true;
+            }
+            other => panic!("{id}: {other}"),
+        }
+    }
+    assert!(ended, "{id}");
 }
 
 fn parts<'a>(event: &'a str, id: &str) -> (&'a str, &'a str) {

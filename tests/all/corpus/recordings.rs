@@ -17,6 +17,21 @@ pub(super) struct Recording {
     pub(super) response: Bytes,
 }
 
+/// Where exchanges lie; those of the Responses API in a file of their own where they are shipped.
+const FILES: [&str; 11] = [
+    "openai.jsonl",
+    "anthropic.jsonl",
+    "responses.jsonl",
+    "azure.jsonl",
+    "vertex_claude.jsonl",
+    "vertex.jsonl",
+    "xai.jsonl",
+    "deepseek.jsonl",
+    "bedrock.jsonl",
+    "openrouter.jsonl",
+    "mirascope_router.jsonl",
+];
+
 /// Every exchange of our dialects that was answered with 200.
 pub(super) fn answered() -> impl Iterator<Item = Recording> {
     of_folders(folders())
@@ -83,9 +98,6 @@ pub(super) fn shipped() -> impl Iterator<Item = Recording> {
     of_folders(std::iter::once(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings")))
 }
 
-/// Files of which each folder holds some.
-const FILES: [&str; 5] = ["openai.jsonl", "anthropic.jsonl", "azure.jsonl", "vertex_claude.jsonl", "vertex.jsonl"];
-
 fn of_folders(folders: impl Iterator<Item = PathBuf>) -> impl Iterator<Item = Recording> {
     folders.flat_map(|folder| FILES.map(|file| folder.join(file))).filter(|file| file.exists()).flat_map(|file| {
         let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -97,13 +109,17 @@ fn recording(line: &str) -> Option<Recording> {
     let exchange: Value = serde_json::from_str(line).expect("recordings are JSON");
     let dialect = match exchange["dialect"].as_str()? {
         "openai_chat" => Dialect::OpenaiChat,
+        "openai_responses" => Dialect::OpenaiResponses,
         "anthropic_messages" | "vertex_anthropic" => Dialect::Anthropic,
         _ => return None,
     };
     // an error inside a 200 is no answer: recording da52955f02b5e4ac
     let body: Value =
         exchange["response"]["body_text"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
-    if exchange["response"]["status"] != 200 || !body["error"].is_null() {
+    // what compatible vendors say in OpenAI's older dialect is another matter
+    let own = ["openai", "anthropic", "azure", "vertex"].contains(&exchange["vendor"].as_str()?);
+    let own = own || dialect == Dialect::OpenaiResponses;
+    if exchange["response"]["status"] != 200 || !body["error"].is_null() || !own {
         return None;
     }
     Some(Recording {

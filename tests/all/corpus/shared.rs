@@ -69,7 +69,9 @@ pub(super) fn call(call: &Call) -> SharedCall {
             Format::JsonSchema { schema, .. } => Some(value(schema.text())),
             Format::Text | Format::JsonObject => None,
         },
-        thinks: call.reasoning.as_ref().is_some_and(|reasoning| reasoning.mode != ReasoningMode::Off),
+        thinks: call.reasoning.as_ref().is_some_and(|reasoning| {
+            reasoning.effort.is_some() || !matches!(reasoning.mode, ReasoningMode::Off | ReasoningMode::Unsaid)
+        }),
         stream: call.stream,
         model: call.model.clone(),
     }
@@ -118,7 +120,12 @@ fn tool(tool: &Tool) -> Option<SharedTool> {
     let Tool::Function(function) = tool else { return None };
     let nothing = value(r#"{"type":"object","properties":{}}"#);
     let parameters = function.parameters.as_ref().map_or(nothing, |schema| value(schema.text()));
-    Some((function.name.clone(), function.description.clone(), Some(parameters), function.strict))
+    Some((
+        function.name.clone(),
+        function.description.clone(),
+        Some(parameters),
+        function.strict.filter(|strict| *strict),
+    ))
 }
 
 /// Arguments as they mean: nothing at all stands for no arguments.
@@ -164,8 +171,9 @@ pub(super) fn reply(reply: &Reply, dialect: Dialect) -> SharedReply {
 /// The reasons that `dialect` cannot tell apart are one.
 fn finish(finish: &Finish, dialect: Dialect) -> String {
     match (finish, dialect) {
-        (Finish::StopSequence(_) | Finish::Pause, Dialect::OpenaiChat) => "Stop".to_owned(),
-        (Finish::ContextWindow, Dialect::OpenaiChat) => "Length".to_owned(),
+        (Finish::StopSequence(_) | Finish::Pause, Dialect::OpenaiChat | Dialect::OpenaiResponses)
+        | (Finish::ToolCalls, Dialect::OpenaiResponses) => "Stop".to_owned(),
+        (Finish::ContextWindow, Dialect::OpenaiChat | Dialect::OpenaiResponses) => "Length".to_owned(),
         (Finish::ContentFilter | Finish::Refusal(_), _) => "Refusal".to_owned(),
         (finish, _) => format!("{finish:?}"),
     }

@@ -183,7 +183,8 @@ impl Plan {
 
 fn vendor_table(name: &str, setup: &Setup, region: &str, address: SocketAddr) -> String {
     let (dialect, path) = match setup.dialect {
-        Dialect::OpenaiChat => ("openai", "/v1"),
+        Dialect::OpenaiChat => ("openai\"\nspeaks = [\"chat\"]#\"", "/v1"),
+        Dialect::OpenaiResponses => ("openai\"\nspeaks = [\"responses\"]#\"", "/v1"),
         Dialect::Anthropic => ("anthropic", ""),
         Dialect::Bedrock => ("bedrock", ""),
     };

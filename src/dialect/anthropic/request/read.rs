@@ -5,7 +5,7 @@ use crate::call::json::Json;
 use crate::call::needs::Need;
 use crate::call::tool::{Function, Tool, ToolCall, ToolChoice};
 use crate::call::turn::{Citation, Content, Foreign, Part, Role, Source, Turn};
-use crate::call::{Call, Extra, Format, Reasoning, ReasoningMode};
+use crate::call::{Call, Extra, Format, Reasoning, ReasoningMode, Sampling};
 use crate::dialect::anthropic::NAME;
 use crate::dialect::anthropic::types::{
     self, Block, Kind, Message, Metadata, OutputFormat, Request, Thinking, WireCitation,
@@ -51,6 +51,7 @@ pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
         max_tokens: Some(max_tokens),
         temperature: within("temperature", request.temperature, 1.0)?,
         top_p: within("top_p", request.top_p, 1.0)?,
+        sampling: Sampling { top_k: request.top_k, ..Sampling::default() },
         stop: request.stop_sequences.unwrap_or_default(),
         format: read_format(output.known.format, request.output_format)?,
         reasoning: read_reasoning(thinking, output.known.effort)?,
@@ -67,7 +68,6 @@ fn extra(member: &str, value: &RawValue) -> Option<Extra> {
     let need = match (member, value.get()) {
         ("service_tier", r#""auto""# | r#""default""#) | ("mcp_servers", "[]") => return None,
         ("service_tier", _) => Need::ServiceTier,
-        ("top_k", _) => Need::TopK,
         ("container", _) => Need::ServerIds,
         ("thread", _) => Need::Stores,
         ("mcp_servers", _) => Need::HostedTools,

@@ -3,6 +3,7 @@
 use crate::base::rejection::Refusal;
 use crate::call::json::Json;
 use crate::call::needs::Need;
+use crate::call::seal;
 use crate::call::tool::{Function, Tool, ToolChoice};
 use crate::call::turn::{Content, Part, Role, Source, Turn};
 use crate::call::{Call, Format, Reasoning, ReasoningMode};
@@ -32,6 +33,7 @@ pub(crate) fn write_call(_: &Profile, call: &Call, target: &Target<'_>) -> Resul
         tool_choice: write_tool_choice(call)?,
         temperature: call.temperature,
         top_p: call.top_p,
+        top_k: call.sampling.top_k,
         stop_sequences: &call.stop,
         thinking: reasoning.and_then(|reasoning| write_thinking(reasoning, call)),
         output_config: write_output_config(call)?,
@@ -89,6 +91,8 @@ struct RequestOut<'a> {
     temperature: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<u64>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     stop_sequences: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -259,6 +263,8 @@ fn write_block(part: &Part) -> Result<Option<AnyBlockOut<'_>>, Refusal> {
                 is_error: *error,
             }
         }
+        // Another vendor's seal is nothing to this one, and thoughts without a seal of its own it does not take.
+        Content::Thinking { signature: Some(signature), .. } if seal::is_named(signature) => return Ok(None),
         Content::Thinking { text, signature: Some(signature) } => BlockOut::Thinking { thinking: text, signature },
         // Thoughts without a seal are an echo of another vendor's answer, and this one takes none back.
         Content::Thinking { signature: None, .. } => return Ok(None),
@@ -358,7 +364,9 @@ fn write_thinking<'a>(reasoning: &'a Reasoning, call: &'a Call) -> Option<Thinki
         ReasoningMode::Adaptive => ("adaptive", None),
         ReasoningMode::Budget(budget) => ("enabled", Some(budget)),
     };
-    let (display, extras) = (reasoning.display.as_deref(), Extras::within("thinking", &call.extras));
+    // a client of another dialect asks for a summary in its own words
+    let display = reasoning.display.as_deref().map(|display| if call.dialect == NAME { display } else { "summarized" });
+    let (display, extras) = (display, Extras::within("thinking", &call.extras));
     Some(ThinkingOut { kind, budget_tokens, display, extras })
 }
 

@@ -3,11 +3,12 @@
 use crate::base::rejection::Refusal;
 use crate::call::json::Json;
 use crate::call::needs::Need;
+use crate::call::seal;
 use crate::call::tool::{Function, Tool, ToolChoice};
 use crate::call::turn::{Content, Part, Role, Source, Turn};
-use crate::call::{Call, Format, Reasoning, ReasoningMode};
+use crate::call::{Call, Format, ReasoningMode};
 use crate::dialect::grammar::Target;
-use crate::dialect::honour::{Extras, own, own_extras, unmet};
+use crate::dialect::honour::{Extras, effort, own, own_extras, unmet};
 use crate::dialect::openai_chat::NAME;
 use crate::dialect::openai_chat::types::{AnyToolCallOut, ToolCallOut};
 use crate::dialect::profile::quirks::{Member, Quirks};
@@ -36,6 +37,10 @@ pub(crate) fn write_call(profile: &Profile, call: &Call, target: &Target<'_>) ->
         max_completion_tokens: call.max_tokens.filter(|_| caps_newer),
         temperature: call.temperature,
         top_p: call.top_p,
+        top_k: call.sampling.top_k,
+        seed: call.sampling.seed,
+        presence_penalty: call.sampling.presence_penalty,
+        frequency_penalty: call.sampling.frequency_penalty,
         stop: &call.stop,
         response_format: write_format(quirks, &call.format, call)?,
         reasoning_effort: write_effort(profile, call)?,
@@ -66,6 +71,14 @@ struct RequestOut<'a> {
     temperature: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence_penalty: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frequency_penalty: Option<f64>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     stop: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -249,6 +262,7 @@ impl<'a> Said<'a> {
             Content::ToolResult { .. } => {}
             // Thoughts without a seal are an echo of an answer, which no vendor takes back.
             Content::Thinking { signature: None, .. } => {}
+            Content::Thinking { signature: Some(signature), .. } if seal::is_named(signature) => {}
             Content::Thinking { .. } | Content::RedactedThinking(_) => return Err(unmet(Need::SignedReasoning)),
             Content::Foreign(foreign) => {
                 let json = own(foreign, NAME)?;
@@ -398,19 +412,6 @@ fn write_effort<'a>(profile: &Profile, call: &'a Call) -> Result<Option<&'a str>
     }
     let nearest = |effort| profile.quirks.efforts.nearest(effort).ok_or(Refusal::Capability("reasoning_effort"));
     effort(reasoning).map(nearest).transpose()
-}
-
-/// The effort in this dialect's words. A budget of tokens becomes the effort that comes nearest; a vendor that leaves
-/// the amount to the model thinks as with `high`.
-fn effort(reasoning: &Reasoning) -> Option<&str> {
-    match (reasoning.mode, reasoning.effort.as_deref()) {
-        (ReasoningMode::Off, _) => Some("none"),
-        (_, Some(effort)) => Some(effort),
-        (ReasoningMode::Budget(..4096), None) => Some("low"),
-        (ReasoningMode::Budget(..16_384), None) => Some("medium"),
-        (ReasoningMode::Budget(_) | ReasoningMode::Adaptive, None) => Some("high"),
-        (ReasoningMode::Unsaid, None) => None,
-    }
 }
 
 #[cfg(test)]

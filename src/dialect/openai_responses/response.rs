@@ -1,0 +1,385 @@
+//! Whole answers: read from a vendor as a [`Reply`]; a [`Reply`], written for a client.
+
+use super::item::{Said, foreign, read_item};
+use super::types::{Item, Response, UsageOut};
+use super::{NAME, namespace, seal};
+use crate::base::failure::{Failure, FailureKind, Phase};
+use crate::call::json::Json;
+use crate::call::reply::{Finish, Reply};
+use crate::call::tool::ToolCall;
+use crate::call::turn::{Citation, Content, Part};
+use crate::call::usage::Usage;
+use crate::dialect::object::{Known, Text, read, read_known};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// Reads a vendor's whole answer.
+///
+/// # Errors
+/// [`FailureKind::Malformed`] where the body is no answer of this dialect, or one that is not finished yet.
+pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
+    let malformed = |reason| Failure::new(FailureKind::Malformed, Phase::Headers, reason);
+    let response: Response<'_> = read_known(body).ok_or_else(|| malformed("not_the_dialect"))?;
+    let status = response.status.as_ref().map_or("", |Text(status)| status);
+    if status == "failed" || response.error.is_some_and(|error| error.get() != "null") {
+        return Err(Failure::new(FailureKind::ServerError, Phase::Headers, "error_inside_200"));
+    }
+    if matches!(status, "queued" | "in_progress" | "cancelled") {
+        return Err(malformed("not_finished"));
+    }
+    let output = response.output.as_deref().ok_or_else(|| malformed("not_the_dialect"))?;
+    let mut parts = Vec::with_capacity(output.len());
+    for item in output {
+        parts.append(&mut read_output(item).map_err(|_| malformed("not_the_dialect"))?);
+    }
+    Ok(Reply {
+        finish: read_finish(&response, Spoken::of(&parts)),
+        usage: response.usage.as_ref().map(|Known(usage)| Usage::from(usage)),
+        id: response.id.unwrap_or_default(),
+        model: response.model.unwrap_or_default(),
+        created_s: read_created(response.created_at),
+        parts,
+    })
+}
+
+/// Some vendors write the time with a fraction.
+pub(super) fn read_created(created: Option<f64>) -> u64 {
+    created.map_or(0, |seconds| seconds as u64)
+}
+
+/// An item of an answer, as parts. Empty texts say nothing.
+pub(super) fn read_output(raw: &RawValue) -> Result<Vec<Part>, serde_json::Error> {
+    let Known(item) = read::<Known<Item<'_>>>(raw)?;
+    let mut parts = match read_item(item, true)? {
+        Said::Message(_, parts) | Said::Model(parts) => parts,
+        Said::Result(part) => vec![part],
+        Said::Foreign(need) => vec![Content::Foreign(foreign(need, raw)).into()],
+    };
+    parts.retain(|part| !matches!(&part.content, Content::Text { text, .. } if text.is_empty()));
+    Ok(parts)
+}
+
+/// What an answer says that decides why it ended: this dialect has no word for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spoken {
+    /// It calls tools that the client runs.
+    pub(super) calls: bool,
+    /// It refuses.
+    pub(super) refuses: bool,
+}
+
+impl Spoken {
+    fn of(parts: &[Part]) -> Self {
+        let has = |is: fn(&Content) -> bool| parts.iter().any(|part| is(&part.content));
+        Self {
+            calls: has(|content| matches!(content, Content::ToolCall(_))),
+            refuses: has(|content| matches!(content, Content::Refusal(_))),
+        }
+    }
+}
+
+/// Why the answer ended.
+pub(super) fn read_finish(response: &Response<'_>, spoken: Spoken) -> Finish {
+    let reason = response.incomplete.as_ref().and_then(|Known(incomplete)| incomplete.reason.as_ref());
+    match reason.map(|Text(reason)| &**reason) {
+        Some("max_output_tokens") => Finish::Length,
+        Some("content_filter") => Finish::ContentFilter,
+        Some(other) => Finish::Other(other.to_owned()),
+        None if spoken.refuses => Finish::Refusal(None),
+        None if spoken.calls => Finish::ToolCalls,
+        None => Finish::Stop,
+    }
+}
+
+/// Why an answer is not whole, in this dialect's words.
+pub(super) const fn incomplete(finish: &Finish) -> Option<IncompleteOut> {
+    match finish {
+        Finish::Length | Finish::ContextWindow => Some(IncompleteOut { reason: "max_output_tokens" }),
+        Finish::ContentFilter => Some(IncompleteOut { reason: "content_filter" }),
+        Finish::Stop
+        | Finish::StopSequence(_)
+        | Finish::ToolCalls
+        | Finish::Refusal(_)
+        | Finish::Pause
+        | Finish::Other(_) => None,
+    }
+}
+
+/// What a client reads where the vendor refused without saying why.
+const SILENT_REFUSAL: &str = "The model declined to answer.";
+
+/// The words of a refusal that the answer itself does not hold.
+pub(super) fn refusal_words(finish: &Finish, spoken_refusal: bool) -> Option<&str> {
+    match finish {
+        Finish::Refusal(reason) if !spoken_refusal => Some(reason.as_deref().unwrap_or(SILENT_REFUSAL)),
+        _ => None,
+    }
+}
+
+/// Why an answer is not whole, as it is written.
+#[derive(Debug, Serialize)]
+pub(super) struct IncompleteOut {
+    reason: &'static str,
+}
+
+/// The whole `response`, with every member that the API's description demands. What the client set is not repeated: it
+/// knows, and the vendor that answered was told it in other words.
+#[derive(Debug, Serialize)]
+pub(super) struct ResponseOut<'a, O> {
+    pub(super) id: &'a str,
+    object: &'static str,
+    created_at: u64,
+    status: &'static str,
+    background: bool,
+    error: Option<()>,
+    incomplete_details: Option<IncompleteOut>,
+    instructions: Option<()>,
+    max_output_tokens: Option<()>,
+    model: &'a str,
+    output: O,
+    parallel_tool_calls: bool,
+    previous_response_id: Option<()>,
+    reasoning: Unset,
+    store: bool,
+    temperature: Option<()>,
+    text: PlainText,
+    tool_choice: &'static str,
+    tools: [(); 0],
+    top_p: Option<()>,
+    truncation: &'static str,
+    usage: Option<UsageOut>,
+    user: Option<()>,
+    metadata: Empty,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Unset {
+    effort: Option<()>,
+    summary: Option<()>,
+}
+
+#[derive(Debug, Serialize)]
+struct PlainText {
+    format: Kind,
+}
+
+#[derive(Debug, Serialize)]
+struct Kind {
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Empty {}
+
+impl<'a, O> ResponseOut<'a, O> {
+    /// A response under way: `finish` is not known yet.
+    pub(super) const fn new(id: &'a str, model: &'a str, created_at: u64, output: O) -> Self {
+        Self {
+            id,
+            object: "response",
+            created_at,
+            status: "in_progress",
+            background: false,
+            error: None,
+            incomplete_details: None,
+            instructions: None,
+            max_output_tokens: None,
+            model,
+            output,
+            parallel_tool_calls: true,
+            previous_response_id: None,
+            reasoning: Unset { effort: None, summary: None },
+            store: false,
+            temperature: None,
+            text: PlainText { format: Kind { kind: "text" } },
+            tool_choice: "auto",
+            tools: [],
+            top_p: None,
+            truncation: "disabled",
+            usage: None,
+            user: None,
+            metadata: Empty {},
+        }
+    }
+
+    /// The same, ended.
+    pub(super) fn ended(mut self, finish: &Finish, usage: Option<Usage>) -> Self {
+        self.incomplete_details = incomplete(finish);
+        self.status = status(finish);
+        self.usage = usage.map(UsageOut::from);
+        self
+    }
+}
+
+/// The status of an answer, and of its last item.
+pub(super) const fn status(finish: &Finish) -> &'static str {
+    if incomplete(finish).is_some() { "incomplete" } else { "completed" }
+}
+
+/// An item, whole or as it begins in a stream.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum ItemOut<'a, P> {
+    /// One of this dialect's, written anew.
+    Own(OwnItemOut<'a, P>),
+    /// One that only this dialect knows.
+    Foreign(&'a Json),
+}
+
+/// An item that is written anew; `P` is how its parts are at hand.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum OwnItemOut<'a, P> {
+    Message {
+        id: &'a str,
+        status: &'static str,
+        role: &'static str,
+        content: P,
+    },
+    Reasoning {
+        id: &'a str,
+        summary: P,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        encrypted_content: Option<String>,
+    },
+    FunctionCall {
+        id: &'a str,
+        status: &'static str,
+        call_id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        namespace: Option<&'a str>,
+        name: &'a str,
+        arguments: &'a str,
+    },
+}
+
+/// A part of an item.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum PartOut<'a> {
+    OutputText { text: &'a str, annotations: Vec<NoteOut<'a>>, logprobs: [(); 0] },
+    Refusal { refusal: &'a str },
+    SummaryText { text: &'a str },
+}
+
+impl<'a> PartOut<'a> {
+    /// A text and its notes.
+    pub(super) const fn text(text: &'a str, annotations: Vec<NoteOut<'a>>) -> Self {
+        Self::OutputText { text, annotations, logprobs: [] }
+    }
+}
+
+/// A note on a text.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum NoteOut<'a> {
+    Own(&'a Json),
+    Page {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        start_index: usize,
+        end_index: usize,
+        url: &'a str,
+        title: &'a str,
+    },
+}
+
+/// A citation as a note on the first `end_index` characters of its text; one that is no page has no form here.
+pub(super) fn write_note(citation: &Citation, end_index: usize) -> Option<NoteOut<'_>> {
+    if citation.told.dialect == NAME {
+        return Some(NoteOut::Own(&citation.told.json));
+    }
+    let (url, title) = (citation.url.as_deref()?, citation.title.as_deref().unwrap_or(""));
+    Some(NoteOut::Page { kind: "url_citation", start_index: 0, end_index, url, title })
+}
+
+/// An id for the item at `index`. Vendors of this dialect allow 64 letters, digits, dashes and underscores.
+pub(super) fn item_id(prefix: &str, answer: &str, index: usize) -> String {
+    let mut end: Vec<char> = answer.chars().rev().filter(char::is_ascii_alphanumeric).take(40).collect();
+    end.reverse();
+    format!("{prefix}_{}_{index}", String::from_iter(end))
+}
+
+/// Writes a whole answer for a client.
+pub(crate) fn write_reply(reply: &Reply) -> Vec<u8> {
+    let spoken = Spoken::of(&reply.parts);
+    let words = refusal_words(&reply.finish, spoken.refuses).map(|words| Content::Refusal(words.to_owned()));
+    let contents: Vec<&Content> = reply.parts.iter().map(|part| &part.content).chain(&words).collect();
+    let items: Vec<Group<'_>> = group(&contents);
+    let ids: Vec<String> =
+        items.iter().enumerate().map(|(index, group)| item_id(group.prefix(), &reply.id, index)).collect();
+    let output: Vec<_> = items.iter().zip(&ids).map(|(group, id)| group.write(id, status(&reply.finish))).collect();
+    let response = ResponseOut::new(&reply.id, &reply.model, reply.created_s, output);
+    serde_json::to_vec(&response.ended(&reply.finish, reply.usage)).unwrap_or_default()
+}
+
+/// What becomes one item: texts and refusals in a row are one message.
+enum Group<'a> {
+    Message(Vec<&'a Content>),
+    Thoughts(&'a str, Option<String>),
+    Call(&'a ToolCall),
+    Foreign(&'a Json),
+}
+
+fn group<'a>(contents: &[&'a Content]) -> Vec<Group<'a>> {
+    let mut groups = Vec::with_capacity(contents.len());
+    for content in contents {
+        match content {
+            Content::Text { .. } | Content::Refusal(_) => match groups.last_mut() {
+                Some(Group::Message(parts)) => parts.push(*content),
+                _ => groups.push(Group::Message(vec![*content])),
+            },
+            Content::Thinking { text, signature } => {
+                groups.push(Group::Thoughts(text, Some(seal::write(signature.as_deref()))));
+            }
+            Content::RedactedThinking(data) => groups.push(Group::Thoughts("", Some(seal::write_redacted(data)))),
+            Content::ToolCall(call) => groups.push(Group::Call(call)),
+            Content::Foreign(foreign) if foreign.dialect == NAME => groups.push(Group::Foreign(&foreign.json)),
+            // Blocks of tools that another vendor runs, which a client of this dialect cannot have asked for.
+            Content::Foreign(_) | Content::Image { .. } | Content::Document { .. } | Content::ToolResult { .. } => {}
+        }
+    }
+    groups
+}
+
+impl Group<'_> {
+    const fn prefix(&self) -> &'static str {
+        match self {
+            Self::Message(_) => "msg",
+            Self::Thoughts(..) => "rs",
+            Self::Call(_) | Self::Foreign(_) => "fc",
+        }
+    }
+
+    fn write<'b>(&'b self, id: &'b str, status: &'static str) -> ItemOut<'b, Vec<PartOut<'b>>> {
+        ItemOut::Own(match self {
+            Self::Message(parts) => {
+                let content = parts.iter().filter_map(|part| write_part(part)).collect();
+                OwnItemOut::Message { id, status, role: "assistant", content }
+            }
+            Self::Thoughts(text, sealed) => {
+                let summary = if text.is_empty() { Vec::new() } else { vec![PartOut::SummaryText { text }] };
+                OwnItemOut::Reasoning { id, summary, encrypted_content: sealed.clone() }
+            }
+            Self::Call(ToolCall { id: call_id, name, arguments }) => {
+                // clients read JSON
+                let arguments = if arguments.is_empty() { "{}" } else { arguments };
+                let (namespace, name) = namespace::split(name);
+                OwnItemOut::FunctionCall { id, status, call_id, namespace, name, arguments }
+            }
+            Self::Foreign(json) => return ItemOut::Foreign(json),
+        })
+    }
+}
+
+fn write_part(content: &Content) -> Option<PartOut<'_>> {
+    match content {
+        Content::Text { text, citations } => {
+            let end = if citations.is_empty() { 0 } else { text.chars().count() };
+            Some(PartOut::text(text, citations.iter().filter_map(|citation| write_note(citation, end)).collect()))
+        }
+        Content::Refusal(refusal) => Some(PartOut::Refusal { refusal }),
+        _ => None,
+    }
+}
