@@ -96,7 +96,7 @@ fn one_said(role: Role, content: &Content) -> Option<Said> {
         Content::Image { source, .. } => Some(Said::Image(source.clone())),
         Content::Document { source, .. } => Some(Said::Document(source.clone())),
         Content::ToolCall(ToolCall { id, name, arguments }) => {
-            Some(Said::ToolCall(id.clone(), name.clone(), value(arguments)))
+            Some(Said::ToolCall(id.clone(), name.clone(), object(arguments)))
         }
         Content::ToolResult { id, parts, error } => {
             let prefix = if *error == Some(true) { "Error: " } else { "" };
@@ -126,6 +126,14 @@ fn tool(tool: &Tool) -> Option<SharedTool> {
         Some(parameters),
         function.strict.filter(|strict| *strict),
     ))
+}
+
+/// Arguments as dialects of objects tell them: what is no object is kept under one member (recording `4b99965cb2b72879`).
+fn object(text: &str) -> Value {
+    match value(text) {
+        object @ Value::Object(_) => object,
+        _ => serde_json::json!({ "_unparsed_arguments": text }),
+    }
 }
 
 /// Arguments as they mean: nothing at all stands for no arguments.
