@@ -3,6 +3,7 @@
 
 pub mod anthropic;
 pub mod error;
+pub mod gemini;
 pub mod json;
 pub mod models;
 pub mod openai_chat;
@@ -35,6 +36,8 @@ pub enum Api {
     Openai,
     /// Anthropic's.
     Anthropic,
+    /// Google's.
+    Google,
 }
 
 /// A wire format that clients or vendors speak.
@@ -44,11 +47,13 @@ pub enum Dialect {
     OpenaiChat,
     /// Anthropic Messages, `POST /v1/messages`.
     Anthropic,
+    /// Google's `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`.
+    Gemini,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 2] = [Self::OpenaiChat, Self::Anthropic];
+    pub const ALL: [Self; 3] = [Self::OpenaiChat, Self::Anthropic, Self::Gemini];
 
     /// The name in config, metrics and logs.
     #[must_use]
@@ -56,6 +61,7 @@ impl Dialect {
         match self {
             Self::OpenaiChat => "openai_chat",
             Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
         }
     }
 
@@ -70,7 +76,7 @@ impl Dialect {
     #[must_use]
     pub const fn task(self) -> Task {
         match self {
-            Self::OpenaiChat | Self::Anthropic => Task::Generate,
+            Self::OpenaiChat | Self::Anthropic | Self::Gemini => Task::Generate,
         }
     }
 
@@ -80,6 +86,7 @@ impl Dialect {
         match self {
             Self::OpenaiChat => Api::Openai,
             Self::Anthropic => Api::Anthropic,
+            Self::Gemini => Api::Google,
         }
     }
 
@@ -87,6 +94,7 @@ impl Dialect {
         match self {
             Self::OpenaiChat => &openai_chat::GRAMMAR,
             Self::Anthropic => &anthropic::GRAMMAR,
+            Self::Gemini => &gemini::GRAMMAR,
         }
     }
 }

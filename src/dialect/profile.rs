@@ -10,6 +10,8 @@ pub enum AuthHeader {
     Bearer,
     /// `x-api-key: KEY`.
     XApiKey,
+    /// `x-goog-api-key: KEY`.
+    XGoogApiKey,
 }
 
 /// How one vendor speaks one dialect. A vendor that speaks several has a profile for each.
@@ -97,6 +99,43 @@ pub const ANTHROPIC: Profile = Profile {
     capabilities: ANTHROPIC_CAPABILITIES,
 };
 
+/// Prompts are cached without being asked to (<https://ai.google.dev/gemini-api/docs/caching>). A turn of the model at the end
+/// is taken for a turn, not for the beginning of the answer.
+const GEMINI_CAPABILITIES: Capabilities = Needs::all()
+    .without(Need::LogitBias)
+    .without(Need::Prediction)
+    .without(Need::Prefill)
+    .without(Need::SignedReasoning);
+
+/// The Gemini API.
+pub const GEMINI: Profile = Profile {
+    name: "gemini",
+    family: "gemini",
+    dialect: Dialect::Gemini,
+    path: "/v1beta/models/{model}:generateContent",
+    stream_path: "/v1beta/models/{model}:streamGenerateContent?alt=sse",
+    models_path: "/v1beta/models",
+    auth: AuthHeader::XGoogApiKey,
+    headers: &[],
+    usage_on_request: false,
+    terminator_is_final: false,
+    retry_after_on_overload: true,
+    insufficient_quota_is_money: true,
+    max_tokens_member: "maxOutputTokens",
+    capabilities: GEMINI_CAPABILITIES,
+};
+
+/// Google's models on Vertex AI, at `https://{location}-aiplatform.googleapis.com`, or `https://aiplatform.googleapis.com` for
+/// the location `global` (recording `671cf3315e628efc`).
+pub const VERTEX: Profile = Profile {
+    name: "vertex",
+    path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:generateContent",
+    stream_path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:streamGenerateContent?alt=sse",
+    models_path: "/v1beta1/publishers/google/models",
+    auth: AuthHeader::Bearer,
+    ..GEMINI
+};
+
 impl Profile {
     /// The path of a call, whose answer is `streamed` or not, with the names in braces filled in.
     ///
@@ -136,7 +175,7 @@ fn push_segment(path: &mut String, text: &str) {
 }
 
 /// Every profile that the config can name.
-pub const PROFILES: [&Profile; 2] = [&OPENAI, &ANTHROPIC];
+pub const PROFILES: [&Profile; 4] = [&OPENAI, &ANTHROPIC, &GEMINI, &VERTEX];
 
 /// What a vendor speaks, by the names in the config: a profile for each dialect, the one to translate to first. Where no name
 /// is given, the family's default. Empty for names that are not known.
