@@ -13,6 +13,7 @@ mod failover;
 mod faults;
 mod floors;
 mod observe;
+mod pairs;
 mod papers;
 mod process;
 mod recorded;
