@@ -55,6 +55,37 @@ pub enum Delta<'a> {
     Usage(Usage),
 }
 
+/// Tells a whole answer in deltas, as a stream would have.
+pub fn unfold(reply: &Reply, mut sink: impl FnMut(Delta<'_>)) {
+    sink(Delta::Start { id: &reply.id, model: &reply.model, created_s: reply.created_s });
+    let mut tool_calls = 0;
+    for part in &reply.parts {
+        match &part.content {
+            Content::Text { text, citations } => {
+                sink(Delta::Text(text));
+                citations.iter().for_each(|citation| sink(Delta::Citation(citation)));
+            }
+            Content::Refusal(text) => sink(Delta::Refusal(text)),
+            Content::Thinking { text, signature } => {
+                sink(Delta::Thinking(text));
+                signature.iter().for_each(|signature| sink(Delta::Signature(signature)));
+            }
+            Content::RedactedThinking(data) => sink(Delta::RedactedThinking(data)),
+            Content::ToolCall(call) => {
+                sink(Delta::ToolCall { index: tool_calls, id: &call.id, name: &call.name });
+                sink(Delta::Arguments { index: tool_calls, json: &call.arguments });
+                tool_calls += 1;
+            }
+            Content::Foreign(foreign) => sink(Delta::Foreign(foreign)),
+            // no answer holds what only a client says
+            Content::Image { .. } | Content::Document { .. } | Content::ToolResult { .. } => {}
+        }
+        sink(Delta::Close);
+    }
+    sink(Delta::Finish(reply.finish.clone()));
+    reply.usage.iter().for_each(|usage| sink(Delta::Usage(*usage)));
+}
+
 /// Adds deltas up to the answer that they are pieces of.
 #[derive(Clone, Debug, Default)]
 pub struct Fold {
@@ -123,5 +154,41 @@ impl Fold {
     fn push(&mut self, content: Content) {
         self.closed = false;
         self.reply.parts.push(content.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::json::Json;
+    use crate::call::needs::Need;
+
+    #[test]
+    fn an_answer_told_in_deltas_adds_up_to_itself() {
+        let told = Foreign { dialect: "d", need: Need::HostedTools, json: Json::parse("{}").unwrap() };
+        let citation = Citation { told: told.clone(), url: Some("u".into()), title: None };
+        let call = |id: &str| ToolCall { id: id.into(), name: "f".into(), arguments: r#"{"a":1}"#.into() };
+        let parts = [
+            Content::Thinking { text: "hm".into(), signature: Some("s".into()) },
+            Content::Thinking { text: "more".into(), signature: None },
+            Content::RedactedThinking("r".into()),
+            Content::Text { text: "one".into(), citations: vec![citation] },
+            Content::text("two"),
+            Content::Foreign(told),
+            Content::ToolCall(call("a")),
+            Content::ToolCall(call("b")),
+            Content::Refusal("no".into()),
+        ];
+        let reply = Reply {
+            id: "i".into(),
+            model: "m".into(),
+            created_s: 7,
+            parts: parts.into_iter().map(Part::from).collect(),
+            finish: Finish::ToolCalls,
+            usage: Some(Usage { fresh: 1, output: 2, ..Usage::default() }),
+        };
+        let mut fold = Fold::default();
+        unfold(&reply, |delta| fold.add(&delta));
+        assert_eq!(fold.into_reply(), reply);
     }
 }

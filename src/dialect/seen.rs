@@ -118,6 +118,14 @@ impl StreamSeen {
         Self { profile: *profile, noted: Noted::default() }
     }
 
+    /// A stream that a whole answer stands for.
+    #[must_use]
+    pub fn whole(profile: &Profile, reply: ReplySeen) -> Self {
+        let ReplySeen { model, usage, finish } = reply;
+        let noted = Noted { model, usage, finish, content: true, ended: true, ..Noted::default() };
+        Self { profile: *profile, noted }
+    }
+
     /// Takes note of an event. An ordinary piece of content costs no more than the check of its JSON.
     pub fn event(&mut self, event: &Event<'_>) -> Mark {
         if self.noted.ended || event.is_blank() {

@@ -7,7 +7,7 @@ use super::sse::Event;
 use crate::base::failure::Failure;
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::Call;
-use crate::call::delta::Delta;
+use crate::call::delta::{Delta, unfold};
 use crate::call::reply::Reply;
 use bytes::{Bytes, BytesMut};
 
@@ -125,6 +125,22 @@ impl StreamTranslator {
     pub fn end(&mut self, out: &mut BytesMut) {
         self.writer.end(out);
     }
+}
+
+/// Tells a whole answer as a stream of the client's dialect, from its first event to its last.
+///
+/// # Errors
+/// [`Malformed`](crate::base::failure::FailureKind::Malformed) where the answer has no order in the dialect.
+pub fn stream_of(client: Dialect, reply: &Reply, include_usage: bool) -> Result<Bytes, Failure> {
+    let mut writer = (generate(client).writer)(include_usage);
+    let (mut out, mut written) = (BytesMut::new(), Ok(()));
+    unfold(reply, |delta| {
+        if written.is_ok() {
+            written = writer.delta(delta, &mut out);
+        }
+    });
+    writer.end(&mut out);
+    written.map(|()| out.freeze())
 }
 
 fn dated(delta: Delta<'_>, now_s: u64) -> Delta<'_> {

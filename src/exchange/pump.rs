@@ -2,7 +2,7 @@
 
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::usage::Usage;
-use crate::dialect::seen::{Mark, StreamSeen};
+use crate::dialect::seen::{Mark, ReplySeen, StreamSeen};
 use crate::dialect::sse::Splitter;
 use crate::dialect::translate::StreamTranslator;
 use crate::exchange::request::Prepared;
@@ -47,6 +47,11 @@ impl Pump {
             cut_usage: !prepared.client_wants_usage,
             garbage: 0,
         }
+    }
+
+    /// After a whole answer that is told as a stream.
+    pub(crate) fn whole(prepared: &Prepared, reply: ReplySeen) -> Self {
+        Self { seen: StreamSeen::whole(&prepared.profile, reply), ..Self::new(prepared, 0) }
     }
 
     /// The vendor's count so far.

@@ -1,6 +1,7 @@
 //! The beginning of an answer: read until it is sure that there is something to give, and held back until then.
 
 use crate::base::failure::{Failure, FailureKind, Phase};
+use crate::call::reply::Reply;
 use crate::call::usage::Usage;
 use crate::dialect::{seen, signals, translate};
 use crate::exchange::pump::{Pump, Pumped};
@@ -82,16 +83,15 @@ async fn read_error(mut body: VendorBody) -> Bytes {
 
 async fn read_whole(incoming: Incoming, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
     let profile = &prepared.profile;
-    let answer = collect(incoming.body, prepared.answer_bytes).await?;
+    let mut body = incoming.body;
+    let answer = collect(&mut body, prepared.answer_bytes).await?;
     let seen = match seen::reply(profile, &answer) {
         Err(empty) if empty.kind == FailureKind::Empty && accept_empty => seen::reply_even_empty(profile, &answer)?,
         other => other?,
     };
     let body = if prepared.translated {
         let mut reply = translate::read_reply(profile, &answer)?;
-        if reply.created_s == 0 {
-            reply.created_s = Clock::unix_seconds().unsigned_abs();
-        }
+        date(&mut reply);
         translate::write_reply(prepared.client, &reply)
     } else {
         answer
@@ -99,8 +99,15 @@ async fn read_whole(incoming: Incoming, prepared: &Prepared, accept_empty: bool)
     Ok(Received::Whole { body, usage: seen.usage })
 }
 
+/// Dates an answer whose vendor does not, for clients that want to know.
+fn date(reply: &mut Reply) {
+    if reply.created_s == 0 {
+        reply.created_s = Clock::unix_seconds().unsigned_abs();
+    }
+}
+
 /// The whole body; one chunk is not copied.
-async fn collect(mut body: VendorBody, most: usize) -> Result<Bytes, Failure> {
+async fn collect(body: &mut VendorBody, most: usize) -> Result<Bytes, Failure> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(chunk) = body.chunk().await {
@@ -131,7 +138,7 @@ async fn first_content(incoming: Incoming, prepared: &Prepared, accept_empty: bo
         let mut pumped = match body.chunk().await {
             Some(Ok(chunk)) if !begun && !chunk.trim_ascii_start().is_empty() => {
                 if matches!(chunk.trim_ascii_start().first(), Some(b'{' | b'<')) {
-                    return Err(not_a_stream(chunk, body, prepared).await);
+                    return told_whole(chunk, body, prepared).await;
                 }
                 begun = true;
                 pump.push(chunk)
@@ -162,15 +169,17 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     declared.is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"))
 }
 
-/// What is wrong with a 200 whose body is a page or one object where a stream was asked for. Gemini's endpoints label such an
-/// error as a stream (recording `62593b535479768c`), others leave the label out: the first byte tells.
-async fn not_a_stream(first: Bytes, body: VendorBody, prepared: &Prepared) -> Failure {
-    let mut answer = BytesMut::from(&first[..]);
-    answer.extend_from_slice(&read_error(body).await);
-    match seen::reply(&prepared.profile, &answer) {
-        Err(failure) => failure,
-        Ok(_) => Failure::new(FailureKind::Malformed, Phase::Headers, "not_a_stream"),
-    }
+/// A 200 whose body is a page or one object where a stream was asked for. Gemini's endpoints label an error so
+/// (recording `62593b535479768c`); others answer whole when they cannot stream, which is then told as a stream.
+async fn told_whole(first: Bytes, mut body: VendorBody, prepared: &Prepared) -> Result<Received, Failure> {
+    let rest = collect(&mut body, prepared.answer_bytes.saturating_sub(first.len())).await?;
+    let answer = [&first[..], &rest[..]].concat();
+    let seen = seen::reply(&prepared.profile, &answer)?;
+    let mut reply = translate::read_reply(&prepared.profile, &answer)?;
+    date(&mut reply);
+    let first = translate::stream_of(prepared.client, &reply, prepared.client_wants_usage)?;
+    let (pump, timeouts) = (Box::new(Pump::whole(prepared, seen)), prepared.timeouts);
+    Ok(Received::Stream { body, pump, first, complete: true, timeouts })
 }
 
 /// Bytes that are held back; one chunk is not copied.

@@ -3,7 +3,8 @@
 
 use crate::support::client::Answer;
 use crate::support::proxy::{Plan, Proxy};
-use backstay::demo::vendor::{Fault, Setup};
+use crate::support::source;
+use backstay::demo::vendor::{Cuts, Fault, Recording, Setup};
 use backstay::dialect::Dialect;
 
 /// A stream of the client's dialect from one vendor of the same or the other dialect, with this fault.
@@ -15,10 +16,7 @@ async fn streamed(
 ) -> (Proxy, Answer) {
     let proxy = Plan::of(&[("only", vendor)]).setup(0, change).start().await;
     proxy.vendors[0].set_fault(fault);
-    let answer = match client {
-        Dialect::OpenaiChat => proxy.client().chat(true).await,
-        Dialect::Anthropic => proxy.client().message(true).await,
-    };
+    let answer = ask(client, &proxy).await;
     (proxy, answer)
 }
 
@@ -57,6 +55,46 @@ async fn breaks(fault: Fault, class: &str) {
                 "{case}"
             );
         }
+    }
+}
+
+/// Some servers cannot stream what they are asked, tools for instance, and answer whole.
+#[tokio::test]
+async fn an_answer_that_comes_whole_is_told_as_a_stream() {
+    for client in Dialect::ALL {
+        for vendor in Dialect::ALL {
+            let answers = source::file(&format!("tests/pairs/answers/{}.json", vendor.name())).text;
+            let answers: serde_json::Value = serde_json::from_str(&answers).unwrap();
+            let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+            let body = answers["plain"].to_string().into();
+            let whole = Recording { status: 200, headers, body, cuts: Cuts::EveryByte };
+            let replays = |mut setup: Setup| {
+                setup.script.replay = Some(whole.into());
+                setup
+            };
+            let proxy = Plan::of(&[("only", vendor)]).setup(0, replays).start().await;
+            let answer = ask(client, &proxy).await;
+            let case = format!("{} from {}: {}", client.name(), vendor.name(), answer.text());
+            assert_eq!(
+                (answer.status, answer.clean, answer.said().as_str()),
+                (200, true, "It is -3 °C in Oslo."),
+                "{case}"
+            );
+            assert!(ends_with_terminator(client, &answer), "{case}");
+            let line = &proxy.log.wait_for(1).await[0];
+            assert_eq!(
+                (line["outcome"].as_str(), line["tokens"]["output"].as_u64()),
+                (Some("served"), Some(12)),
+                "{line}"
+            );
+        }
+    }
+}
+
+async fn ask(client: Dialect, proxy: &Proxy) -> Answer {
+    match client {
+        Dialect::OpenaiChat => proxy.client().chat(true).await,
+        Dialect::Anthropic => proxy.client().message(true).await,
     }
 }
 
