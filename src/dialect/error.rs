@@ -20,8 +20,8 @@ pub fn event(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Bytes
     let told = told(dialect, rejection, request_id);
     match dialect {
         Dialect::OpenaiChat => format!("data: {told}\n\n").into(),
-        Dialect::Anthropic => format!("event: error\ndata: {told}\n\n").into(),
-        Dialect::Gemini => format!("data: {told}\r\n\r\n").into(),
+        Dialect::Anthropic | Dialect::AnthropicCount => format!("event: error\ndata: {told}\n\n").into(),
+        Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => format!("data: {told}\r\n\r\n").into(),
     }
 }
 

@@ -125,6 +125,49 @@ pub const GEMINI: Profile = Profile {
     capabilities: GEMINI_CAPABILITIES,
 };
 
+/// Counting at Anthropic.
+pub const ANTHROPIC_COUNT: Profile = Profile {
+    dialect: Dialect::AnthropicCount,
+    path: "/v1/messages/count_tokens",
+    stream_path: "/v1/messages/count_tokens",
+    capabilities: ANTHROPIC_CAPABILITIES.with(Need::JsonObject),
+    ..ANTHROPIC
+};
+
+/// Counting at the Gemini API.
+pub const GEMINI_COUNT: Profile = Profile {
+    dialect: Dialect::GeminiCount,
+    path: "/v1beta/models/{model}:countTokens",
+    stream_path: "/v1beta/models/{model}:countTokens",
+    ..GEMINI
+};
+
+/// Vectors of the Gemini API.
+pub const GEMINI_EMBED: Profile = Profile {
+    dialect: Dialect::GeminiEmbed,
+    path: "/v1beta/models/{model}:batchEmbedContents",
+    stream_path: "/v1beta/models/{model}:batchEmbedContents",
+    capabilities: GEMINI_CAPABILITIES.without(Need::TokenInputs),
+    ..GEMINI
+};
+
+/// Counting on Vertex AI.
+pub const VERTEX_COUNT: Profile = Profile {
+    dialect: Dialect::GeminiCount,
+    path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:countTokens",
+    stream_path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:countTokens",
+    ..VERTEX
+};
+
+/// Vectors on Vertex AI.
+pub const VERTEX_EMBED: Profile = Profile {
+    dialect: Dialect::GeminiEmbed,
+    path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:embedContent",
+    stream_path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:embedContent",
+    capabilities: GEMINI_CAPABILITIES.without(Need::TokenInputs),
+    ..VERTEX
+};
+
 /// Google's models on Vertex AI, at `https://{location}-aiplatform.googleapis.com`, or `https://aiplatform.googleapis.com` for
 /// the location `global` (recording `671cf3315e628efc`).
 pub const VERTEX: Profile = Profile {
@@ -175,7 +218,17 @@ fn push_segment(path: &mut String, text: &str) {
 }
 
 /// Every profile that the config can name.
-pub const PROFILES: [&Profile; 4] = [&OPENAI, &ANTHROPIC, &GEMINI, &VERTEX];
+pub const PROFILES: [&Profile; 9] = [
+    &OPENAI,
+    &ANTHROPIC,
+    &ANTHROPIC_COUNT,
+    &GEMINI,
+    &GEMINI_COUNT,
+    &GEMINI_EMBED,
+    &VERTEX,
+    &VERTEX_COUNT,
+    &VERTEX_EMBED,
+];
 
 /// What a vendor speaks, by the names in the config: a profile for each dialect, the one to translate to first. Where no name
 /// is given, the family's default. Empty for names that are not known.

@@ -1,7 +1,7 @@
 //! What a call asks for, as far as a simulated vendor cares.
 
 use super::gemini;
-use crate::dialect::Dialect;
+use crate::dialect::{Api, Dialect};
 use serde_json::{Map, Value, json};
 
 /// A call, read.
@@ -23,7 +23,7 @@ impl Asked {
     /// Reads a call's path and body; what is missing or malformed counts as not asked for.
     pub(super) fn read(dialect: Dialect, path: &str, body: &[u8]) -> Self {
         let call: Value = serde_json::from_slice(body).unwrap_or_default();
-        let in_path = gemini::read_path(path).filter(|_| dialect == Dialect::Gemini);
+        let in_path = gemini::read_path(path).filter(|_| dialect.api() == Api::Google);
         let (model, streamed) = match in_path {
             Some((model, _, streamed)) => (Some(model), streamed),
             None => (call["model"].as_str(), call["stream"].as_bool().unwrap_or(false)),
@@ -63,8 +63,8 @@ fn tool(dialect: Dialect, call: &Value) -> Option<(String, Value)> {
     let tool = call["tools"].as_array()?.first()?;
     let (named, schema) = match dialect {
         Dialect::OpenaiChat => (&tool["function"], &tool["function"]["parameters"]),
-        Dialect::Anthropic => (tool, &tool["input_schema"]),
-        Dialect::Gemini => {
+        Dialect::Anthropic | Dialect::AnthropicCount => (tool, &tool["input_schema"]),
+        Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => {
             let function = tool.pointer("/functionDeclarations/0")?;
             (function, function.get("parametersJsonSchema").unwrap_or(&function["parameters"]))
         }

@@ -36,6 +36,19 @@ pub(super) fn token_count(prompt_tokens: usize) -> Value {
     json!({"totalTokens": prompt_tokens, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": prompt_tokens}]})
 }
 
+/// Vectors of three numbers, the first of which is the text's length.
+pub(super) fn embeddings(body: &[u8]) -> Value {
+    let call: Value = serde_json::from_slice(body).unwrap_or_default();
+    let vector = |request: &Value| {
+        let text = request.pointer("/content/parts/0/text").and_then(Value::as_str).unwrap_or_default();
+        json!({"values": [text.len(), 0.25, -0.5]})
+    };
+    match call["requests"].as_array() {
+        Some(requests) => json!({"embeddings": requests.iter().map(vector).collect::<Vec<_>>()}),
+        None => json!({"embedding": vector(&call)}),
+    }
+}
+
 /// A function is called with the seal of thoughts, without which newer models take no history back.
 fn call(saying: &Saying<'_>, name: &str, arguments: &Value) -> Value {
     json!({"functionCall": {"name": name, "args": arguments}, "thoughtSignature": format!("{}AAAA", saying.id)})

@@ -191,6 +191,9 @@ impl Shared {
             ("POST", None) if path.ends_with("/count_tokens") || path.ends_with(":countTokens") => {
                 plan::token_count(self.dialect, &asked)
             }
+            ("POST", None) if path.ends_with(":embedContent") || path.ends_with(":batchEmbedContents") => {
+                plan::embeddings(body)
+            }
             ("POST", fault) if script.replay.is_some() || self.is_chat(path) => call.plan(fault),
             (_, Some(fault)) if matches!(fault.phase(), Phase::Connection | Phase::BeforeContent) => {
                 call.plan(Some(fault))
@@ -204,8 +207,8 @@ impl Shared {
     fn is_chat(&self, path: &str) -> bool {
         match self.dialect {
             Dialect::OpenaiChat => path.ends_with("/chat/completions"),
-            Dialect::Anthropic => path.ends_with("/v1/messages"),
-            Dialect::Gemini => gemini::read_path(path).is_some_and(|(_, method, _)| method.ends_with("enerateContent")),
+            Dialect::Anthropic | Dialect::AnthropicCount => path.ends_with("/v1/messages"),
+            Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => gemini::read_path(path).is_some_and(|(_, method, _)| method.ends_with("enerateContent")),
         }
     }
 

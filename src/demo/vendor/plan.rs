@@ -95,8 +95,8 @@ impl Call<'_> {
         let mut head = ok(kind, framing);
         let (name, value) = match self.dialect {
             Dialect::OpenaiChat => ("x-request-id", format!("req_demo{}", self.serial)),
-            Dialect::Anthropic => ("request-id", format!("req_demo{}", self.serial)),
-            Dialect::Gemini => ("server", "demo".to_owned()),
+            Dialect::Anthropic | Dialect::AnthropicCount => ("request-id", format!("req_demo{}", self.serial)),
+            Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => ("server", "demo".to_owned()),
         };
         head.headers.push((name.to_owned(), value));
         Step::Head(head)
@@ -142,6 +142,11 @@ pub(super) fn token_count(dialect: Dialect, asked: &Asked) -> Vec<Step> {
         Api::Openai | Api::Anthropic => serde_json::json!({"input_tokens": asked.prompt_tokens}),
     };
     whole(200, "application/json", told.to_string().as_bytes())
+}
+
+/// Vectors for texts, as Google tells them.
+pub(super) fn embeddings(body: &[u8]) -> Vec<Step> {
+    whole(200, "application/json", gemini::embeddings(body).to_string().as_bytes())
 }
 
 /// The answer to a path that the vendor does not know.

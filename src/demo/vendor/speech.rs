@@ -60,11 +60,11 @@ impl<'a> Saying<'a> {
     pub(super) fn answer(&self, dialect: Dialect) -> Answer {
         match (dialect, self.asked.streamed) {
             (Dialect::OpenaiChat, true) => openai_chat::stream(self),
-            (Dialect::Anthropic, true) => anthropic::stream(self),
-            (Dialect::Gemini, true) => gemini::stream(self),
+            (Dialect::Anthropic | Dialect::AnthropicCount, true) => anthropic::stream(self),
+            (Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed, true) => gemini::stream(self),
             (Dialect::OpenaiChat, false) => whole_answer(&openai_chat::reply(self)),
-            (Dialect::Anthropic, false) => whole_answer(&anthropic::reply(self)),
-            (Dialect::Gemini, false) => whole_answer(&gemini::reply(self)),
+            (Dialect::Anthropic | Dialect::AnthropicCount, false) => whole_answer(&anthropic::reply(self)),
+            (Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed, false) => whole_answer(&gemini::reply(self)),
         }
     }
 }
@@ -224,11 +224,11 @@ pub(super) fn error_event(dialect: Dialect) -> Bytes {
         Dialect::OpenaiChat => Bytes::from_static(
             b"data: {\"error\":{\"message\":\"The server had an error while processing your request. Sorry about that!\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n",
         ),
-        Dialect::Gemini => Bytes::from_static(
+        Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => Bytes::from_static(
             b"data: {\"error\":{\"code\":500,\"message\":\"An internal error has occurred.\",\"status\":\"INTERNAL\"}}\r\n\r\n",
         ),
         // recorded as the very first event: afab290997b9f062
-        Dialect::Anthropic => Bytes::from_static(
+        Dialect::Anthropic | Dialect::AnthropicCount => Bytes::from_static(
             b"event: error\ndata: {\"type\":\"error\",\"error\":{\"details\":null,\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}     }\n\n",
         ),
     }
@@ -237,8 +237,8 @@ pub(super) fn error_event(dialect: Dialect) -> Bytes {
 /// Something that keeps a stream alive and says nothing.
 pub(super) fn ping(dialect: Dialect) -> Bytes {
     match dialect {
-        Dialect::OpenaiChat | Dialect::Gemini => Bytes::from_static(b": keep-alive\n\n"),
-        Dialect::Anthropic => Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n"),
+        Dialect::OpenaiChat | Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => Bytes::from_static(b": keep-alive\n\n"),
+        Dialect::Anthropic | Dialect::AnthropicCount => Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n"),
     }
 }
 
@@ -249,10 +249,10 @@ pub(super) fn empty_reply(dialect: Dialect) -> Bytes {
             json!({"id": "chatcmpl-demo", "object": "chat.completion", "created": 0, "model": "demo",
             "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}})
         }
-        Dialect::Anthropic => json!({"id": "msg_demo", "type": "message", "role": "assistant", "model": "demo",
+        Dialect::Anthropic | Dialect::AnthropicCount => json!({"id": "msg_demo", "type": "message", "role": "assistant", "model": "demo",
             "content": [], "stop_reason": "end_turn", "stop_sequence": null,
             "usage": {"input_tokens": 1, "output_tokens": 0}}),
-        Dialect::Gemini => json!({"candidates": [{"content": {"role": "model"}, "finishReason": "STOP", "index": 0}],
+        Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => json!({"candidates": [{"content": {"role": "model"}, "finishReason": "STOP", "index": 0}],
             "modelVersion": "demo", "responseId": "demo", "usageMetadata": {"promptTokenCount": 1, "totalTokenCount": 1}}),
     };
     Bytes::from(reply.to_string())

@@ -1,5 +1,7 @@
 //! Google's `generateContent` and `streamGenerateContent`, of the Gemini API and of Vertex AI.
 
+pub(super) mod count;
+pub(super) mod embed;
 pub(super) mod needs;
 pub(super) mod request;
 pub(super) mod response;
