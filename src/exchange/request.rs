@@ -2,9 +2,9 @@
 
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::needs::{Need, Needs};
+use crate::dialect::Dialect;
 use crate::dialect::profile::Profile;
 use crate::dialect::splice::{Edits, splice};
-use crate::dialect::Dialect;
 use crate::dialect::translate::Asked;
 use crate::exchange::ingress::Ingress;
 use crate::snapshot::bounds::Bounds;

@@ -6,13 +6,13 @@ mod recordings;
 mod replayed;
 mod shared;
 
+use crate::support::CONVERSING;
 use backstay::base::failure::{Failure, FailureKind};
 use backstay::base::rejection::Refusal;
 use backstay::call::Call;
 use backstay::call::delta::Fold;
 use backstay::call::reply::Reply;
 use backstay::dialect::Dialect;
-use crate::support::CONVERSING;
 use backstay::dialect::profile::{ANTHROPIC, ANTHROPIC_COUNT, GEMINI, GEMINI_COUNT, GEMINI_EMBED, OPENAI, Profile};
 use backstay::dialect::sse::Splitter;
 use backstay::dialect::translate::{self, StreamReader, StreamTranslator};

@@ -76,6 +76,10 @@ fn records(vendor: &'static str) -> Vec<Record> {
             };
             let pairs = record["response"]["headers"].as_object().unwrap();
             let body = record["response"]["body_text"].as_str().unwrap_or_default();
+            // Google's stream as one array, which we never ask for
+            if body.starts_with('[') && record["response"]["status"] == 200 {
+                return None;
+            }
             Some(Record {
                 vendor,
                 profile,
@@ -160,7 +164,8 @@ fn requests_need_nothing_that_their_vendor_cannot_do() {
 #[test]
 fn whole_answers_are_accepted() {
     // two blanks that were asked for, which nobody but the client can tell from emptiness; three errors inside a 200
-    let known = ["36e2f232a0871412", "da52955f02b5e4ac", "eb1af3229bd55058", "ea259475aa80a036"];
+    // and a function call that the model bungled
+    let known = ["36e2f232a0871412", "da52955f02b5e4ac", "eb1af3229bd55058", "ea259475aa80a036", "3640634c5e4a06fe"];
     check(
         |record| record.status == 200 && !record.is_stream(),
         &known,

@@ -140,7 +140,8 @@ fn command(
         other => panic!("no SDK speaks {} alone", other.name()),
     };
     let variables = company.to_uppercase();
-    let base_url = if sdk == Dialect::Gemini { "GOOGLE_GEMINI_BASE_URL".to_owned() } else { format!("{variables}_BASE_URL") };
+    let base_url =
+        if sdk == Dialect::Gemini { "GOOGLE_GEMINI_BASE_URL".to_owned() } else { format!("{variables}_BASE_URL") };
     let environment = [
         (base_url, format!("https://{}{prefix}", proxy.address())),
         (format!("{variables}_API_KEY"), KEY.to_owned()),

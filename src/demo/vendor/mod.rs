@@ -208,7 +208,9 @@ impl Shared {
         match self.dialect {
             Dialect::OpenaiChat => path.ends_with("/chat/completions"),
             Dialect::Anthropic | Dialect::AnthropicCount => path.ends_with("/v1/messages"),
-            Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => gemini::read_path(path).is_some_and(|(_, method, _)| method.ends_with("enerateContent")),
+            Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => {
+                gemini::read_path(path).is_some_and(|(_, method, _)| method.ends_with("enerateContent"))
+            }
         }
     }
 
