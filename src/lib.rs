@@ -7,6 +7,7 @@ pub mod base;
 
 pub mod call;
 
+pub mod catalog;
 pub mod config;
 pub mod dialect;
 pub mod policy;

@@ -148,6 +148,9 @@ impl Call {
         if self.reasoning.as_ref().is_some_and(|reasoning| reasoning.mode != ReasoningMode::Off) {
             needs.add(Need::Reasoning);
         }
+        if [self.temperature, self.top_p].into_iter().flatten().any(|number| number != 1.0) {
+            needs.add(Need::Temperature);
+        }
         if self.prefill {
             needs.add(Need::Prefill);
         }

@@ -48,13 +48,15 @@ pub enum Need {
     CacheControl = 1 << 20,
     /// Members that the canonical form does not know.
     UnknownMembers = 1 << 21,
+    /// A temperature or `top_p` other than 1, which models that always think refuse.
+    Temperature = 1 << 22,
     /// Texts to embed that come as tokens of the model's own vocabulary.
-    TokenInputs = 1 << 22,
+    TokenInputs = 1 << 23,
 }
 
 impl Need {
     /// Every need.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Tools,
         Self::Images,
         Self::Audio,
@@ -77,6 +79,7 @@ impl Need {
         Self::ServiceTier,
         Self::CacheControl,
         Self::UnknownMembers,
+        Self::Temperature,
         Self::TokenInputs,
     ];
 
@@ -106,6 +109,7 @@ impl Need {
             Self::ServiceTier => "service_tier",
             Self::CacheControl => "cache_control",
             Self::UnknownMembers => "unknown_members",
+            Self::Temperature => "temperature",
             Self::TokenInputs => "token_inputs",
         }
     }
@@ -128,6 +132,17 @@ impl Needs {
         Self((1 << Need::ALL.len()) - 1)
     }
 
+    /// These needs.
+    #[must_use]
+    pub const fn of(needs: &[Need]) -> Self {
+        let (mut set, mut rest) = (Self::NONE, needs);
+        while let [first, others @ ..] = rest {
+            set.add(*first);
+            rest = others;
+        }
+        set
+    }
+
     /// This set and one more.
     #[must_use]
     pub const fn with(self, need: Need) -> Self {
@@ -138,6 +153,12 @@ impl Needs {
     #[must_use]
     pub const fn without(self, need: Need) -> Self {
         Self(self.0 & !(need as u32))
+    }
+
+    /// This set but for those of the other.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// Everything that is in either set.

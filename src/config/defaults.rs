@@ -14,6 +14,8 @@ pub const STATE_DIRECTORY: &str = "state";
 pub const POLICY_DIRECTORY: &str = "policies";
 /// Where dated prices are looked for.
 pub const PRICE_FILE: &str = "prices.toml";
+/// Where a newer list of what models can do is looked for.
+pub const MODELS_FILE: &str = "models.json";
 
 /// Largest file that is read at all: a config of 10,000 keys has about 2 MiB.
 pub const MAX_FILE_BYTES: u64 = 16 << 20;

@@ -29,11 +29,13 @@ pub fn load(path: &Path, env: Environment<'_>) -> Result<Sources, Vec<Diagnostic
     loader.references(&config, env);
     let policies = loader.policies(path, &config);
     let prices = loader.prices(path);
+    let models = loader.models(path);
     Ok(Sources {
         path: path.to_owned(),
         config,
         policies,
         prices,
+        models,
         diagnostics: loader.diagnostics,
         texts: loader.texts,
         files: loader.files,
@@ -247,6 +249,17 @@ impl Loader {
             return None;
         }
         self.document(&path, &Place::file(&path))
+    }
+
+    fn models(&mut self, main: &Path) -> Option<TextFile> {
+        let path = resolve(main, Path::new(defaults::MODELS_FILE));
+        if !path.exists() {
+            return None;
+        }
+        let text = self.text(&path, &Place::file(&path))?;
+        let file = TextFile { path, text };
+        self.texts.push(file.clone());
+        Some(file)
     }
 
     fn text(&mut self, path: &Path, place: &Place) -> Option<String> {

@@ -42,6 +42,8 @@ pub struct Sources {
     pub policies: PolicySource,
     /// Dated prices, where there is such a file.
     pub prices: Option<PriceBook>,
+    /// What models can do, where there is such a file; else what comes with the program counts.
+    pub models: Option<TextFile>,
     /// What was found while reading: errors here make the compilation fail, together with its own.
     pub diagnostics: Vec<Diagnostic>,
     /// Config files and price book by path.

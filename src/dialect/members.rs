@@ -31,6 +31,8 @@ pub(super) enum Rule {
     NonZero(Need),
     /// A need if above one.
     AboveOne(Need),
+    /// A need unless it is one.
+    NotOne(Need),
     /// A need unless it is one of these words.
     Unless(Need, &'static [&'static str]),
     /// A need if it is an array with this word.
@@ -87,7 +89,7 @@ pub(super) fn needs_of(rule: Option<Rule>, value: Value<'_>) -> Needs {
         Rule::Filled(need) => (value.members().next().is_some() || value.elements().next().is_some()).then_some(need),
         Rule::True(need) => (value.bool() == Some(true)).then_some(need),
         Rule::NonZero(need) => (value.number() != Some(0.0)).then_some(need),
-        Rule::AboveOne(need) => (value.number() != Some(1.0)).then_some(need),
+        Rule::AboveOne(need) | Rule::NotOne(need) => (value.number() != Some(1.0)).then_some(need),
         Rule::Unless(need, words) => (!value.text().is_some_and(|text| words.contains(&&*text))).then_some(need),
         Rule::Holds(need, word) => {
             value.elements().any(|element| element.text().is_some_and(|text| text == word)).then_some(need)

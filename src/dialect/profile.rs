@@ -1,7 +1,13 @@
 //! A vendor's way of speaking a dialect, as data: a quirk is a field of a constant, never a branch elsewhere.
 
+pub mod compatible;
+pub mod google;
+pub mod quirks;
+
 use crate::call::needs::{Capabilities, Need, Needs};
 use crate::dialect::Dialect;
+pub use google::{GEMINI, GEMINI_COUNT, GEMINI_EMBED, VERTEX, VERTEX_COUNT, VERTEX_EMBED};
+use quirks::{Efforts, Member, Quirks, ToolCallIds};
 
 /// How a vendor takes its credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,6 +18,28 @@ pub enum AuthHeader {
     XApiKey,
     /// `x-goog-api-key: KEY`.
     XGoogApiKey,
+}
+
+/// What is public knowledge about a vendor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Where it answers, unless the config says otherwise.
+    pub base_url: Option<&'static str>,
+    /// Country where the company is seated, for calls to that base URL.
+    pub seat: Option<&'static str>,
+    /// Whose models these are in the catalog; `None` where it does not list them.
+    pub catalog: Option<&'static str>,
+}
+
+impl Known {
+    /// Nothing: a vendor that anybody may run anywhere.
+    pub const NOTHING: Self = Self { base_url: None, seat: None, catalog: None };
+
+    /// A company that answers at `base_url`, is seated in the country of these two letters, and has models in the catalog.
+    #[must_use]
+    pub const fn at(base_url: &'static str, seat: &'static str, catalog: &'static str) -> Self {
+        Self { base_url: Some(base_url), seat: Some(seat), catalog: Some(catalog) }
+    }
 }
 
 /// How one vendor speaks one dialect. A vendor that speaks several has a profile for each.
@@ -44,7 +72,11 @@ pub struct Profile {
     pub insufficient_quota_is_money: bool,
     /// The member that caps the answer's tokens.
     pub max_tokens_member: &'static str,
-    /// What its models can do unless the config narrows it.
+    /// Where it departs from its dialect's own words.
+    pub quirks: Quirks,
+    /// What is public knowledge about the vendor.
+    pub known: Known,
+    /// What its models can do unless the catalog or the config narrows it.
     pub capabilities: Capabilities,
 }
 
@@ -78,6 +110,8 @@ pub const OPENAI: Profile = Profile {
     retry_after_on_overload: true,
     insufficient_quota_is_money: true,
     max_tokens_member: "max_completion_tokens",
+    quirks: Quirks::NONE,
+    known: Known::at("https://api.openai.com/v1", "US", "openai"),
     capabilities: OPENAI_CAPABILITIES,
 };
 
@@ -96,33 +130,9 @@ pub const ANTHROPIC: Profile = Profile {
     retry_after_on_overload: false,
     insufficient_quota_is_money: true,
     max_tokens_member: "max_tokens",
+    quirks: Quirks::NONE,
+    known: Known::at("https://api.anthropic.com", "US", "anthropic"),
     capabilities: ANTHROPIC_CAPABILITIES,
-};
-
-/// Prompts are cached without being asked to (<https://ai.google.dev/gemini-api/docs/caching>). A turn of the model at the end
-/// is taken for a turn, not for the beginning of the answer.
-const GEMINI_CAPABILITIES: Capabilities = Needs::all()
-    .without(Need::LogitBias)
-    .without(Need::Prediction)
-    .without(Need::Prefill)
-    .without(Need::SignedReasoning);
-
-/// The Gemini API.
-pub const GEMINI: Profile = Profile {
-    name: "gemini",
-    family: "gemini",
-    dialect: Dialect::Gemini,
-    path: "/v1beta/models/{model}:generateContent",
-    stream_path: "/v1beta/models/{model}:streamGenerateContent?alt=sse",
-    models_path: "/v1beta/models",
-    auth: AuthHeader::XGoogApiKey,
-    headers: &[],
-    usage_on_request: false,
-    terminator_is_final: false,
-    retry_after_on_overload: true,
-    insufficient_quota_is_money: true,
-    max_tokens_member: "maxOutputTokens",
-    capabilities: GEMINI_CAPABILITIES,
 };
 
 /// Counting at Anthropic.
@@ -134,52 +144,24 @@ pub const ANTHROPIC_COUNT: Profile = Profile {
     ..ANTHROPIC
 };
 
-/// Counting at the Gemini API.
-pub const GEMINI_COUNT: Profile = Profile {
-    dialect: Dialect::GeminiCount,
-    path: "/v1beta/models/{model}:countTokens",
-    stream_path: "/v1beta/models/{model}:countTokens",
-    ..GEMINI
-};
-
-/// Vectors of the Gemini API.
-pub const GEMINI_EMBED: Profile = Profile {
-    dialect: Dialect::GeminiEmbed,
-    path: "/v1beta/models/{model}:batchEmbedContents",
-    stream_path: "/v1beta/models/{model}:batchEmbedContents",
-    capabilities: GEMINI_CAPABILITIES.without(Need::TokenInputs),
-    ..GEMINI
-};
-
-/// Counting on Vertex AI.
-pub const VERTEX_COUNT: Profile = Profile {
-    dialect: Dialect::GeminiCount,
-    path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:countTokens",
-    stream_path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:countTokens",
-    ..VERTEX
-};
-
-/// Vectors on Vertex AI.
-pub const VERTEX_EMBED: Profile = Profile {
-    dialect: Dialect::GeminiEmbed,
-    path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:embedContent",
-    stream_path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:embedContent",
-    capabilities: GEMINI_CAPABILITIES.without(Need::TokenInputs),
-    ..VERTEX
-};
-
-/// Google's models on Vertex AI, at `https://{location}-aiplatform.googleapis.com`, or `https://aiplatform.googleapis.com` for
-/// the location `global` (recording `671cf3315e628efc`).
-pub const VERTEX: Profile = Profile {
-    name: "vertex",
-    path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:generateContent",
-    stream_path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:streamGenerateContent?alt=sse",
-    models_path: "/v1beta1/publishers/google/models",
-    auth: AuthHeader::Bearer,
-    ..GEMINI
-};
-
 impl Profile {
+    /// Whether a client's bytes of the same dialect must be read and written anew, because this vendor would refuse or
+    /// overlook some of them. The search may err on the side of writing anew, which changes no meaning.
+    #[must_use]
+    pub fn rewrites(&self, body: &[u8]) -> bool {
+        let quirks = &self.quirks;
+        let holds = |needle: &str| memchr::memmem::find(body, needle.as_bytes()).is_some();
+        let twice = |needle: &str| memchr::memmem::find_iter(body, needle.as_bytes()).nth(1).is_some();
+        quirks.strict_members
+            || (!quirks.developer_role && holds("\"developer\""))
+            || (!quirks.late_system && twice("\"system\""))
+            || (quirks.tool_call_ids != ToolCallIds::Any && holds("\"tool_call"))
+            || (quirks.efforts != Efforts::ANY && holds("\"reasoning_effort\""))
+            || (self.max_tokens_member == "max_tokens" && holds("\"max_completion_tokens\""))
+            || (quirks.stops < Quirks::NONE.stops && holds("\"stop\""))
+            || Member::ALL.into_iter().any(|member| quirks.refused_members.has(member) && names(body, member.name()))
+    }
+
     /// The path of a call, whose answer is `streamed` or not, with the names in braces filled in.
     ///
     /// # Errors
@@ -203,6 +185,13 @@ impl Profile {
     }
 }
 
+/// Whether some object in `body` has a member of this name.
+fn names(body: &[u8], member: &str) -> bool {
+    let quoted = format!("\"{member}\"");
+    memchr::memmem::find_iter(body, quoted.as_bytes())
+        .any(|start| body.get(start + quoted.len()..).is_some_and(|rest| rest.trim_ascii_start().starts_with(b":")))
+}
+
 /// Adds text to a path as one segment of it (RFC 3986 section 3.3); `:` is encoded too, as AWS signs it so.
 fn push_segment(path: &mut String, text: &str) {
     for byte in text.bytes() {
@@ -218,6 +207,11 @@ fn push_segment(path: &mut String, text: &str) {
 }
 
 /// Every profile that the config can name.
+pub fn all() -> impl Iterator<Item = &'static Profile> {
+    PROFILES.into_iter().chain(compatible::PROFILES)
+}
+
+/// Those whose vendors set the rules of their dialect.
 pub const PROFILES: [&Profile; 9] = [
     &OPENAI,
     &ANTHROPIC,
@@ -234,7 +228,7 @@ pub const PROFILES: [&Profile; 9] = [
 /// is given, the family's default. Empty for names that are not known.
 #[must_use]
 pub fn find(family: &str, name: Option<&str>) -> Vec<Profile> {
-    let of_family = || PROFILES.into_iter().filter(|profile| profile.family == family);
+    let of_family = || all().filter(|profile| profile.family == family);
     let name = name.or_else(|| of_family().next().map(|profile| profile.name));
     of_family().filter(|profile| Some(profile.name) == name).copied().collect()
 }
@@ -256,6 +250,24 @@ mod tests {
         check("/model/{model}/converse", "a/../b?c", Ok("/model/a%2F..%2Fb%3Fc/converse"));
         check("/{model}:x", "claude-sonnet-4-5@20250929", Ok("/claude-sonnet-4-5@20250929:x"));
         check("/{project}/{model}", "m", Err("project"));
+    }
+
+    #[test]
+    fn only_what_a_vendor_would_misread_is_written_anew() {
+        let check = |profile: Profile, body: &str, expected| {
+            assert_eq!(profile.rewrites(body.as_bytes()), expected, "{} {body}", profile.name);
+        };
+        let developer = r#"{"messages":[{"role":"developer","content":"x"}]}"#;
+        check(OPENAI, developer, false);
+        check(OPENAI, r#"{"max_completion_tokens":5,"reasoning_effort":"low","stop":["a"],"user":"u"}"#, false);
+        check(compatible::GENERIC, developer, true);
+        check(compatible::GENERIC, r#"{"max_completion_tokens":5}"#, true);
+        check(compatible::GENERIC, r#"{"messages":[{"role":"system","content":"x"}],"max_tokens":5}"#, false);
+        check(compatible::MISTRAL, "{}", true);
+        check(compatible::GROQ, r#"{"messages":[{"role":"user","name" : "x"}]}"#, true);
+        check(compatible::COHERE, r#"{"messages":[{"role":"user","content":"user:"}]}"#, false);
+        check(compatible::COHERE, r#"{"user": "me"}"#, true);
+        check(compatible::OLLAMA, r#"{"reasoning_effort":"xhigh"}"#, true);
     }
 
     #[test]

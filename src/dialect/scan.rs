@@ -1,6 +1,6 @@
 //! Reads a request's body once: checks it, and notes what deciding and forwarding need. The bytes stay as they are.
 
-use crate::call::needs::Needs;
+use crate::call::needs::{Need, Needs};
 use crate::dialect::Dialect;
 use crate::dialect::json::syntax::{Fault, Scanner, SyntaxError};
 use crate::dialect::json::value::{Value, unescape};
@@ -32,6 +32,21 @@ pub struct Scan {
     pub needs: Needs,
     /// Where the values of the spliceable members lie.
     pub(super) spots: Spots,
+}
+
+/// Most bytes of JSON text that one token stands for, on average: words have four or five, runs of blanks and escapes
+/// several times as many.
+const TOKEN_BYTES_MAX: u64 = 16;
+
+impl Scan {
+    /// How many tokens the prompt has at least. Images, sound and files have fewer tokens than bytes, so nothing is
+    /// said of a prompt that holds any.
+    #[must_use]
+    pub fn prompt_tokens_min(&self) -> u64 {
+        let heavy = [Need::Images, Need::Audio, Need::Documents];
+        // a quarter of the bytes is what `input_tokens` holds
+        if heavy.into_iter().any(|need| self.needs.has(need)) { 0 } else { self.input_tokens / (TOKEN_BYTES_MAX / 4) }
+    }
 }
 
 /// Where the values of members that may be replaced lie in the body; `None` for an absent one.
@@ -300,7 +315,9 @@ mod tests {
         check(
             Dialect::OpenaiChat,
             &[
-                (r#""messages":[{"role":"user","content":"\"type\":\"image_url\""}],"temperature":0.5"#, &[]),
+                (r#""messages":[{"role":"user","content":"\"type\":\"image_url\""}],"temperature":1"#, &[]),
+                (r#""temperature":0.5"#, &[Need::Temperature]),
+                (r#""top_p":0.9,"temperature":1.0"#, &[Need::Temperature]),
                 (tool, &[Need::Tools]),
                 (r#""tools":[],"logit_bias":{},"presence_penalty":0,"frequency_penalty":0.0,"n":1"#, &[]),
                 (r#""messages":[{"role":"tool","content":"x","tool_call_id":"c"}]"#, &[Need::Tools]),

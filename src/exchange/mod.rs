@@ -158,7 +158,7 @@ impl Exchanges {
         };
         settlement.note(|record| record.pool = Arc::clone(&admitted.pool.name));
         let now = self.state.clock.now();
-        let selection = select::select(&world, &admitted, dialect, ingress.scan.needs, now, self.state.random.bits());
+        let selection = select::select(&world, &admitted, dialect, &ingress.scan, now, self.state.random.bits());
         let selection = match selection {
             Ok(selection) => selection,
             Err(rejection) => {

@@ -87,8 +87,10 @@ pub(crate) fn prepare(
     let voice = deployment.voice(dialect).ok_or_else(unspoken)?;
     let profile = &voice.profile;
     let translated = profile.dialect != ingress.dialect || dialect.names_model_within();
-    let body = if translated {
-        let include_usage = ingress.scan.stream && profile.usage_on_request;
+    let body = if translated || profile.rewrites(&ingress.body) {
+        // a client of the same dialect gets the usage where it has asked for it
+        let include_usage =
+            ingress.scan.stream && (profile.usage_on_request || (!translated && ingress.scan.include_usage));
         let asked = ingress.asked().map_err(Unfit::Call)?;
         asked
             .write(profile, &deployment.model, deployment.default_max_tokens, include_usage)

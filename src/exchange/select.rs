@@ -2,8 +2,9 @@
 
 use crate::base::clock::Moment;
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
-use crate::call::needs::{Need, Needs};
+use crate::call::needs::Need;
 use crate::dialect::Dialect;
+use crate::dialect::scan::Scan;
 use crate::exchange::admit::{Admitted, Ceiling};
 use crate::snapshot::deployment::{Deployment, Price};
 use crate::snapshot::pool::{Order, Pool};
@@ -38,7 +39,7 @@ pub(crate) fn select(
     world: &World,
     admitted: &Admitted,
     dialect: Dialect,
-    needs: Needs,
+    scan: &Scan,
     now: Moment,
     turn: u64,
 ) -> Result<Selection, Rejection> {
@@ -47,7 +48,7 @@ pub(crate) fn select(
     for tier in &admitted.pool.tiers {
         let mut candidates = Vec::new();
         for deployment in tier {
-            match (eligible(world, admitted, dialect, needs, deployment), world.health(deployment)) {
+            match (eligible(world, admitted, dialect, scan, deployment), world.health(deployment)) {
                 (Ok(()), Some(health)) => {
                     candidates.push(Candidate { deployment: Arc::clone(deployment), health: health.clone() });
                 }
@@ -69,7 +70,7 @@ fn eligible(
     world: &World,
     admitted: &Admitted,
     dialect: Dialect,
-    needs: Needs,
+    scan: &Scan,
     deployment: &Arc<Deployment>,
 ) -> Result<(), Refusal> {
     world.snapshot.permit(&admitted.key, &admitted.ask, deployment)?;
@@ -81,9 +82,10 @@ fn eligible(
     } else {
         capabilities = capabilities.without(Need::UnknownMembers);
     }
-    if let Some(need) = needs.unmet(capabilities) {
+    if let Some(need) = scan.needs.unmet(capabilities) {
         return Err(Refusal::Capability(need.name()));
     }
+    deployment.limits.fit(scan.prompt_tokens_min(), scan.max_tokens)?;
     affordable(deployment.price.as_ref(), admitted.pool.max_price.as_ref(), admitted.ceiling)
 }
 

@@ -1,6 +1,7 @@
 //! Vendors, endpoints and the deployments on them.
 
 use crate::base::money::TokenPrice;
+use crate::base::rejection::Refusal;
 use crate::base::secret::Secret;
 use crate::call::needs::Capabilities;
 use crate::dialect::Dialect;
@@ -16,6 +17,8 @@ pub struct Vendor {
     pub name: Arc<str>,
     /// What it speaks: a profile for each wire format, the one to translate to first; never empty.
     pub profiles: Arc<[Profile]>,
+    /// Whose models its models are in the catalog.
+    pub catalog: Option<Arc<str>>,
 }
 
 /// Whom a TLS connection to an endpoint trusts.
@@ -114,6 +117,8 @@ pub struct Deployment {
     pub voice: Voice,
     /// The other wire formats it speaks.
     pub further_voices: Vec<Voice>,
+    /// How much it takes and gives.
+    pub limits: Limits,
     /// What it charges, where known.
     pub price: Option<Price>,
     /// The answer cap that is sent where the dialect demands one and the call has none (Anthropic's `max_tokens`).
@@ -137,6 +142,36 @@ impl Deployment {
     /// Everything it speaks.
     pub fn voices(&self) -> impl Iterator<Item = &Voice> {
         std::iter::once(&self.voice).chain(&self.further_voices)
+    }
+}
+
+/// How many tokens a model takes and gives, where that is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Prompt and the cap on the answer together; only where the vendor refuses a call that asks for more, instead of
+    /// giving less.
+    pub context: Option<u64>,
+    /// The prompt alone.
+    pub input: Option<u64>,
+    /// The cap on the answer; only where the vendor refuses a higher one.
+    pub output: Option<u64>,
+}
+
+impl Limits {
+    /// Whether a call cannot fit: `prompt` is a number of tokens that its prompt has at least, `answer` the cap that
+    /// it sets on the answer.
+    ///
+    /// # Errors
+    /// [`Refusal::Capability`] of `context` or `max_tokens`.
+    pub fn fit(&self, prompt: u64, answer: Option<u64>) -> Result<(), Refusal> {
+        let above = |tokens: u64, limit: Option<u64>| limit.is_some_and(|limit| tokens > limit);
+        if answer.is_some_and(|answer| above(answer, self.output)) {
+            return Err(Refusal::Capability("max_tokens"));
+        }
+        if above(prompt, self.input) || above(prompt.saturating_add(answer.unwrap_or(0)), self.context) {
+            return Err(Refusal::Capability("context"));
+        }
+        Ok(())
     }
 }
 
@@ -207,5 +242,23 @@ impl Timeouts {
             progress: own.progress.unwrap_or(self.progress),
             answer: own.answer.unwrap_or(self.answer),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_cannot_fit_is_refused_by_name() {
+        let check = |limits: Limits, prompt, answer, expected: Option<&'static str>| {
+            assert_eq!(limits.fit(prompt, answer).err(), expected.map(Refusal::Capability), "{prompt} {answer:?}");
+        };
+        let limits = Limits { context: Some(100), input: Some(80), output: Some(50) };
+        check(limits, 80, Some(20), None);
+        check(limits, 81, None, Some("context"));
+        check(limits, 60, Some(41), Some("context"));
+        check(limits, 1, Some(51), Some("max_tokens"));
+        check(Limits::default(), u64::MAX, Some(u64::MAX), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Translation over recorded traffic: the shipped selection, and the whole collection where it lies beside the clone
 //! (`../shared/vendor-traffic`, or the folder that `BACKSTAY_RECORDINGS` names).
 
+mod family;
 mod grammar;
 mod recordings;
 mod replayed;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 const FLOORS: [&[&str]; 8] = [
     &["base"],
     &["call"],
-    &["dialect", "config", "policy", "price"],
+    &["catalog", "dialect", "config", "policy", "price"],
     &["snapshot"],
     &["state", "upstream", "workflow"],
     &["exchange", "probe", "observe"],

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 
 const CONFIGURATION: &str = "docs/configuration.md";
+const DIALECTS: &str = "docs/dialects.md";
 /// 2026-11-01, after which the certificate of the test was made and before any key expires.
 const NOW_UNIX: i64 = 1_793_491_200;
 
@@ -53,6 +54,7 @@ fn check_configurations(paper: &str) {
 fn the_configurations_of_the_papers_compile() {
     check_configurations("README.md");
     check_configurations(CONFIGURATION);
+    check_configurations(DIALECTS);
 }
 
 /// Every name of a property, at any depth.
@@ -67,13 +69,13 @@ fn properties(schema: &Value, names: &mut BTreeSet<String>) {
 
 #[test]
 fn every_field_of_the_config_is_described() {
-    let text = source::file(CONFIGURATION).text;
+    let text = source::file(CONFIGURATION).text + &source::file(DIALECTS).text;
     let words: BTreeSet<_> = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').map(str::to_owned).collect();
     let mut fields = BTreeSet::new();
     properties(&schema::document(), &mut fields);
     assert!(fields.len() > 80, "the schema has only {fields:?}");
     let silent: Vec<_> = fields.difference(&words).collect();
-    assert!(silent.is_empty(), "{CONFIGURATION} does not describe {silent:?}");
+    assert!(silent.is_empty(), "neither {CONFIGURATION} nor {DIALECTS} describes {silent:?}");
 }
 
 /// Relative targets of `[text](target)`.

@@ -8,7 +8,7 @@ mod vendor;
 pub use key::{Budget, ClientCertificate, Key, Limit, Period, Team};
 pub use pool::{Breaker, Order, Pool, Probe, Surge};
 pub use price::{DatedPrice, PriceBook};
-pub use vendor::{Auth, Deployment, Endpoint, Price, Timeouts, Vendor};
+pub use vendor::{Auth, Deployment, Endpoint, MaxTokensMember, Price, Quirks, Timeouts, ToolCallIds, Vendor};
 
 use crate::base::diagnostic::Place;
 use crate::config::reader::{At, Single, TablesOf};

@@ -27,6 +27,8 @@ section! {
         dialect: At<String>,
         /// The quirks of a compatible vendor.
         profile: Option<At<String>>,
+        /// Where it departs from its profile: how a vendor that is not listed is described.
+        quirks: Option<Quirks>,
         /// The wire formats it speaks, where fewer than its family.
         speaks: Vec<At<String>>,
         /// Country where the company is seated, not where data go.
@@ -67,6 +69,70 @@ section! {
         url_form: Option<String>,
         /// How long to wait for what.
         timeouts: Option<Timeouts>,
+    }
+}
+
+section! {
+    /// Where a vendor departs from its profile.
+    Quirks {
+        /// The member that caps the answer's tokens.
+        max_tokens_member: Option<MaxTokensMember>,
+        /// Whether a stream tells its usage only when it is asked to.
+        usage_on_request: Option<bool>,
+        /// Whether the terminator alone completes a stream, without a finish reason.
+        terminator_is_final: Option<bool>,
+        /// Whether Retry-After on 529 or 503 is meant.
+        retry_after_on_overload: Option<bool>,
+        /// Whether 429 `insufficient_quota` means money.
+        insufficient_quota_is_money: Option<bool>,
+        /// Whether members that it does not list are refused.
+        strict_members: Option<bool>,
+        /// Members of OpenAI's that it refuses or overlooks.
+        refused_members: Option<Vec<At<String>>>,
+        /// Whether the role `developer` is known.
+        developer_role: Option<bool>,
+        /// Whether system texts may come behind the conversation's beginning.
+        late_system: Option<bool>,
+        /// The rule for ids of tool calls.
+        tool_call_ids: Option<ToolCallIds>,
+        /// Whether thoughts stand in the answer's text, between `<think>` and `</think>`.
+        think_tags: Option<bool>,
+        /// The words of `reasoning_effort` that it takes.
+        efforts: Option<Vec<At<String>>>,
+        /// The most texts of `stop`.
+        stops: Option<u32>,
+        /// Whether a cap on the answer above what the model gives is refused, instead of trimmed.
+        strict_max_tokens: Option<bool>,
+        /// Whether a tool's result may hold images.
+        tool_result_images: Option<bool>,
+        /// Whether a strict schema must require every property.
+        strict_schemas: Option<bool>,
+        /// What its models cannot do although the dialect could.
+        lacks: Vec<At<String>>,
+        /// What its models can do although its profile says that they cannot.
+        offers: Vec<At<String>>,
+        /// Whose models these are in the list of what models can do.
+        catalog: Option<At<String>>,
+    }
+}
+
+choice! {
+    /// The member that caps the answer's tokens.
+    MaxTokensMember {
+        /// OpenAI's first one.
+        MaxTokens = "max_tokens",
+        /// OpenAI's newer one.
+        MaxCompletionTokens = "max_completion_tokens",
+    }
+}
+
+choice! {
+    /// The rule for ids of tool calls.
+    ToolCallIds {
+        /// Any text.
+        Any = "any",
+        /// Exactly nine letters and digits.
+        NineAlphanumerics = "nine_alphanumerics",
     }
 }
 

@@ -6,6 +6,7 @@ pub(super) mod response;
 pub(super) mod seen;
 pub(super) mod signals;
 pub(super) mod stream;
+pub(super) mod think;
 pub(super) mod types;
 
 use super::grammar::{Answer, Generate, Grammar, Request, Translation};
@@ -28,9 +29,9 @@ pub(super) const GRAMMAR: Grammar = Grammar {
     translation: Translation::Generate(Generate {
         read_call: request::read::read_call,
         write_call: request::write::write_call,
-        read_reply: |_, body| response::read_reply(body),
+        read_reply: response::read_reply,
         write_reply: response::write_reply,
-        reader: |_| Box::new(stream::Reader::default()),
+        reader: |profile| Box::new(stream::Reader::new(profile)),
         writer: |include_usage| Box::new(stream::Writer::new(include_usage)),
     }),
 };

@@ -2,6 +2,7 @@
 
 use super::NAME;
 use super::request::read::read_tool_call;
+use super::think::{self, Piece};
 use super::types::{
     Annotation, AnnotationOut, AnyToolCallOut, Choice, Completion, ToolCallOut, UrlCitationOut, UsageOut,
 };
@@ -11,6 +12,7 @@ use crate::call::reply::{Finish, Reply};
 use crate::call::turn::{Citation, Content, Foreign, Part};
 use crate::call::usage::Usage;
 use crate::dialect::object::{Known, Text, read, read_known};
+use crate::dialect::profile::Profile;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -20,7 +22,7 @@ use std::borrow::Cow;
 ///
 /// # Errors
 /// [`FailureKind::Malformed`] where the body is no answer of this dialect.
-pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
+pub(crate) fn read_reply(profile: &Profile, body: &[u8]) -> Result<Reply, Failure> {
     let malformed = |reason| Failure::new(FailureKind::Malformed, Phase::Headers, reason);
     let completion: Completion<'_> = read_known(body).ok_or_else(|| malformed("not_the_dialect"))?;
     if completion.error.is_some_and(|error| error.get() != "null") {
@@ -31,7 +33,7 @@ pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
         return Err(malformed("not_one_choice"));
     };
     let finish = choice.finish_reason.as_ref().map_or(Finish::Stop, |Text(reason)| read_finish(reason));
-    let mut parts = read_parts(choice).map_err(|_| malformed("not_the_dialect"))?;
+    let mut parts = read_parts(profile, choice).map_err(|_| malformed("not_the_dialect"))?;
     let id = completion.id.unwrap_or_default();
     name_calls(&id, &mut parts);
     let refused = parts.iter().any(|part| matches!(part.content, Content::Refusal(_)));
@@ -67,13 +69,29 @@ pub(super) fn read_created(created: Option<f64>) -> u64 {
     created.map_or(0, |seconds| seconds as u64)
 }
 
-fn read_parts(choice: Choice<'_>) -> Result<Vec<Part>, serde_json::Error> {
+fn read_parts(profile: &Profile, choice: Choice<'_>) -> Result<Vec<Part>, serde_json::Error> {
     let Some(Known(answer)) = choice.message else { return Ok(Vec::new()) };
     let mut parts = Vec::new();
-    if let Some(text) = answer.reasoning_content.or(answer.reasoning).filter(|text| !text.is_empty()) {
-        parts.push(Content::Thinking { text, signature: None }.into());
+    let mut thoughts = answer.reasoning_content.or(answer.reasoning).unwrap_or_default();
+    let mut text = String::new();
+    let mut take = |piece: Piece<'_>| match piece {
+        Piece::Thoughts(more) => thoughts.push_str(more),
+        Piece::Text(more) => text.push_str(more),
+    };
+    if profile.quirks.think_tags {
+        let mut think = think::Splitter::default();
+        answer.content.each(&mut |piece| match piece {
+            Piece::Text(text) => think.push(text, &mut take),
+            piece => take(piece),
+        });
+        think.end(&mut take);
+    } else {
+        answer.content.each(&mut take);
     }
-    if let Some(text) = answer.content.filter(|text| !text.is_empty()) {
+    if !thoughts.is_empty() {
+        parts.push(Content::Thinking { text: thoughts, signature: None }.into());
+    }
+    if !text.is_empty() {
         let citations = answer.annotations.unwrap_or_default().into_iter().map(read_annotation);
         parts.push(Content::Text { text, citations: citations.collect::<Result<_, _>>()? }.into());
     }
@@ -280,7 +298,11 @@ mod tests {
     fn usage_is_told_in_the_dialects_own_sums() {
         let check = |usage: Value, expected: Usage| {
             let body = json!({"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}], "usage": usage});
-            assert_eq!(read_reply(body.to_string().as_bytes()).expect("an answer").usage, Some(expected), "{usage}");
+            assert_eq!(
+                read_reply(&profile::OPENAI, body.to_string().as_bytes()).expect("an answer").usage,
+                Some(expected),
+                "{usage}"
+            );
         };
         let counts = |fresh, cached, written, output, reasoning| Usage { fresh, cached, written, output, reasoning };
         check(
@@ -309,7 +331,7 @@ mod tests {
             (r#"{"choices": [{}, {}]}"#, FailureKind::Malformed),
             (r#"{"error": {"code": 502}}"#, FailureKind::ServerError),
         ] {
-            assert_eq!(read_reply(body.as_bytes()).expect_err(body).kind, kind, "{body}");
+            assert_eq!(read_reply(&profile::OPENAI, body.as_bytes()).expect_err(body).kind, kind, "{body}");
         }
     }
 
@@ -317,7 +339,7 @@ mod tests {
     fn tool_calls_without_ids_get_distinct_ones() {
         let call = json!({"id": "", "type": "function", "function": {"name": "f", "arguments": "{}"}});
         let body = json!({"id": "x", "choices": [{"message": {"tool_calls": [call, call]}}]});
-        let reply = read_reply(body.to_string().as_bytes()).expect("an answer");
+        let reply = read_reply(&profile::OPENAI, body.to_string().as_bytes()).expect("an answer");
         let ids = reply.parts.iter().filter_map(|part| match &part.content {
             Content::ToolCall(call) => Some(call.id.as_str()),
             _ => None,

@@ -3,6 +3,7 @@
 use super::response::{
     made_up_id, read_annotation, read_created, read_finish, refusal_words, write_annotation, write_finish,
 };
+use super::think::{self, Piece};
 use super::types::{
     AnnotationOut, Chunk, ChunkChoice, ChunkDelta, ChunkToolCall, FunctionCallOut, ToolCallOut, UsageOut,
 };
@@ -13,6 +14,7 @@ use crate::call::usage::Usage;
 use crate::dialect::emit::write_event;
 use crate::dialect::grammar::{ReadEvents, WriteDeltas};
 use crate::dialect::object::{Known, Text, read_known, said};
+use crate::dialect::profile::Profile;
 use crate::dialect::sse;
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
@@ -25,6 +27,8 @@ pub(crate) struct Reader {
     started: bool,
     refused: bool,
     tool_calls: usize,
+    /// For a vendor that writes thoughts into the text.
+    think: Option<think::Splitter>,
 }
 
 impl ReadEvents for Reader {
@@ -43,7 +47,8 @@ impl ReadEvents for Reader {
         for Known(choice) in chunk.choices.unwrap_or_default() {
             self.choice(choice, sink)?;
         }
-        if let Some(Known(usage)) = &chunk.usage {
+        let aside = chunk.x_groq.as_ref().and_then(|Known(aside)| aside.usage.as_ref());
+        if let Some(Known(usage)) = chunk.usage.as_ref().or(aside) {
             sink(Delta::Usage(Usage::from(usage)));
         }
         Ok(())
@@ -51,6 +56,11 @@ impl ReadEvents for Reader {
 }
 
 impl Reader {
+    /// A reader of `profile`'s streams.
+    pub(crate) fn new(profile: &Profile) -> Self {
+        Self { think: profile.quirks.think_tags.then(think::Splitter::default), ..Self::default() }
+    }
+
     /// Azure begins with a chunk of filter results that names no model (recording `d1f25c5a2281a92e`).
     fn start(&mut self, chunk: &Chunk<'_>, sink: &mut dyn FnMut(Delta<'_>)) {
         let model = chunk.model.as_ref().map_or("", |Text(model)| model);
@@ -71,6 +81,9 @@ impl Reader {
             self.delta(delta, sink)?;
         }
         if let Some(reason) = said(&choice.finish_reason) {
+            if let Some(think) = &mut self.think {
+                think.end(&mut |piece| sink(piece.into()));
+            }
             sink(Delta::Finish(if self.refused { Finish::Refusal(None) } else { read_finish(reason) }));
         }
         Ok(())
@@ -80,9 +93,11 @@ impl Reader {
         if let Some(text) = said(&delta.reasoning_content).or(said(&delta.reasoning)) {
             sink(Delta::Thinking(text));
         }
-        if let Some(text) = said(&delta.content) {
-            sink(Delta::Text(text));
-        }
+        let think = &mut self.think;
+        delta.content.each(&mut |piece| match (piece, &mut *think) {
+            (Piece::Text(text), Some(think)) => think.push(text, &mut |piece| sink(piece.into())),
+            (piece, _) => sink(piece.into()),
+        });
         if let Some(text) = said(&delta.refusal) {
             self.refused = true;
             sink(Delta::Refusal(text));
@@ -227,7 +242,8 @@ impl WriteDeltas for Writer {
             Delta::ToolCall { index, id, name } => {
                 self.tool_called = true;
                 let function = FunctionCallOut { name: Some(name), arguments: "" };
-                let call = ToolCallOut { index: Some(index), id: Some(id), kind: Some("function"), function };
+                let call =
+                    ToolCallOut { index: Some(index), id: Some(Cow::Borrowed(id)), kind: Some("function"), function };
                 self.chunk(DeltaOut { tool_calls: Some([call]), ..DeltaOut::default() }, None, out);
             }
             Delta::Arguments { index, json } => {

@@ -2,9 +2,14 @@
 
 use crate::call::json::Json;
 use crate::call::usage::Usage;
-use crate::dialect::object::{Known, Object, Text, TextOr, object};
-use serde::Serialize;
+use crate::dialect::object::{Known, Object, Text, TextOr, object, said};
+use crate::dialect::openai_chat::think::Piece;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
 object! {
     /// What a client asks.
@@ -55,7 +60,7 @@ object! {
         kind = "type": Option<Text<'a>>,
         text = "text": Option<String>,
         refusal = "refusal": Option<String>,
-        image_url = "image_url": Option<Object<'a, ImageUrl<'a>>>,
+        image_url = "image_url": Option<&'a RawValue>,
         file = "file": Option<Object<'a, File<'a>>>,
     }
 }
@@ -140,12 +145,87 @@ object! {
 object! {
     /// What a choice says. Vendors show their thoughts as `reasoning_content` (DeepSeek, xAI) or `reasoning` (Groq).
     Answer<'a> {
-        content = "content": Option<String>,
+        content = "content": Spoken<'a>,
         refusal = "refusal": Option<String>,
         reasoning_content = "reasoning_content": Option<String>,
         reasoning = "reasoning": Option<String>,
         tool_calls = "tool_calls": Option<Vec<&'a RawValue>>,
         annotations = "annotations": Option<Vec<&'a RawValue>>,
+    }
+}
+
+/// What an answer says: a text at most vendors; at Mistral also a list of parts, when the model thinks (recording
+/// `f0c3c85a729e98ce`).
+#[derive(Debug, Default)]
+pub(crate) enum Spoken<'a> {
+    #[default]
+    Nothing,
+    Text(Cow<'a, str>),
+    Parts(Vec<Known<SpokenPart<'a>>>),
+}
+
+object! {
+    /// One part of it.
+    SpokenPart<'a> {
+        text = "text": Option<Text<'a>>,
+        thinking = "thinking": Spoken<'a>,
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Spoken<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SpokenVisitor(PhantomData))
+    }
+}
+
+struct SpokenVisitor<'a>(PhantomData<&'a ()>);
+
+impl<'de: 'a, 'a> Visitor<'de> for SpokenVisitor<'a> {
+    type Value = Spoken<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a list of parts")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Spoken::Nothing)
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Spoken::Text(text.into()))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Spoken::Text(text.to_owned().into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut parts = Vec::new();
+        while let Some(part) = seq.next_element()? {
+            parts.push(part);
+        }
+        Ok(Spoken::Parts(parts))
+    }
+}
+
+impl Spoken<'_> {
+    /// Hands on each piece of text and of thoughts that is not empty.
+    pub(crate) fn each(&self, sink: &mut dyn FnMut(Piece<'_>)) {
+        match self {
+            Self::Text(text) if !text.is_empty() => sink(Piece::Text(text)),
+            Self::Nothing | Self::Text(_) => {}
+            Self::Parts(parts) => {
+                for Known(part) in parts {
+                    part.thinking.each(&mut |piece| {
+                        let (Piece::Text(text) | Piece::Thoughts(text)) = piece;
+                        sink(Piece::Thoughts(text));
+                    });
+                    if let Some(text) = said(&part.text) {
+                        sink(Piece::Text(text));
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -167,8 +247,14 @@ object! {
         created = "created": Option<f64>,
         choices = "choices": Option<Vec<Known<ChunkChoice<'a>>>>,
         usage = "usage": Option<Known<WireUsage>>,
+        x_groq = "x_groq": Option<Known<XGroq>>,
         error = "error": Option<&'a RawValue>,
     }
+}
+
+object! {
+    /// Where Groq tells the usage of a stream that did not ask for it (recording `045e91b73ba4680c`).
+    XGroq { usage = "usage": Option<Known<WireUsage>>, }
 }
 
 object! {
@@ -183,7 +269,7 @@ object! {
 object! {
     /// What a piece adds.
     ChunkDelta<'a> {
-        content = "content": Option<Text<'a>>,
+        content = "content": Spoken<'a>,
         refusal = "refusal": Option<Text<'a>>,
         reasoning_content = "reasoning_content": Option<Text<'a>>,
         reasoning = "reasoning": Option<Text<'a>>,
@@ -214,6 +300,8 @@ object! {
         total_tokens = "total_tokens": Option<u64>,
         prompt_details = "prompt_tokens_details": Option<Known<PromptDetails>>,
         completion_details = "completion_tokens_details": Option<Known<CompletionDetails>>,
+        cache_hits = "prompt_cache_hit_tokens": Option<u64>,
+        cached = "cached_tokens": Option<u64>,
     }
 }
 
@@ -233,7 +321,8 @@ impl From<&WireUsage> for Usage {
     fn from(wire: &WireUsage) -> Self {
         let (prompt, completion) = (wire.prompt_tokens.unwrap_or(0), wire.completion_tokens.unwrap_or(0));
         let details = wire.prompt_details.as_ref().map(|Known(details)| details);
-        let cached = details.and_then(|details| details.cached).unwrap_or(0);
+        let cached =
+            details.and_then(|details| details.cached).or(wire.cache_hits).or(wire.cached).unwrap_or(0).min(prompt);
         let written = details.and_then(|details| details.written).unwrap_or(0);
         let reasoning = wire.completion_details.as_ref().and_then(|Known(details)| details.reasoning).unwrap_or(0);
         let beside = reasoning > 0
@@ -287,7 +376,7 @@ pub(crate) struct ToolCallOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) index: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) id: Option<&'a str>,
+    pub(crate) id: Option<Cow<'a, str>>,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub(crate) kind: Option<&'static str>,
     pub(crate) function: FunctionCallOut<'a>,
@@ -306,7 +395,7 @@ impl<'a> ToolCallOut<'a> {
     pub(crate) fn whole(call: &'a crate::call::tool::ToolCall) -> Self {
         Self {
             index: None,
-            id: Some(&call.id),
+            id: Some(Cow::Borrowed(&call.id)),
             kind: Some("function"),
             function: FunctionCallOut { name: Some(&call.name), arguments: &call.arguments },
         }

@@ -5,9 +5,10 @@ use super::pools::{DEFAULT_TIMEOUTS, Facts, Pools};
 use super::vendors::{PlaceToCall, Places, Promises, overrides};
 use crate::base::hash::Digest;
 use crate::call::needs::{Capabilities, Need};
+use crate::catalog::Model;
 use crate::config::{At, defaults, names, tables};
 use crate::dialect::profile::Profile;
-use crate::snapshot::deployment::{Credential, Deployment, Price, TimeoutOverrides, Voice};
+use crate::snapshot::deployment::{Credential, Deployment, Limits, Price, TimeoutOverrides, Voice};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -126,12 +127,18 @@ impl Compiler<'_> {
     fn template(&mut self, id: &str, model: &str, place: &PlaceToCall, table: Option<&tables::Deployment>) -> Template {
         let (offers, lacks) =
             table.map_or_else(Default::default, |table| (self.needs(&table.offers), self.needs(&table.lacks)));
-        let voices = place.endpoint.vendor.profiles.iter().map(|profile| {
-            let capabilities = offers.iter().fold(profile.capabilities, |all, need| all.with(*need));
+        let profiles = &place.endpoint.vendor.profiles;
+        let catalog = place.endpoint.vendor.catalog.as_deref();
+        let known = catalog.and_then(|vendor| self.catalog.find(vendor, model)).unwrap_or_default();
+        let voices = profiles.iter().map(|profile| {
+            let listed = profile.capabilities.minus(known.lacks);
+            let capabilities = offers.iter().fold(listed, |all, need| all.with(*need));
             let capabilities = lacks.iter().fold(capabilities, |all, need| all.without(*need));
             voice(*profile, model, capabilities)
         });
         let voices = voices.flatten().collect();
+        let limits = limits(profiles.first(), &known, table);
+        let most = known.output.map_or(defaults::MAX_OUTPUT_TOKENS, |most| most.min(defaults::MAX_OUTPUT_TOKENS));
         let own_price = table.and_then(|table| table.price.as_ref());
         let price = self.price_of(id, &place.endpoint.vendor.name, model, own_price);
         let own = overrides(table.and_then(|table| table.timeouts.as_ref())).or(place.timeouts);
@@ -139,12 +146,13 @@ impl Compiler<'_> {
             model: Arc::from(model),
             voices,
             price,
-            default_max_tokens: table.and_then(|table| table.max_output).unwrap_or(defaults::MAX_OUTPUT_TOKENS),
+            limits,
+            default_max_tokens: table.and_then(|table| table.max_output).unwrap_or(most),
             own_timeouts: own,
         }
     }
 
-    fn needs(&mut self, names: &[At<String>]) -> Vec<Need> {
+    pub(super) fn needs(&mut self, names: &[At<String>]) -> Vec<Need> {
         let mut needs = Vec::new();
         for name in names {
             match Need::ALL.into_iter().find(|need| need.name() == name.as_str()) {
@@ -156,9 +164,22 @@ impl Compiler<'_> {
     }
 }
 
+/// What config says, else what is known of the model. A vendor that trims is trusted to: its model refuses a prompt alone.
+fn limits(profile: Option<&Profile>, known: &Model, table: Option<&tables::Deployment>) -> Limits {
+    let strict = profile.is_some_and(|profile| profile.quirks.strict_max_tokens);
+    let declared = table.and_then(|table| table.context);
+    let cap = table.and_then(|table| table.max_output);
+    Limits {
+        context: declared.or(known.context.filter(|_| strict)),
+        input: if declared.is_some() { None } else { known.input.or(known.context) },
+        output: known.output.filter(|_| strict).map(|output| output.max(cap.unwrap_or(0))),
+    }
+}
+
 struct Template {
     model: Arc<str>,
     voices: Vec<Voice>,
+    limits: Limits,
     price: Option<Price>,
     default_max_tokens: u64,
     own_timeouts: TimeoutOverrides,
@@ -189,6 +210,7 @@ impl Template {
             credential: credential.cloned(),
             voice,
             further_voices,
+            limits: self.limits,
             price: self.price,
             default_max_tokens: self.default_max_tokens,
             timeouts: DEFAULT_TIMEOUTS.with(self.own_timeouts),
@@ -199,6 +221,8 @@ impl Template {
 
 /// A profile with its paths filled in; one whose path wants something that is not known is left out.
 fn voice(profile: Profile, model: &str, capabilities: Capabilities) -> Option<Voice> {
+    // what the deployment itself can do goes for whoever writes to it
+    let profile = Profile { capabilities, ..profile };
     let path = |streamed| profile.path_of(streamed, |name| (name == "model").then_some(model)).map(Arc::from);
     Some(Voice { profile, path: path(false).ok()?, stream_path: path(true).ok()?, capabilities })
 }

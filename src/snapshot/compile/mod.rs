@@ -8,16 +8,19 @@ mod listeners;
 mod policy;
 mod pools;
 mod prices;
+mod quirks;
 #[cfg(test)]
 mod tests;
 mod vendors;
 
 use crate::base::diagnostic::{Diagnostic, Place, Severity, nearest};
 use crate::base::secret::Secret;
+use crate::catalog::Catalog;
 use crate::config::secrets::SecretSource;
 use crate::config::{At, Sources, Tables, defaults, names};
 use crate::policy::vocabulary::Vocabulary;
 use crate::snapshot::Snapshot;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +35,13 @@ pub fn compile(
     generation: u64,
     now_unix: i64,
 ) -> Result<(Snapshot, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut compiler = Compiler { sources, now: now_unix, vocabulary: Vocabulary::shipped(), diagnostics: Vec::new() };
+    let mut compiler = Compiler {
+        sources,
+        now: now_unix,
+        vocabulary: Vocabulary::shipped(),
+        catalog: Cow::Borrowed(Catalog::built_in()),
+        diagnostics: Vec::new(),
+    };
     let snapshot = compiler.snapshot(generation);
     let mut diagnostics = without_echoes(sources, compiler.diagnostics);
     diagnostics.extend(sources.diagnostics.iter().cloned());
@@ -63,6 +72,7 @@ struct Compiler<'a> {
     sources: &'a Sources,
     now: i64,
     vocabulary: Vocabulary,
+    catalog: Cow<'static, Catalog>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -71,6 +81,7 @@ impl Compiler<'_> {
         self.extend_vocabulary();
         self.check_names();
         self.check_price_book();
+        self.read_catalog();
         let places = self.places();
         let pools = self.pools(&places);
         let keys = self.keys(&pools);
@@ -123,6 +134,18 @@ impl Compiler<'_> {
             if let Some(place) = first.insert(name, &name.place) {
                 let message = format!("the {kind} \"{}\" is declared twice", name.value);
                 self.error(&name.place, message, format!("the first one is at {place}"));
+            }
+        }
+    }
+
+    /// A list of models beside the config stands in for the one that comes with the program.
+    fn read_catalog(&mut self) {
+        let Some(file) = &self.sources.models else { return };
+        match Catalog::parse(&file.text) {
+            Ok(catalog) => self.catalog = Cow::Owned(catalog),
+            Err(problem) => {
+                let help = "make it with scripts/distil-models.py, or remove it: then the list that ships serves";
+                self.error(&Place::file(&file.path), format!("not a list of models: {problem}"), help);
             }
         }
     }

@@ -91,7 +91,10 @@ impl Compiler<'_> {
         let mut vendors = Vec::new();
         for named in sources.config.vendor.iter() {
             let body = named.body.as_ref();
-            let seat = body.and_then(|table| table.seat.as_ref()).and_then(|seat| self.zone(seat));
+            let seat = match body.and_then(|table| table.seat.as_ref()) {
+                Some(seat) => self.zone(seat),
+                None => body.and_then(|table| self.known_seat(&named.name, table)),
+            };
             let agreements = self.words("agreement", body.and_then(|table| table.agreements.as_deref()));
             let certifications = self.words("certification", body.and_then(|table| table.certifications.as_deref()));
             vendors.push(VendorFacts {

@@ -1,9 +1,13 @@
 use super::compile;
 use crate::base::diagnostic::Diagnostic;
 use crate::base::money::TokenPrice;
+use crate::call::needs::Need;
 use crate::config::load::load;
+use crate::dialect::profile::Profile;
+use crate::dialect::profile::quirks::{Member, ToolCallIds};
 use crate::policy::Ask;
 use crate::snapshot::Snapshot;
+use crate::snapshot::deployment::Limits;
 use crate::snapshot::narrowing::Unfit;
 use crate::snapshot::pool::ProbeKind;
 use std::fs;
@@ -128,6 +132,39 @@ fn one_vendor_one_pool_one_key_is_enough() {
     assert!(snapshot.probe_permit(deployment).is_ok());
 }
 
+/// What the small config's deployment cannot do, of what these tests ask for, and how much it takes.
+fn lacks_and_limits(model: &str, table: &str, models: Option<&str>) -> (Vec<&'static str>, Limits) {
+    let config = SMALL.replace("openai/gpt-5.5", &format!("openai/{model}"));
+    let config = format!("{config}{}", table.replace("MODEL", &format!("openai/{model}")));
+    let mut files = vec![("backstay.toml", config.as_str()), ("policies/base.cedar", crate::policy::BASE)];
+    files.extend(models.map(|models| ("models.json", models)));
+    let (snapshot, _) = compile_files(&files).unwrap_or_else(|found| panic!("{found:?}"));
+    let deployment = &snapshot.deployments[0];
+    let asked = [Need::Tools, Need::Images, Need::Reasoning, Need::Temperature];
+    let lacks = asked.into_iter().filter(|need| !deployment.voice.capabilities.has(*need)).map(Need::name).collect();
+    (lacks, deployment.limits)
+}
+
+#[test]
+fn what_a_model_cannot_do_is_read_from_a_dated_list() {
+    let check = |(lacks, limits): (Vec<&str>, Limits), expected: &[&str], context, output| {
+        assert_eq!((lacks.as_slice(), limits.context, limits.output), (expected, context, output));
+    };
+    check(lacks_and_limits("gpt-4o-2024-11-20", "", None), &["reasoning"], Some(128_000), Some(16_384));
+    check(lacks_and_limits("o3-mini", "", None), &["images", "temperature"], Some(200_000), Some(100_000));
+    check(lacks_and_limits("nobody-knows", "", None), &[], None, None);
+    let table = "[deployment.\"MODEL\"]\noffers = [\"images\"]\nlacks = [\"tools\"]\ncontext = 9000\n";
+    check(lacks_and_limits("o3-mini", table, None), &["tools", "temperature"], Some(9000), Some(100_000));
+    let newer = r#"{"snapshot":"2027-01-01","vendors":{"openai":{"o3-mini":{"context":7,"lacks":["reasoning"]}}}}"#;
+    check(lacks_and_limits("o3-mini", "", Some(newer)), &["reasoning"], Some(7), None);
+}
+
+#[test]
+fn a_list_of_models_that_cannot_be_read_is_an_error() {
+    let files = [("backstay.toml", SMALL), ("policies/base.cedar", crate::policy::BASE), ("models.json", "{")];
+    check_files(&files, &["models.json:0: not a list of models ~ distil-models.py"]);
+}
+
 #[test]
 fn without_a_policy_folder_the_base_policy_serves_with_a_warning() {
     let (snapshot, warnings) = compile_files(&[("backstay.toml", SMALL)]).expect("a snapshot");
@@ -213,7 +250,7 @@ max_body = "1MiB"
     assert_eq!(a.credential.as_ref().map(|credential| &*credential.name), Some("a"));
     let price = claude.price.expect("a price");
     assert_eq!((price.input, price.cached), (TokenPrice(5_000_000), TokenPrice(500_000)));
-    assert!(!claude.voice.capabilities.has(crate::call::needs::Need::Images));
+    assert!(!claude.voice.capabilities.has(Need::Images));
     let timeouts = pool.timeouts_at(a);
     assert_eq!((timeouts.first_content, timeouts.idle), (Duration::from_secs(20), Duration::from_secs(7)));
     assert_eq!(pool.timeouts_at(claude).first_content, Duration::from_secs(9));
@@ -514,6 +551,41 @@ fn what_is_not_used_is_warned_of() {
     check("[deployment.\"openai/gpt-5\"]\n", &["backstay.toml:15: no pool uses \"openai/gpt-5\" ~ openai/gpt-5.5"]);
     let endpoint = "[endpoint.eu]\nvendor = \"openai\"\nbase_url = \"https://eu.api.openai.com/v1\"\n";
     check(endpoint, &["backstay.toml:15: \"eu\" has no credential", "backstay.toml:15: no pool uses \"eu\""]);
+}
+
+/// The profile of vendor `x`, whose table is given.
+fn profile_of(table: &str) -> (Profile, String) {
+    let config = format!("{SMALL}[vendor.x]\ndialect = \"openai\"\n{table}[pool.y]\ndeployments = [\"x/m\"]\n");
+    let (snapshot, _) = good(&config);
+    let deployment = snapshot.pools["y"].deployments().next().expect("a deployment").clone();
+    (deployment.voice.profile, deployment.endpoint.authority.to_string())
+}
+
+#[test]
+fn a_compatible_vendor_is_described_by_a_name_or_by_its_quirks() {
+    let (mistral, authority) = profile_of("profile = \"mistral\"\ncredential = { env = \"M_KEY\" }\n");
+    assert_eq!((mistral.max_tokens_member, authority.as_str()), ("max_tokens", "api.mistral.ai"));
+    let own = "profile = \"generic\"\nbase_url = \"https://llm.example\"\ncredential = { env = \"M_KEY\" }\n[vendor.x.quirks]\n\
+        max_tokens_member = \"max_completion_tokens\"\nusage_on_request = false\ndeveloper_role = true\nstops = 2\n\
+        think_tags = true\nefforts = [\"low\", \"high\"]\nrefused_members = [\"user\"]\ntool_call_ids = \"nine_alphanumerics\"\n\
+        lacks = [\"images\"]\noffers = [\"store\"]\ncatalog = \"scaleway\"\n";
+    let (own, _) = profile_of(own);
+    let quirks = own.quirks;
+    assert_eq!((own.max_tokens_member, own.usage_on_request, quirks.stops), ("max_completion_tokens", false, 2));
+    assert!(quirks.developer_role && quirks.think_tags && quirks.refused_members.has(Member::User));
+    assert_eq!((quirks.efforts.nearest("xhigh"), quirks.tool_call_ids), (Some("high"), ToolCallIds::NineAlphanumerics));
+    assert!(own.capabilities.has(Need::Stores) && !own.capabilities.has(Need::Images));
+    let wrong = "[vendor.x]\ndialect = \"openai\"\nprofile = \"mistrall\"\n";
+    check(wrong, &["backstay.toml:17: no profile \"mistrall\" ~ did you mean \"mistral\""]);
+    let wrong = "[vendor.x]\ndialect = \"openai\"\nprofile = \"groq\"\ncredential = { env = \"G_KEY\" }\n[vendor.x.quirks]\nefforts = [\"hihg\"]\n\
+        refused_members = [\"usr\"]\ncatalog = \"grok\"\nstop = 2\n";
+    let found = [
+        "backstay.toml:20: no effort ~ minimal",
+        "backstay.toml:21: no member that can be left out ~ user",
+        "backstay.toml:22: no vendor in the list of models",
+        "backstay.toml:23: unknown field `stop` ~ `stops`",
+    ];
+    check(wrong, &found);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::config::At;
 use crate::config::secrets::{NamedCredential, SecretSource};
 use crate::config::tables::{self, Auth};
 use crate::config::values::FilePath;
-use crate::dialect::profile::{self, PROFILES, Profile};
+use crate::dialect::profile::{self, Profile};
 use crate::policy::vocabulary::UNKNOWN;
 use crate::snapshot::deployment::{Credential, Endpoint, Roots, TimeoutOverrides, Vendor};
 use std::cell::Cell;
@@ -78,8 +78,8 @@ impl<'a> Compiler<'a> {
         for named in sources.config.vendor.iter() {
             let vendor = named.body.as_ref().and_then(|table| Some((table, self.vendor(&named.name, table)?)));
             if let Some((table, vendor)) = &vendor {
-                let own = self.own_endpoint(&named.name, table, vendor);
-                if table.base_url.is_some() {
+                if let Some(base_url) = self.base_url_of(&named.name, table, &vendor.profiles) {
+                    let own = self.own_endpoint(&named.name, table, vendor, &base_url);
                     endpoints.insert(named.name.as_str(), own);
                 }
             } else {
@@ -96,14 +96,14 @@ impl<'a> Compiler<'a> {
             let place = named.body.as_ref().and_then(|table| self.further_endpoint(&named.name, table, &vendors));
             endpoints.insert(named.name.as_str(), place);
         }
-        self.warn_of_homeless_vendors();
+        self.warn_of_homeless_vendors(&endpoints);
         Places { endpoints }
     }
 
-    fn warn_of_homeless_vendors(&mut self) {
+    fn warn_of_homeless_vendors(&mut self, endpoints: &BTreeMap<&str, Option<PlaceToCall>>) {
         let config = &self.sources.config;
         for named in config.vendor.iter() {
-            let own = named.body.as_ref().is_none_or(|table| table.base_url.is_some());
+            let own = endpoints.contains_key(named.name.as_str());
             let further = config.endpoint.iter().filter_map(|endpoint| endpoint.body.as_ref());
             if !own && further.into_iter().all(|endpoint| endpoint.vendor.value != named.name.value) {
                 let message = format!("the vendor \"{}\" answers nowhere", named.name.value);
@@ -114,25 +114,39 @@ impl<'a> Compiler<'a> {
 
     fn vendor(&mut self, name: &At<String>, table: &tables::Vendor) -> Option<Arc<Vendor>> {
         let profiles = self.profiles(table)?;
+        let profiles = self.with_quirks(table, profiles);
         self.warn_of_idle_fields(name, table);
-        Some(Arc::new(Vendor { name: Arc::from(name.as_str()), profiles: profiles.into() }))
+        let catalog = self.catalog_of(table, &profiles);
+        Some(Arc::new(Vendor { name: Arc::from(name.as_str()), profiles: profiles.into(), catalog }))
     }
 
     fn profiles(&mut self, table: &tables::Vendor) -> Option<Vec<Profile>> {
         let found = profile::find(&table.dialect, table.profile.as_ref().map(|name| name.as_str()));
         if found.is_empty() {
-            let family: Vec<_> = PROFILES.iter().filter(|profile| profile.family == table.dialect.value).collect();
+            let family: Vec<_> = profile::all().filter(|profile| profile.family == table.dialect.value).collect();
             match &table.profile {
                 Some(name) if !family.is_empty() => {
                     self.unknown(name, "profile", family.iter().map(|profile| profile.name));
                 }
-                Some(_) | None => {
-                    self.unknown(&table.dialect, "dialect", PROFILES.iter().map(|profile| profile.family))
-                }
+                Some(_) | None => self.unknown(&table.dialect, "dialect", profile::all().map(|profile| profile.family)),
             }
             return None;
         }
         self.spoken(table, found)
+    }
+
+    /// Whose models a vendor's are in the catalog.
+    fn catalog_of(&mut self, table: &tables::Vendor, profiles: &[Profile]) -> Option<Arc<str>> {
+        match table.quirks.as_ref().and_then(|quirks| quirks.catalog.as_ref()) {
+            Some(written) => {
+                let known: Vec<String> = self.catalog.vendors().map(str::to_owned).collect();
+                if !known.contains(&written.value) {
+                    self.unknown(written, "vendor in the list of models", known.iter().map(String::as_str));
+                }
+                Some(Arc::from(written.as_str()))
+            }
+            None => profiles.iter().find_map(|profile| profile.known.catalog).map(Arc::from),
+        }
     }
 
     /// What is left of a vendor's wire formats where `speaks` narrows them: in its order, which decides what is translated to.
@@ -152,11 +166,41 @@ impl<'a> Compiler<'a> {
         (spoken.len() == table.speaks.len()).then_some(spoken)
     }
 
-    fn own_endpoint(&mut self, name: &At<String>, table: &tables::Vendor, vendor: &Arc<Vendor>) -> Option<PlaceToCall> {
+    /// Where a vendor answers itself: as written, else where the world knows the profile that it names, unless it has
+    /// further endpoints alone.
+    fn base_url_of(&self, name: &At<String>, table: &tables::Vendor, profiles: &[Profile]) -> Option<At<String>> {
+        let mut endpoints = self.sources.config.endpoint.iter().filter_map(|endpoint| endpoint.body.as_ref());
+        match &table.base_url {
+            Some(written) => Some(written.clone()),
+            None if endpoints.any(|endpoint| endpoint.vendor.value == name.value) => None,
+            None => {
+                table.profile.as_ref()?;
+                let known = profiles.iter().find_map(|profile| profile.known.base_url)?;
+                Some(At { value: known.to_owned(), place: name.place.clone() })
+            }
+        }
+    }
+
+    /// Where the company is seated that answers at a vendor's base URL, where the world knows it.
+    pub(super) fn known_seat(&self, name: &At<String>, table: &tables::Vendor) -> Option<Arc<str>> {
+        let host = |url: &str| url.split('/').nth(2).map(str::to_lowercase);
+        let profiles = profile::find(&table.dialect, table.profile.as_ref().map(|name| name.as_str()));
+        let answers = self.base_url_of(name, table, &profiles)?;
+        let known = profiles.iter().map(|profile| profile.known).find(|known| known.seat.is_some())?;
+        (host(&answers) == host(known.base_url?)).then(|| known.seat.map(Arc::from)).flatten()
+    }
+
+    fn own_endpoint(
+        &mut self,
+        name: &At<String>,
+        table: &tables::Vendor,
+        vendor: &Arc<Vendor>,
+        base_url: &At<String>,
+    ) -> Option<PlaceToCall> {
         let promises = self.vendor_promises(table);
         let written = Written {
             name,
-            base_url: table.base_url.as_ref()?,
+            base_url,
             region: table.region.as_ref(),
             credential: table.credential.as_ref(),
             credentials: &table.credentials,

@@ -11,7 +11,7 @@ use crate::base::money::TokenPrice;
 use crate::base::secret::Secret;
 use crate::dialect::profile::OPENAI;
 use crate::snapshot::deployment::{
-    Credential, Deployment, Endpoint, Price, Roots, TimeoutOverrides, Timeouts, Vendor, Voice,
+    Credential, Deployment, Endpoint, Limits, Price, Roots, TimeoutOverrides, Timeouts, Vendor, Voice,
 };
 use crate::snapshot::permit::Permit;
 use crate::upstream::resolve::Resolver;
@@ -66,7 +66,7 @@ impl Target {
 
     fn deployment(self) -> Arc<Deployment> {
         let name: Arc<str> = "vendor".into();
-        let vendor = Arc::new(Vendor { name: Arc::clone(&name), profiles: Arc::from([OPENAI]) });
+        let vendor = Arc::new(Vendor { name: Arc::clone(&name), profiles: Arc::from([OPENAI]), catalog: None });
         let endpoint = Endpoint {
             name,
             vendor,
@@ -94,6 +94,7 @@ impl Target {
             credential: Some(Credential { name: "default".into(), secret: Secret::new("sk-canary".to_owned()) }),
             voice,
             further_voices: Vec::new(),
+            limits: Limits::default(),
             price: Some(Price { input: price, cached: price, written: price, output: price }),
             default_max_tokens: 16,
             timeouts: self.timeouts,

@@ -160,7 +160,7 @@ fn read_part(raw: &RawValue) -> Result<Content, serde_json::Error> {
     let read = match &*kind {
         "text" => part.text.map(Content::text),
         "refusal" => part.refusal.map(Content::Refusal),
-        "image_url" => part.image_url.and_then(read_image),
+        "image_url" => part.image_url.map(read_image).transpose()?.flatten(),
         "file" => part.file.and_then(read_file),
         _ => None,
     };
@@ -179,10 +179,20 @@ fn need_of_part(kind: &str) -> Need {
     }
 }
 
-fn read_image(image: Object<'_, ImageUrl<'_>>) -> Option<Content> {
-    let Text(url) = image.known.url.filter(|_| image.unknown.is_empty())?;
+/// An image, as an object or, in Mistral's way, as its URL alone (recording `c9736df9c06014db`).
+fn read_image(raw: &RawValue) -> Result<Option<Content>, serde_json::Error> {
+    let image = if raw.get().starts_with('"') {
+        Object { known: ImageUrl { url: Some(read(raw)?), detail: None }, unknown: Vec::new() }
+    } else {
+        read::<Object<'_, ImageUrl<'_>>>(raw)
+            .map_err(|error| serde::de::Error::custom(format_args!("image_url: {error}")))?
+    };
     let detail = image.known.detail.filter(|detail| detail != "auto");
-    Some(Content::Image { source: data_url(&url).unwrap_or_else(|| Source::Url(url.into_owned())), detail })
+    let url = image.known.url.filter(|_| image.unknown.is_empty());
+    Ok(url.map(|Text(url)| Content::Image {
+        source: data_url(&url).unwrap_or_else(|| Source::Url(url.into_owned())),
+        detail,
+    }))
 }
 
 fn read_file(file: Object<'_, File<'_>>) -> Option<Content> {
@@ -232,7 +242,8 @@ fn read_tool_choice(raw: &RawValue) -> Result<ToolChoice, Rejection> {
     Ok(match raw.get() {
         r#""none""# => ToolChoice::None,
         r#""auto""# => ToolChoice::Auto,
-        r#""required""# => ToolChoice::Required,
+        // Mistral's word beside OpenAI's (recording `6331bfb95d150623`)
+        r#""required""# | r#""any""# => ToolChoice::Required,
         text if text.starts_with('{') => {
             let choice: Object<'_, types::Tool<'_>> =
                 read(raw).map_err(|error| invalid(format_args!("tool_choice: {error}")).param("tool_choice"))?;
@@ -307,7 +318,7 @@ mod tests {
             (r#"{"messages": [], "temperature": 2.5}"#, "temperature: 2.5 is not between 0 and 2"),
             (r#"{"messages": [], "top_p": -1}"#, "top_p: -1 is not between 0 and 1"),
             (r#"{"messages": [], "max_tokens": -1}"#, "max_tokens: "),
-            (r#"{"messages": [], "tool_choice": "any"}"#, "tool_choice: \"any\""),
+            (r#"{"messages": [], "tool_choice": "some"}"#, "tool_choice: \"some\""),
             (r#"{"messages": [], "response_format": {"type": "json_schema"}}"#, "response_format: `json_schema`"),
             (
                 r#"{"messages": [], "tools": [{"type": "function", "function": {}}]}"#,

@@ -11,6 +11,7 @@ use crate::dialect::grammar::Target;
 use crate::dialect::honour::{Extras, own, own_extras, unmet};
 use crate::dialect::openai_chat::NAME;
 use crate::dialect::openai_chat::types::{AnyToolCallOut, ToolCallOut};
+use crate::dialect::profile::quirks::{Member, Quirks};
 use crate::dialect::{profile::Profile, schema};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -20,17 +21,18 @@ use std::borrow::Cow;
 /// # Errors
 /// A refusal that names what this dialect cannot say.
 pub(crate) fn write_call(profile: &Profile, call: &Call, target: &Target<'_>) -> Result<Vec<u8>, Refusal> {
+    let quirks = &profile.quirks;
     let caps_newer = profile.max_tokens_member == "max_completion_tokens";
-    if call.dialect != NAME && call.stop.len() > MOST_STOPS {
+    if call.stop.len() > quirks.stops && (call.dialect != NAME || quirks.stops < Quirks::NONE.stops) {
         return Err(Refusal::Capability("stop"));
     }
     own_extras(&call.extras, NAME)?;
     let request = RequestOut {
         model: target.model,
-        messages: write_messages(call)?,
-        tools: call.tools.iter().map(|tool| write_tool(tool, call)).collect::<Result<_, _>>()?,
-        tool_choice: write_tool_choice(&call.tool_choice)?,
-        parallel_tool_calls: call.parallel_tools.filter(|_| !call.tools.is_empty()),
+        messages: write_messages(quirks, call)?,
+        tools: call.tools.iter().map(|tool| write_tool(quirks, tool, call)).collect::<Result<_, _>>()?,
+        tool_choice: write_tool_choice(quirks, &call.tool_choice)?,
+        parallel_tool_calls: write_parallel_tools(quirks, call)?,
         max_tokens: call.max_tokens.filter(|_| !caps_newer),
         max_completion_tokens: call.max_tokens.filter(|_| caps_newer),
         temperature: call.temperature,
@@ -40,18 +42,16 @@ pub(crate) fn write_call(profile: &Profile, call: &Call, target: &Target<'_>) ->
         presence_penalty: call.sampling.presence_penalty,
         frequency_penalty: call.sampling.frequency_penalty,
         stop: &call.stop,
-        response_format: write_format(&call.format, call)?,
-        reasoning_effort: call.reasoning.as_ref().and_then(write_effort),
-        user: call.user.as_deref(),
+        response_format: write_format(quirks, &call.format, call)?,
+        reasoning_effort: write_effort(profile, call)?,
+        user: call.user.as_deref().filter(|_| !quirks.refused_members.has(Member::User)),
         stream: call.stream.then_some(true),
-        stream_options: (call.stream && target.include_usage).then_some(StreamOptionsOut { include_usage: true }),
+        stream_options: (call.stream && target.include_usage && !quirks.refused_members.has(Member::StreamOptions))
+            .then_some(StreamOptionsOut { include_usage: true }),
         extras: Extras::within("", &call.extras),
     };
     Ok(serde_json::to_vec(&request).unwrap_or_default())
 }
-
-/// As the API's description says of `stop`.
-const MOST_STOPS: usize = 4;
 
 #[derive(Serialize)]
 struct RequestOut<'a> {
@@ -111,7 +111,7 @@ struct MessageOut<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<AnyToolCallOut<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tool_call_id: Option<&'a str>,
+    tool_call_id: Option<Cow<'a, str>>,
     #[serde(flatten)]
     extras: Extras<'a>,
 }
@@ -151,17 +151,22 @@ struct FileOut<'a> {
     filename: &'a str,
 }
 
-fn write_messages(call: &Call) -> Result<Vec<MessageOut<'_>>, Refusal> {
+fn write_messages<'a>(quirks: &Quirks, call: &'a Call) -> Result<Vec<MessageOut<'a>>, Refusal> {
     let mut messages = Vec::with_capacity(call.turns.len());
-    for turn in &call.turns {
+    // where system texts may not come late, they all come first
+    let early = |turn: &&Turn| !quirks.late_system && turn.is_system();
+    for turn in call.turns.iter().filter(early).chain(call.turns.iter().filter(|turn| !early(turn))) {
         own_extras(&turn.extras, NAME)?;
-        write_results(turn, &mut messages)?;
+        if turn.name.is_some() && quirks.refused_members.has(Member::Name) {
+            return Err(Refusal::Capability(Member::Name.name()));
+        }
+        write_results(quirks, turn, &mut messages)?;
         let mut said = Said::default();
-        turn.parts.iter().try_for_each(|part| said.add(part, turn.role))?;
+        turn.parts.iter().try_for_each(|part| said.add(quirks, part, turn.role))?;
         let only_results = said.parts.is_empty() && turn.parts.iter().any(is_result);
         if !only_results {
             messages.push(MessageOut {
-                role: role(turn.role),
+                role: role(quirks, turn.role),
                 name: turn.name.as_deref(),
                 content: said.content(turn.role),
                 refusal: said.refusal,
@@ -174,9 +179,10 @@ fn write_messages(call: &Call) -> Result<Vec<MessageOut<'_>>, Refusal> {
     Ok(messages)
 }
 
-const fn role(role: Role) -> &'static str {
+const fn role(quirks: &Quirks, role: Role) -> &'static str {
     match role {
         Role::System => "system",
+        Role::Developer if !quirks.developer_role => "system",
         Role::Developer => "developer",
         Role::User => "user",
         Role::Assistant => "assistant",
@@ -188,16 +194,17 @@ const fn is_result(part: &Part) -> bool {
 }
 
 /// Every tool result is a message of its own, before what the user says.
-fn write_results<'a>(turn: &'a Turn, messages: &mut Vec<MessageOut<'a>>) -> Result<(), Refusal> {
+fn write_results<'a>(quirks: &Quirks, turn: &'a Turn, messages: &mut Vec<MessageOut<'a>>) -> Result<(), Refusal> {
     for part in &turn.parts {
         let Content::ToolResult { id, parts, error } = &part.content else { continue };
         let mut said = Said::default();
         for part in parts {
-            // The vendor takes images from the user alone (recording `db9c528d55ae3660`).
-            if matches!(part.content, Content::Image { .. } | Content::Document { .. }) {
+            // OpenAI takes images from the user alone (recording `db9c528d55ae3660`).
+            let seen = quirks.tool_result_images;
+            if !seen && matches!(part.content, Content::Image { .. } | Content::Document { .. }) {
                 return Err(Refusal::Capability("tool_result_images"));
             }
-            said.add(part, Role::User)?;
+            said.add(quirks, part, Role::User)?;
         }
         let content = match said.content(Role::User) {
             // There is no flag for a tool that failed, so the text says it.
@@ -211,7 +218,7 @@ fn write_results<'a>(turn: &'a Turn, messages: &mut Vec<MessageOut<'a>>) -> Resu
             content: Some(content),
             refusal: None,
             tool_calls: Vec::new(),
-            tool_call_id: Some(id),
+            tool_call_id: Some(quirks.tool_call_ids.fit(id)),
             extras: Extras::within("", &[]),
         });
     }
@@ -227,7 +234,7 @@ struct Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    fn add(&mut self, part: &'a Part, role: Role) -> Result<(), Refusal> {
+    fn add(&mut self, quirks: &Quirks, part: &'a Part, role: Role) -> Result<(), Refusal> {
         match &part.content {
             // Citations in the history are notes on an earlier answer: no vendor of this dialect reads them.
             Content::Text { text, .. } => self.parts.push(PartOut::Own(OwnPartOut::Text { text })),
@@ -248,7 +255,10 @@ impl<'a> Said<'a> {
             }
             Content::Image { .. } => return Err(unmet(Need::Images)),
             Content::Document { .. } => return Err(unmet(Need::Documents)),
-            Content::ToolCall(call) => self.tool_calls.push(AnyToolCallOut::Function(ToolCallOut::whole(call))),
+            Content::ToolCall(call) => {
+                let id = Some(quirks.tool_call_ids.fit(&call.id));
+                self.tool_calls.push(AnyToolCallOut::Function(ToolCallOut { id, ..ToolCallOut::whole(call) }));
+            }
             Content::ToolResult { .. } => {}
             // Thoughts without a seal are an echo of an answer, which no vendor takes back.
             Content::Thinking { signature: None, .. } => {}
@@ -304,10 +314,11 @@ struct FunctionOut<'a> {
     strict: Option<bool>,
 }
 
-fn write_tool<'a>(tool: &'a Tool, call: &Call) -> Result<ToolOut<'a>, Refusal> {
+fn write_tool<'a>(quirks: &Quirks, tool: &'a Tool, call: &Call) -> Result<ToolOut<'a>, Refusal> {
     match tool {
         Tool::Function(Function { name, description, parameters, strict, cache: _ }) => {
-            if call.dialect != NAME && *strict == Some(true) && !parameters.as_ref().is_none_or(schema::requires_all) {
+            let kept = || parameters.as_ref().is_none_or(schema::requires_all);
+            if call.dialect != NAME && *strict == Some(true) && quirks.strict_schemas && !kept() {
                 return Err(Refusal::Capability("strict_tools"));
             }
             let (description, parameters) = (description.as_deref(), parameters.as_ref());
@@ -335,7 +346,11 @@ struct NamedOut<'a> {
     name: &'a str,
 }
 
-fn write_tool_choice(choice: &ToolChoice) -> Result<Option<ToolChoiceOut<'_>>, Refusal> {
+fn write_tool_choice<'a>(quirks: &Quirks, choice: &'a ToolChoice) -> Result<Option<ToolChoiceOut<'a>>, Refusal> {
+    let forced = !matches!(choice, ToolChoice::Unsaid | ToolChoice::Auto | ToolChoice::None);
+    if forced && quirks.refused_members.has(Member::ForcedTools) {
+        return Err(Refusal::Capability(Member::ForcedTools.name()));
+    }
     Ok(match choice {
         ToolChoice::Unsaid => None,
         ToolChoice::Auto => Some(ToolChoiceOut::Word("auto")),
@@ -344,6 +359,16 @@ fn write_tool_choice(choice: &ToolChoice) -> Result<Option<ToolChoiceOut<'_>>, R
         ToolChoice::Named(name) => Some(ToolChoiceOut::Named { kind: "function", function: NamedOut { name } }),
         ToolChoice::Foreign(foreign) => Some(ToolChoiceOut::Foreign(own(foreign, NAME)?)),
     })
+}
+
+/// Several calls at once are what every vendor may do unless it is told not to.
+fn write_parallel_tools(quirks: &Quirks, call: &Call) -> Result<Option<bool>, Refusal> {
+    match call.parallel_tools.filter(|_| !call.tools.is_empty()) {
+        Some(false) if quirks.refused_members.has(Member::ParallelToolCalls) => {
+            Err(Refusal::Capability(Member::ParallelToolCalls.name()))
+        }
+        told => Ok(told.filter(|_| !quirks.refused_members.has(Member::ParallelToolCalls))),
+    }
 }
 
 #[derive(Serialize)]
@@ -363,13 +388,13 @@ struct JsonSchemaOut<'a> {
     strict: Option<bool>,
 }
 
-fn write_format<'a>(format: &'a Format, call: &Call) -> Result<Option<FormatOut<'a>>, Refusal> {
+fn write_format<'a>(quirks: &Quirks, format: &'a Format, call: &Call) -> Result<Option<FormatOut<'a>>, Refusal> {
     Ok(match format {
         Format::Text => None,
         Format::JsonObject => Some(FormatOut::JsonObject),
         Format::JsonSchema { name, description, schema, strict } => {
             // Strict schemas here must require every property (recording `f1693f7096750a84`); elsewhere they need not.
-            if call.dialect != NAME && !schema::requires_all(schema) {
+            if call.dialect != NAME && quirks.strict_schemas && !schema::requires_all(schema) {
                 return Err(unmet(Need::JsonSchema));
             }
             let name = name.as_deref().unwrap_or("answer");
@@ -379,9 +404,19 @@ fn write_format<'a>(format: &'a Format, call: &Call) -> Result<Option<FormatOut<
     })
 }
 
+/// The effort in the vendor's words: the nearest that it takes. A model that never thinks need not be told not to.
+fn write_effort<'a>(profile: &Profile, call: &'a Call) -> Result<Option<&'a str>, Refusal> {
+    let Some(reasoning) = &call.reasoning else { return Ok(None) };
+    if reasoning.mode == ReasoningMode::Off && !profile.capabilities.has(Need::Reasoning) {
+        return Ok(None);
+    }
+    let nearest = |effort| profile.quirks.efforts.nearest(effort).ok_or(Refusal::Capability("reasoning_effort"));
+    effort(reasoning).map(nearest).transpose()
+}
+
 /// The effort in this dialect's words. A budget of tokens becomes the effort that comes nearest; a vendor that leaves
 /// the amount to the model thinks as with `high`.
-fn write_effort(reasoning: &Reasoning) -> Option<&str> {
+fn effort(reasoning: &Reasoning) -> Option<&str> {
     match (reasoning.mode, reasoning.effort.as_deref()) {
         (ReasoningMode::Off, _) => Some("none"),
         (_, Some(effort)) => Some(effort),
