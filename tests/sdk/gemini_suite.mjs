@@ -130,11 +130,18 @@ check("everybody down", async () => {
 });
 
 check("failover", async () => {
-  for (const model of ["resets", "fails", "errs", "silent"]) {
+  for (const model of ["resets", "fails", "errs"]) {
     const chunks = await stream({ model });
     assert.deepEqual([words(chunks), finishes(chunks)], [expected.text, ["STOP"]]);
   }
   for (const model of ["resets", "fails", "errs"]) assert.equal((await generate({ model })).text, expected.text);
+});
+
+check("held answer", async () => {
+  for (let turn = 0; turn < 2; turn++) {
+    const chunks = await stream({ model: "silent" });
+    assert.deepEqual([words(chunks), finishes(chunks)], [expected.text, ["STOP"]]);
+  }
 });
 
 check("broken stream", async () => {
