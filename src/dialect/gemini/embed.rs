@@ -229,7 +229,7 @@ fn told(noted: &mut Noted, answer: Value<'_>) -> Told {
     if error.is_some() {
         return Told::Error;
     }
-    if !one.is_some_and(Value::is_object) && !many.is_some_and(|many| many.elements().next().is_some()) {
+    if !one.is_some_and(Value::is_object) && many.is_none_or(|many| many.elements().next().is_none()) {
         return Told::Nothing;
     }
     noted.text("a vector");
