@@ -5,6 +5,7 @@ pub mod anthropic;
 pub mod error;
 pub mod eventstream;
 pub mod framing;
+pub mod gemini;
 pub mod json;
 pub mod models;
 pub mod openai_chat;
@@ -30,6 +31,10 @@ mod schema;
 pub enum Task {
     /// An answer from a model.
     Generate,
+    /// How many tokens a call would have.
+    Count,
+    /// Vectors for texts.
+    Embed,
 }
 
 /// A company's API: the shape of errors and listings that several dialects share.
@@ -39,6 +44,8 @@ pub enum Api {
     Openai,
     /// Anthropic's.
     Anthropic,
+    /// Google's.
+    Google,
 }
 
 /// A wire format that clients or vendors speak.
@@ -52,11 +59,31 @@ pub enum Dialect {
     Anthropic,
     /// AWS Bedrock, `POST /model/{id}/converse`, which vendors alone speak.
     Bedrock,
+    /// Anthropic's `POST /v1/messages/count_tokens`.
+    AnthropicCount,
+    /// Google's `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`.
+    Gemini,
+    /// Google's `POST /v1beta/models/{model}:countTokens`.
+    GeminiCount,
+    /// Google's `POST /v1beta/models/{model}:embedContent` and `:batchEmbedContents`.
+    GeminiEmbed,
 }
 
 impl Dialect {
-    /// Every dialect that clients speak.
-    pub const ALL: [Self; 3] = [Self::OpenaiChat, Self::OpenaiResponses, Self::Anthropic];
+    /// Every dialect.
+    pub const ALL: [Self; 8] = [
+        Self::OpenaiChat,
+        Self::OpenaiResponses,
+        Self::Anthropic,
+        Self::Bedrock,
+        Self::AnthropicCount,
+        Self::Gemini,
+        Self::GeminiCount,
+        Self::GeminiEmbed,
+    ];
+
+    /// Those in which clients hold conversations.
+    pub const CONVERSING: [Self; 4] = [Self::OpenaiChat, Self::OpenaiResponses, Self::Anthropic, Self::Gemini];
 
     /// The name in config, metrics and logs.
     #[must_use]
@@ -66,6 +93,10 @@ impl Dialect {
             Self::OpenaiResponses => "openai_responses",
             Self::Anthropic => "anthropic",
             Self::Bedrock => "bedrock",
+            Self::AnthropicCount => "anthropic_count",
+            Self::Gemini => "gemini",
+            Self::GeminiCount => "gemini_count",
+            Self::GeminiEmbed => "gemini_embed",
         }
     }
 
@@ -80,8 +111,16 @@ impl Dialect {
     #[must_use]
     pub const fn task(self) -> Task {
         match self {
-            Self::OpenaiChat | Self::OpenaiResponses | Self::Anthropic | Self::Bedrock => Task::Generate,
+            Self::OpenaiChat | Self::OpenaiResponses | Self::Anthropic | Self::Bedrock | Self::Gemini => Task::Generate,
+            Self::AnthropicCount | Self::GeminiCount => Task::Count,
+            Self::GeminiEmbed => Task::Embed,
         }
+    }
+
+    /// Whether clients speak it, and not vendors alone.
+    #[must_use]
+    pub const fn has_clients(self) -> bool {
+        !matches!(self, Self::Bedrock)
     }
 
     /// Whose errors and listings its clients read.
@@ -90,8 +129,15 @@ impl Dialect {
         match self {
             Self::OpenaiChat | Self::OpenaiResponses => Api::Openai,
             // no client speaks Bedrock's dialect, so nobody reads its errors from us
-            Self::Anthropic | Self::Bedrock => Api::Anthropic,
+            Self::Anthropic | Self::AnthropicCount | Self::Bedrock => Api::Anthropic,
+            Self::Gemini | Self::GeminiCount | Self::GeminiEmbed => Api::Google,
         }
+    }
+
+    /// Whether its bodies name the model below the top, where nothing can be spliced: they are always written anew.
+    #[must_use]
+    pub const fn names_model_within(self) -> bool {
+        matches!(self, Self::GeminiCount | Self::GeminiEmbed)
     }
 
     const fn grammar(self) -> &'static grammar::Grammar {
@@ -100,6 +146,10 @@ impl Dialect {
             Self::OpenaiResponses => &openai_responses::GRAMMAR,
             Self::Anthropic => &anthropic::GRAMMAR,
             Self::Bedrock => &bedrock::GRAMMAR,
+            Self::AnthropicCount => &anthropic::count::GRAMMAR,
+            Self::Gemini => &gemini::GRAMMAR,
+            Self::GeminiCount => &gemini::count::GRAMMAR,
+            Self::GeminiEmbed => &gemini::embed::GRAMMAR,
         }
     }
 }

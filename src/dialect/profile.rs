@@ -2,10 +2,12 @@
 
 pub mod clouds;
 pub mod compatible;
+pub mod google;
 pub mod quirks;
 
 use crate::call::needs::{Capabilities, Need, Needs};
 use crate::dialect::Dialect;
+pub use google::{GEMINI, GEMINI_COUNT, GEMINI_EMBED, VERTEX, VERTEX_COUNT, VERTEX_EMBED};
 use quirks::{Efforts, Member, Quirks, ToolCallIds};
 
 /// How a vendor takes its credential.
@@ -17,6 +19,8 @@ pub enum AuthHeader {
     XApiKey,
     /// `api-key: KEY`.
     ApiKey,
+    /// `x-goog-api-key: KEY`.
+    XGoogApiKey,
 }
 
 /// How the events of a stream are told apart.
@@ -180,6 +184,15 @@ pub const ANTHROPIC: Profile = Profile {
     capabilities: ANTHROPIC_CAPABILITIES,
 };
 
+/// Counting at Anthropic.
+pub const ANTHROPIC_COUNT: Profile = Profile {
+    dialect: Dialect::AnthropicCount,
+    path: "/v1/messages/count_tokens",
+    stream_path: "/v1/messages/count_tokens",
+    capabilities: ANTHROPIC_CAPABILITIES.with(Need::JsonObject),
+    ..ANTHROPIC
+};
+
 impl Profile {
     /// Whether a client's bytes of the same dialect must be read and written anew, because this vendor would refuse or
     /// overlook some of them. The search may err on the side of writing anew, which changes no meaning.
@@ -256,7 +269,18 @@ pub fn all() -> impl Iterator<Item = &'static Profile> {
 }
 
 /// Those whose vendors set the rules of their dialect.
-pub const PROFILES: [&Profile; 3] = [&OPENAI, &OPENAI_RESPONSES, &ANTHROPIC];
+pub const PROFILES: [&Profile; 10] = [
+    &OPENAI,
+    &OPENAI_RESPONSES,
+    &ANTHROPIC,
+    &ANTHROPIC_COUNT,
+    &GEMINI,
+    &GEMINI_COUNT,
+    &GEMINI_EMBED,
+    &VERTEX,
+    &VERTEX_COUNT,
+    &VERTEX_EMBED,
+];
 
 /// What a vendor speaks, by the names in the config: a profile for each dialect, the one to translate to first. Where no name
 /// is given, the family's default. Empty for names that are not known.

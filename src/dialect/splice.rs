@@ -35,10 +35,13 @@ pub fn splice(body: &Bytes, scan: &Scan, edits: &Edits<'_>) -> Bytes {
     for (name, value) in edits.members.iter().filter(|(name, _)| Value::new(body).get(name).is_none()) {
         changes.push(set(head, name, None, (*value).to_owned()));
     }
-    if let Some(range) = scan.spots.model.as_ref().filter(|_| edits.without_model) {
-        changes.push(Change { range: member_of(body, range), text: String::new() });
-    } else if let Some(model) = edits.model.filter(|model| *model != scan.model) {
-        changes.push(set(head, "model", scan.spots.model.as_ref(), quoted(model)));
+    // where no member names the model the path does
+    if let Some(range) = &scan.spots.model {
+        if edits.without_model {
+            changes.push(Change { range: member_of(body, range), text: String::new() });
+        } else if let Some(model) = edits.model.filter(|model| *model != scan.model) {
+            changes.push(Change { range: range.clone(), text: quoted(model) });
+        }
     }
     if scan.dialect == Dialect::OpenaiChat && edits.include_usage && scan.stream && !scan.include_usage {
         changes.push(with_usage(body, head, scan.spots.stream_options.as_ref()));

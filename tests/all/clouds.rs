@@ -214,6 +214,23 @@ async fn claude_on_vertex_gets_the_clients_bytes_without_the_model() {
 }
 
 #[tokio::test]
+async fn gemini_on_vertex_is_asked_at_its_project_and_location() {
+    let tokens = TokenEndpoint::start().await;
+    let lines = format!("{VERTEX}{}", tokens.lines("google", "secrets/google"));
+    let plan = Plan::of(&[("google", Dialect::Gemini)]).vendor(0, &lines).file("secrets/google", &service_account());
+    let (proxy, seen) = served(plan).await;
+    let prefix = "/v1/projects/my-project/locations/us-east5/publishers/google/models/model-of-google";
+    assert_eq!(paths(&seen), [format!("{prefix}:generateContent"), format!("{prefix}:streamGenerateContent?alt=sse")]);
+    assert!(seen.iter().all(|call| call.header("authorization") == Some("Bearer token-1")));
+
+    let own = r#"{ "contents" : [{"role":"user","parts":[{"text":"\u00e9"}]}] }"#;
+    let answer = proxy.client().post_with("/v1beta/models/smart:generateContent", own.to_owned(), &[]).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let sent = proxy.vendors[0].log().ask(|log| log.requests.last().unwrap().body.clone());
+    assert_eq!(std::str::from_utf8(&sent).unwrap(), own, "Gemini's bodies do not name the model");
+}
+
+#[tokio::test]
 async fn one_token_is_fetched_however_many_wait_for_it_and_again_when_it_is_refused() {
     let tokens = TokenEndpoint::start().await;
     let lines = format!("{VERTEX}{}", tokens.lines("google", "secrets/google"));

@@ -152,7 +152,7 @@ impl Call<'_> {
     fn bare_end(&self) -> Bytes {
         match self.dialect {
             Dialect::OpenaiResponses => openai_responses::empty_stream(),
-            Dialect::OpenaiChat | Dialect::Anthropic | Dialect::Bedrock => self.answer().terminator,
+            _ => self.answer().terminator,
         }
     }
 

@@ -19,6 +19,7 @@ mod bedrock;
 mod connection;
 mod door;
 mod fault;
+mod gemini;
 mod http1;
 mod http2;
 mod log;
@@ -185,13 +186,18 @@ impl Shared {
     /// What is done about a request.
     fn plan(&self, method: &str, path: &str, body: &[u8], fault: Option<Fault>) -> Vec<Step> {
         let script = self.script();
-        let path = path.split('?').next().unwrap_or_default();
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let dialect = self.dialect_at(path);
-        let asked = Asked::read(dialect, body).at(path);
+        let asked = Asked::read(dialect, body).at(path, query);
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let call = Call { dialect, asked: &asked, script: &script, serial };
         match (method, fault) {
-            ("POST", None) if path.ends_with("/count_tokens") => plan::token_count(&asked),
+            ("POST", None) if path.ends_with("/count_tokens") || path.ends_with(":countTokens") => {
+                plan::token_count(dialect, &asked)
+            }
+            ("POST", None) if path.ends_with(":embedContent") || path.ends_with(":batchEmbedContents") => {
+                plan::embeddings(body)
+            }
             ("POST", fault) if script.replay.is_some() || is_call(dialect, path) => call.plan(fault),
             (_, Some(fault)) if matches!(fault.phase(), Phase::Connection | Phase::BeforeContent) => {
                 call.plan(Some(fault))
@@ -229,8 +235,11 @@ fn is_call(dialect: Dialect, path: &str) -> bool {
         Dialect::OpenaiChat => &["/chat/completions"],
         Dialect::OpenaiResponses => &["/responses"],
         // at Google the path names the model and whether to stream
-        Dialect::Anthropic => &["/v1/messages", ":rawPredict", ":streamRawPredict"],
+        Dialect::Anthropic | Dialect::AnthropicCount => &["/v1/messages", ":rawPredict", ":streamRawPredict"],
         Dialect::Bedrock => &["/converse", "/converse-stream"],
+        Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => {
+            &[":generateContent", ":streamGenerateContent"]
+        }
     };
     ends.iter().any(|end| path.ends_with(end))
 }

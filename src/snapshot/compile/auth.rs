@@ -47,7 +47,7 @@ fn fits(auth: Auth, profile: &Profile) -> bool {
         Auth::Sigv4 => profile.dialect == Dialect::Bedrock,
         Auth::Google => profile.path.contains("{project}"),
         // Claude on Azure is spoken with as Anthropic is
-        Auth::Entra => profile.auth == AuthHeader::ApiKey || profile.dialect == Dialect::Anthropic,
+        Auth::Entra => profile.auth == AuthHeader::ApiKey || profile.family == "anthropic",
     }
 }
 

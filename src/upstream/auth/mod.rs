@@ -21,6 +21,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokens::{Slot, Token};
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
 
 /// How long fetching a token may take.
@@ -41,6 +42,7 @@ impl Connections {
                 let (name, prefix) = match deployment.voice.profile.auth {
                     AuthHeader::Bearer => (AUTHORIZATION, "Bearer "),
                     AuthHeader::XApiKey => (X_API_KEY, ""),
+                    AuthHeader::XGoogApiKey => (X_GOOG_API_KEY, ""),
                     AuthHeader::ApiKey => (API_KEY, ""),
                 };
                 request.headers_mut().insert(name, sensitive([prefix, credential.secret.expose()].concat())?);

@@ -18,12 +18,13 @@ pub(super) struct Recording {
 }
 
 /// Where exchanges lie; those of the Responses API in a file of their own where they are shipped.
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "openai.jsonl",
     "anthropic.jsonl",
     "responses.jsonl",
     "azure.jsonl",
     "vertex_claude.jsonl",
+    "gemini.jsonl",
     "vertex.jsonl",
     "xai.jsonl",
     "deepseek.jsonl",
@@ -99,7 +100,7 @@ pub(super) fn shipped() -> impl Iterator<Item = Recording> {
 }
 
 fn of_folders(folders: impl Iterator<Item = PathBuf>) -> impl Iterator<Item = Recording> {
-    folders.flat_map(|folder| FILES.map(|file| folder.join(file))).filter(|file| file.exists()).flat_map(|file| {
+    folders.flat_map(|folder| FILES.map(|file| folder.join(file))).filter(|file| file.is_file()).flat_map(|file| {
         let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         text.lines().filter_map(recording).collect::<Vec<_>>()
     })
@@ -111,6 +112,7 @@ fn recording(line: &str) -> Option<Recording> {
         "openai_chat" => Dialect::OpenaiChat,
         "openai_responses" => Dialect::OpenaiResponses,
         "anthropic_messages" | "vertex_anthropic" => Dialect::Anthropic,
+        "gemini_generate" => Dialect::Gemini,
         _ => return None,
     };
     // an error inside a 200 is no answer: recording da52955f02b5e4ac
@@ -118,15 +120,23 @@ fn recording(line: &str) -> Option<Recording> {
         exchange["response"]["body_text"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
     // what compatible vendors say in OpenAI's older dialect is another matter
     let own = ["openai", "anthropic", "azure", "vertex"].contains(&exchange["vendor"].as_str()?);
-    let own = own || dialect == Dialect::OpenaiResponses;
+    let own = own || matches!(dialect, Dialect::OpenaiResponses | Dialect::Gemini);
     if exchange["response"]["status"] != 200 || !body["error"].is_null() || !own {
         return None;
     }
+    let body = exchange["response"]["body_text"].as_str()?;
+    let stream = exchange["stream"].as_bool()?;
     Some(Recording {
         id: exchange["id"].as_str()?.to_owned(),
         dialect,
-        stream: exchange["stream"].as_bool()?,
+        stream,
         request: exchange["request"]["body"].to_string().into(),
-        response: exchange["response"]["body_text"].as_str()?.to_owned().into(),
+        response: if stream && body.starts_with('[') { events(body) } else { body.to_owned() }.into(),
     })
+}
+
+/// A stream that was asked for as one JSON array, as the same answers come in events.
+fn events(array: &str) -> String {
+    let answers: Vec<Value> = serde_json::from_str(array).expect("recordings are JSON");
+    answers.iter().map(|answer| format!("data: {answer}\r\n\r\n")).collect()
 }

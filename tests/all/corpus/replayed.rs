@@ -33,7 +33,9 @@ async fn ask(proxy: &Proxy, client: Dialect, recording: &Recording, cuts: Cuts) 
         Dialect::OpenaiChat => "/v1/chat/completions",
         Dialect::OpenaiResponses => "/v1/responses",
         Dialect::Anthropic => "/v1/messages",
-        Dialect::Bedrock => unreachable!("no client speaks it"),
+        Dialect::Gemini if recording.stream => "/v1beta/models/smart:streamGenerateContent?alt=sse",
+        Dialect::Gemini => "/v1beta/models/smart:generateContent",
+        other => panic!("{} holds no conversation", other.name()),
     };
     proxy.client().post(path, &request(client, recording)).await
 }
@@ -46,9 +48,9 @@ fn request(client: Dialect, recording: &Recording) -> Value {
         let usage = (client == Dialect::OpenaiChat && recording.stream).then(|| json!({ "include_usage": true }));
         let question = json!([{ "role": "user", "content": "Hello" }]);
         let mut body = match client {
+            Dialect::Gemini => return json!({ "contents": [{ "parts": [{ "text": "Hello" }] }] }),
             Dialect::OpenaiResponses => json!({ "input": question, "store": false }),
-            Dialect::OpenaiChat | Dialect::Anthropic => json!({ "max_tokens": 99, "messages": question }),
-            Dialect::Bedrock => unreachable!("no client speaks it"),
+            _ => json!({ "max_tokens": 99, "messages": question }),
         };
         if let Some(usage) = usage {
             body["stream_options"] = usage;
@@ -56,7 +58,9 @@ fn request(client: Dialect, recording: &Recording) -> Value {
         body["stream"] = recording.stream.into();
         body
     };
-    body["model"] = "smart".into();
+    if client != Dialect::Gemini {
+        body["model"] = "smart".into();
+    }
     body
 }
 
@@ -90,7 +94,7 @@ fn expected(recording: &Recording) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_recorded_answer_passes_byte_for_byte_in_its_own_dialect() {
-    for dialect in Dialect::ALL {
+    for dialect in Dialect::CONVERSING {
         let proxy = proxy(dialect).await;
         let mut passed = 0;
         for recording in shipped().filter(|recording| recording.dialect == dialect && !is_error(recording)) {
@@ -108,7 +112,7 @@ async fn a_recorded_answer_passes_byte_for_byte_in_its_own_dialect() {
 
 #[tokio::test]
 async fn a_recorded_answer_reaches_other_dialects_by_value() {
-    for vendor in Dialect::ALL {
+    for vendor in Dialect::CONVERSING {
         let proxy = proxy(vendor).await;
         let mut passed = 0;
         for recording in shipped().filter(|recording| recording.dialect == vendor) {

@@ -185,8 +185,9 @@ fn vendor_table(name: &str, setup: &Setup, region: &str, address: SocketAddr) ->
     let (dialect, path) = match setup.dialect {
         Dialect::OpenaiChat => ("openai\"\nspeaks = [\"chat\"]#\"", "/v1"),
         Dialect::OpenaiResponses => ("openai\"\nspeaks = [\"responses\"]#\"", "/v1"),
-        Dialect::Anthropic => ("anthropic", ""),
+        Dialect::Anthropic | Dialect::AnthropicCount => ("anthropic", ""),
         Dialect::Bedrock => ("bedrock", ""),
+        Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => ("gemini", ""),
     };
     let http2 = if setup.http2 { "http2 = true\n" } else { "" };
     format!(
