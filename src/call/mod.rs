@@ -5,9 +5,11 @@
 //! stands for: that dialect writes it back as it came, and every other refuses the call. So nothing is lost unsaid.
 
 pub mod delta;
+pub mod embedding;
 pub mod json;
 pub mod needs;
 pub mod reply;
+pub mod seal;
 pub mod tool;
 pub mod turn;
 pub mod usage;
@@ -44,6 +46,8 @@ pub struct Call {
     pub temperature: Option<f64>,
     /// Nucleus sampling, from 0 to 1.
     pub top_p: Option<f64>,
+    /// The finer dials of sampling, which some vendors lack.
+    pub sampling: Sampling,
     /// Texts that end the answer.
     pub stop: Vec<String>,
     /// The form of the answer.
@@ -56,6 +60,19 @@ pub struct Call {
     pub cache: Option<Json>,
     /// Further members that only the client's dialect knows.
     pub extras: Vec<Extra>,
+}
+
+/// The finer dials of sampling; each is a need where it is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sampling {
+    /// Only so many of the likeliest tokens are drawn from.
+    pub top_k: Option<u64>,
+    /// Where chance begins.
+    pub seed: Option<i64>,
+    /// How far to shun tokens that came before, from -2 to 2; never zero.
+    pub presence_penalty: Option<f64>,
+    /// How far to shun tokens the more often they came, from -2 to 2; never zero.
+    pub frequency_penalty: Option<f64>,
 }
 
 /// A member that only one dialect knows.
@@ -137,6 +154,7 @@ impl Call {
         if self.prefill {
             needs.add(Need::Prefill);
         }
+        needs = needs.union(self.sampling.needs());
         if self.cache.is_some() {
             needs.add(Need::CacheControl);
         }
@@ -164,6 +182,16 @@ impl Call {
     }
 }
 
+impl Sampling {
+    fn needs(&self) -> Needs {
+        let penalties = self.presence_penalty.is_some() || self.frequency_penalty.is_some();
+        [(self.top_k.is_some(), Need::TopK), (self.seed.is_some(), Need::Seed), (penalties, Need::Penalties)]
+            .into_iter()
+            .filter(|(needed, _)| *needed)
+            .fold(Needs::NONE, |needs, (_, need)| needs.with(need))
+    }
+}
+
 fn add_needs(parts: &[Part], needs: &mut Needs) {
     for part in parts {
         if part.cache.is_some() {
@@ -180,6 +208,7 @@ fn add_needs(parts: &[Part], needs: &mut Needs) {
                 needs.add(Need::Tools);
                 add_needs(parts, needs);
             }
+            Content::Thinking { signature: Some(seal), .. } if seal::is_named(seal) => {}
             Content::Thinking { signature: Some(_), .. } | Content::RedactedThinking(_) => {
                 needs.add(Need::SignedReasoning);
             }

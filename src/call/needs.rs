@@ -50,11 +50,13 @@ pub enum Need {
     UnknownMembers = 1 << 21,
     /// A temperature or `top_p` other than 1, which models that always think refuse.
     Temperature = 1 << 22,
+    /// Texts to embed that come as tokens of the model's own vocabulary.
+    TokenInputs = 1 << 23,
 }
 
 impl Need {
     /// Every need.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Tools,
         Self::Images,
         Self::Audio,
@@ -78,6 +80,7 @@ impl Need {
         Self::CacheControl,
         Self::UnknownMembers,
         Self::Temperature,
+        Self::TokenInputs,
     ];
 
     /// The name that people see, and that capabilities are configured with.
@@ -107,6 +110,7 @@ impl Need {
             Self::CacheControl => "cache_control",
             Self::UnknownMembers => "unknown_members",
             Self::Temperature => "temperature",
+            Self::TokenInputs => "token_inputs",
         }
     }
 }

@@ -101,7 +101,8 @@ pub enum Content {
     Thinking {
         /// The thoughts, or their summary.
         text: String,
-        /// The vendor's seal, without which it takes no thoughts back.
+        /// The vendor's seal, without which it takes no thoughts back; see [`seal`](super::seal) for whose it is. Gemini
+        /// seals what follows its thoughts: there the text may be empty, and the next part is the sealed one.
         signature: Option<String>,
     },
     /// Thoughts that only the vendor can read.

@@ -3,6 +3,7 @@
 
 pub mod anthropic;
 pub mod error;
+pub mod gemini;
 pub mod json;
 pub mod models;
 pub mod openai_chat;
@@ -26,6 +27,10 @@ mod schema;
 pub enum Task {
     /// An answer from a model.
     Generate,
+    /// How many tokens a call would have.
+    Count,
+    /// Vectors for texts.
+    Embed,
 }
 
 /// A company's API: the shape of errors and listings that several dialects share.
@@ -35,6 +40,8 @@ pub enum Api {
     Openai,
     /// Anthropic's.
     Anthropic,
+    /// Google's.
+    Google,
 }
 
 /// A wire format that clients or vendors speak.
@@ -44,11 +51,20 @@ pub enum Dialect {
     OpenaiChat,
     /// Anthropic Messages, `POST /v1/messages`.
     Anthropic,
+    /// Anthropic's `POST /v1/messages/count_tokens`.
+    AnthropicCount,
+    /// Google's `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`.
+    Gemini,
+    /// Google's `POST /v1beta/models/{model}:countTokens`.
+    GeminiCount,
+    /// Google's `POST /v1beta/models/{model}:embedContent` and `:batchEmbedContents`.
+    GeminiEmbed,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 2] = [Self::OpenaiChat, Self::Anthropic];
+    pub const ALL: [Self; 6] =
+        [Self::OpenaiChat, Self::Anthropic, Self::AnthropicCount, Self::Gemini, Self::GeminiCount, Self::GeminiEmbed];
 
     /// The name in config, metrics and logs.
     #[must_use]
@@ -56,6 +72,10 @@ impl Dialect {
         match self {
             Self::OpenaiChat => "openai_chat",
             Self::Anthropic => "anthropic",
+            Self::AnthropicCount => "anthropic_count",
+            Self::Gemini => "gemini",
+            Self::GeminiCount => "gemini_count",
+            Self::GeminiEmbed => "gemini_embed",
         }
     }
 
@@ -70,7 +90,9 @@ impl Dialect {
     #[must_use]
     pub const fn task(self) -> Task {
         match self {
-            Self::OpenaiChat | Self::Anthropic => Task::Generate,
+            Self::OpenaiChat | Self::Anthropic | Self::Gemini => Task::Generate,
+            Self::AnthropicCount | Self::GeminiCount => Task::Count,
+            Self::GeminiEmbed => Task::Embed,
         }
     }
 
@@ -79,14 +101,25 @@ impl Dialect {
     pub const fn api(self) -> Api {
         match self {
             Self::OpenaiChat => Api::Openai,
-            Self::Anthropic => Api::Anthropic,
+            Self::Anthropic | Self::AnthropicCount => Api::Anthropic,
+            Self::Gemini | Self::GeminiCount | Self::GeminiEmbed => Api::Google,
         }
+    }
+
+    /// Whether its bodies name the model below the top, where nothing can be spliced: they are always written anew.
+    #[must_use]
+    pub const fn names_model_within(self) -> bool {
+        matches!(self, Self::GeminiCount | Self::GeminiEmbed)
     }
 
     const fn grammar(self) -> &'static grammar::Grammar {
         match self {
             Self::OpenaiChat => &openai_chat::GRAMMAR,
             Self::Anthropic => &anthropic::GRAMMAR,
+            Self::AnthropicCount => &anthropic::count::GRAMMAR,
+            Self::Gemini => &gemini::GRAMMAR,
+            Self::GeminiCount => &gemini::count::GRAMMAR,
+            Self::GeminiEmbed => &gemini::embed::GRAMMAR,
         }
     }
 }

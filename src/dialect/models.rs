@@ -16,6 +16,7 @@ pub fn listing(dialect: Dialect, names: &[&str]) -> Bytes {
                 .collect();
             json!({ "object": "list", "data": data })
         }
+        Api::Google => json!({ "models": names.iter().map(|name| google_model(name)).collect::<Vec<_>>() }),
         Api::Anthropic => {
             let data: Vec<Value> = names
                 .iter()
@@ -28,6 +29,18 @@ pub fn listing(dialect: Dialect, names: &[&str]) -> Bytes {
         }
     };
     listing.to_string().into()
+}
+
+/// One public model as Google's API describes it.
+#[must_use]
+pub fn google(name: &str) -> Bytes {
+    google_model(name).to_string().into()
+}
+
+/// What a model can do is known of each deployment behind the name, not of the name: it takes what clients may ask here.
+fn google_model(name: &str) -> Value {
+    json!({ "name": format!("models/{name}"), "baseModelId": name, "version": "1", "displayName": name,
+        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens", "embedContent"] })
 }
 
 #[cfg(test)]

@@ -28,8 +28,10 @@ struct Change {
 pub fn splice(body: &Bytes, scan: &Scan, edits: &Edits<'_>) -> Bytes {
     let mut changes: Vec<Change> = Vec::new();
     let head = scan.spots.head;
-    if let Some(model) = edits.model.filter(|model| *model != scan.model) {
-        changes.push(set(head, "model", scan.spots.model.as_ref(), quoted(model)));
+    if let Some(model) = edits.model.filter(|model| *model != scan.model)
+        && let Some(spot) = &scan.spots.model
+    {
+        changes.push(Change { range: spot.clone(), text: quoted(model) });
     }
     if scan.dialect == Dialect::OpenaiChat {
         if edits.include_usage && scan.stream && !scan.include_usage {

@@ -89,12 +89,9 @@ async fn read_whole(incoming: Incoming, prepared: &Prepared, accept_empty: bool)
         Err(empty) if empty.kind == FailureKind::Empty && accept_empty => seen::reply_even_empty(profile, &answer)?,
         other => other?,
     };
-    let body = if prepared.translated {
-        let mut reply = translate::read_reply(profile, &answer)?;
-        date(&mut reply);
-        translate::write_reply(prepared.client, &reply)
-    } else {
-        answer
+    let body = match &prepared.asked {
+        Some(asked) => asked.retell(profile, prepared.client, &answer, Clock::unix_seconds().unsigned_abs())?,
+        None => answer,
     };
     Ok(Received::Whole { body, usage: seen.usage })
 }

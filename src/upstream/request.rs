@@ -24,6 +24,7 @@ pub(super) enum Unanswered {
 const USER_AGENT_VALUE: HeaderValue = HeaderValue::from_static(concat!("backstay/", env!("CARGO_PKG_VERSION")));
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
 /// The request as HTTP/1.1 sends it: a path, and `Host`.
 ///
@@ -81,6 +82,7 @@ fn head_fields(deployment: &Deployment, mut headers: HeaderMap) -> Result<Header
         let name = match profile.auth {
             AuthHeader::Bearer => AUTHORIZATION,
             AuthHeader::XApiKey => X_API_KEY,
+            AuthHeader::XGoogApiKey => X_GOOG_API_KEY,
         };
         headers.insert(name, credential_value(profile.auth, credential)?);
     }
@@ -91,7 +93,7 @@ fn credential_value(auth: AuthHeader, credential: &Credential) -> Result<HeaderV
     let secret = credential.secret.expose();
     let value = match auth {
         AuthHeader::Bearer => HeaderValue::from_maybe_shared(Bytes::from(["Bearer ", secret].concat())),
-        AuthHeader::XApiKey => HeaderValue::from_str(secret),
+        AuthHeader::XApiKey | AuthHeader::XGoogApiKey => HeaderValue::from_str(secret),
     };
     let mut value = value.map_err(|_| unsendable("credential"))?;
     value.set_sensitive(true);

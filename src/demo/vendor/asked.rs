@@ -1,6 +1,7 @@
 //! What a call asks for, as far as a simulated vendor cares.
 
-use crate::dialect::Dialect;
+use super::gemini;
+use crate::dialect::{Api, Dialect};
 use serde_json::{Map, Value, json};
 
 /// A call, read.
@@ -19,12 +20,17 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Reads a call's body; what is missing or malformed counts as not asked for.
-    pub(super) fn read(dialect: Dialect, body: &[u8]) -> Self {
+    /// Reads a call's path and body; what is missing or malformed counts as not asked for.
+    pub(super) fn read(dialect: Dialect, path: &str, body: &[u8]) -> Self {
         let call: Value = serde_json::from_slice(body).unwrap_or_default();
+        let in_path = gemini::read_path(path).filter(|_| dialect.api() == Api::Google);
+        let (model, streamed) = match in_path {
+            Some((model, _, streamed)) => (Some(model), streamed),
+            None => (call["model"].as_str(), call["stream"].as_bool().unwrap_or(false)),
+        };
         Self {
-            model: call["model"].as_str().unwrap_or("unnamed").to_owned(),
-            streamed: call["stream"].as_bool().unwrap_or(false),
+            model: model.unwrap_or("unnamed").to_owned(),
+            streamed,
             include_usage: call["stream_options"]["include_usage"].as_bool().unwrap_or(false),
             prompt_tokens: body.len().div_ceil(4),
             tool: if wants_tool(&call) { tool(dialect, &call) } else { None },
@@ -37,13 +43,18 @@ impl Asked {
 /// Tools are called once: not when their result has come, and not when the caller forbids it.
 fn wants_tool(call: &Value) -> bool {
     let choice = &call["tool_choice"];
-    let forbidden = choice == "none" || choice["type"] == "none";
-    let last = call["messages"].as_array().and_then(|messages| messages.last());
+    let mode = call.pointer("/toolConfig/functionCallingConfig/mode");
+    let forbidden = choice == "none" || choice["type"] == "none" || mode.is_some_and(|mode| mode == "NONE");
+    let turns = call["messages"].as_array().or_else(|| call["contents"].as_array());
+    let last = turns.and_then(|turns| turns.last());
     let answered = last.is_some_and(|last| {
         last["role"] == "tool"
             || last["content"]
                 .as_array()
                 .is_some_and(|blocks| blocks.iter().any(|block| block["type"] == "tool_result"))
+            || last["parts"]
+                .as_array()
+                .is_some_and(|parts| parts.iter().any(|part| part.get("functionResponse").is_some()))
     });
     !forbidden && !answered
 }
@@ -52,22 +63,33 @@ fn tool(dialect: Dialect, call: &Value) -> Option<(String, Value)> {
     let tool = call["tools"].as_array()?.first()?;
     let (named, schema) = match dialect {
         Dialect::OpenaiChat => (&tool["function"], &tool["function"]["parameters"]),
-        Dialect::Anthropic => (tool, &tool["input_schema"]),
+        Dialect::Anthropic | Dialect::AnthropicCount => (tool, &tool["input_schema"]),
+        Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => {
+            let function = tool.pointer("/functionDeclarations/0")?;
+            (function, function.get("parametersJsonSchema").unwrap_or(&function["parameters"]))
+        }
     };
     Some((named["name"].as_str()?.to_owned(), example(schema)))
 }
 
-/// `stop`, a string or several, or `stop_sequences`.
+/// `stop`, a string or several, or what other dialects call it.
 fn stops(call: &Value) -> Vec<String> {
-    let given = call.get("stop").or_else(|| call.get("stop_sequences")).unwrap_or(&Value::Null);
+    let places = ["/stop", "/stop_sequences", "/generationConfig/stopSequences"];
+    let given = places.into_iter().find_map(|place| call.pointer(place)).unwrap_or(&Value::Null);
     let several = given.as_array().map_or_else(|| std::slice::from_ref(given), Vec::as_slice);
     several.iter().filter_map(Value::as_str).filter(|stop| !stop.is_empty()).map(str::to_owned).collect()
 }
 
 fn schema_of_answer(call: &Value) -> Option<&Value> {
-    ["/response_format/json_schema/schema", "/output_config/format/schema", "/output_format/schema"]
-        .into_iter()
-        .find_map(|place| call.pointer(place))
+    [
+        "/response_format/json_schema/schema",
+        "/output_config/format/schema",
+        "/output_format/schema",
+        "/generationConfig/responseJsonSchema",
+        "/generationConfig/responseSchema",
+    ]
+    .into_iter()
+    .find_map(|place| call.pointer(place))
 }
 
 /// A value that fits a JSON Schema, as far as types, required members, enums and constants go.
@@ -88,8 +110,8 @@ fn example_within(root: &Value, schema: &Value, depth: usize) -> Value {
     if let Some(choice) = first("anyOf").or_else(|| first("oneOf")).or_else(|| first("allOf")) {
         return inner(choice);
     }
-    let kind = schema["type"].as_str().or_else(|| first("type").and_then(Value::as_str));
-    match (kind, schema["properties"].as_object()) {
+    let kind = schema["type"].as_str().or_else(|| first("type").and_then(Value::as_str)).map(str::to_ascii_lowercase);
+    match (kind.as_deref(), schema["properties"].as_object()) {
         (Some("string"), _) => json!("Lisbon"),
         (Some("integer"), _) => schema.get("minimum").filter(|least| least.is_i64()).cloned().unwrap_or(json!(3)),
         (Some("number"), _) => schema.get("minimum").cloned().unwrap_or(json!(1.5)),
@@ -113,7 +135,7 @@ mod tests {
             "unit": {"enum": ["c", "f"]}, "at": {"$ref": "#/$defs/at"}}, "$defs": {"at": {"type": ["boolean", "null"]}}});
         let mut call = json!({"model": "m", "messages": [{"role": "user", "content": "?"}],
             "tools": [{"name": "weather", "input_schema": schema}]});
-        let asked = |call: &Value| Asked::read(Dialect::Anthropic, call.to_string().as_bytes());
+        let asked = |call: &Value| Asked::read(Dialect::Anthropic, "/", call.to_string().as_bytes());
         let (name, arguments) = asked(&call).tool.unwrap();
         assert_eq!(name, "weather");
         assert_eq!(arguments, json!({"city": "Lisbon", "days": 3, "unit": "c", "at": true}));
@@ -126,14 +148,14 @@ mod tests {
         for (member, value) in
             [("stop", json!("dragon")), ("stop", json!(["dragon"])), ("stop_sequences", json!(["dragon", ""]))]
         {
-            let asked = Asked::read(Dialect::OpenaiChat, json!({ member: value }).to_string().as_bytes());
+            let asked = Asked::read(Dialect::OpenaiChat, "/", json!({ member: value }).to_string().as_bytes());
             assert_eq!(asked.stops, ["dragon"]);
         }
     }
 
     #[test]
     fn nonsense_asks_for_nothing() {
-        let asked = Asked::read(Dialect::OpenaiChat, b"not json");
+        let asked = Asked::read(Dialect::OpenaiChat, "/", b"not json");
         assert!(!asked.streamed && asked.tool.is_none() && asked.model == "unnamed");
     }
 }

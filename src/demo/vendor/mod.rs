@@ -18,6 +18,7 @@ mod asked;
 mod connection;
 mod door;
 mod fault;
+mod gemini;
 mod http1;
 mod http2;
 mod log;
@@ -183,12 +184,17 @@ impl Shared {
     /// What is done about a request.
     fn plan(&self, method: &str, path: &str, body: &[u8], fault: Option<Fault>) -> Vec<Step> {
         let script = self.script();
-        let asked = Asked::read(self.dialect, body);
+        let asked = Asked::read(self.dialect, path, body);
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let call = Call { dialect: self.dialect, asked: &asked, script: &script, serial };
         match (method, fault) {
-            ("POST", None) if path.ends_with("/count_tokens") => plan::token_count(&asked),
-            ("POST", fault) if script.replay.is_some() || path.ends_with(self.chat_path()) => call.plan(fault),
+            ("POST", None) if path.ends_with("/count_tokens") || path.ends_with(":countTokens") => {
+                plan::token_count(self.dialect, &asked)
+            }
+            ("POST", None) if path.ends_with(":embedContent") || path.ends_with(":batchEmbedContents") => {
+                plan::embeddings(body)
+            }
+            ("POST", fault) if script.replay.is_some() || self.is_chat(path) => call.plan(fault),
             (_, Some(fault)) if matches!(fault.phase(), Phase::Connection | Phase::BeforeContent) => {
                 call.plan(Some(fault))
             }
@@ -197,11 +203,12 @@ impl Shared {
         }
     }
 
-    /// How the path of its chat endpoint ends, whatever prefix its base URL has.
-    const fn chat_path(&self) -> &'static str {
+    /// Whether a path is that of its chat endpoint, whatever prefix its base URL has.
+    fn is_chat(&self, path: &str) -> bool {
         match self.dialect {
-            Dialect::OpenaiChat => "/chat/completions",
-            Dialect::Anthropic => "/v1/messages",
+            Dialect::OpenaiChat => path.ends_with("/chat/completions"),
+            Dialect::Anthropic | Dialect::AnthropicCount => path.ends_with("/v1/messages"),
+            Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => gemini::read_path(path).is_some_and(|(_, method, _)| method.ends_with("enerateContent")),
         }
     }
 

@@ -2,9 +2,10 @@
 
 use super::asked::Asked;
 use super::fault::Fault;
+use super::gemini;
 use super::script::{Cuts, Recording, Script};
 use super::speech::{self, Answer, Saying};
-use crate::dialect::Dialect;
+use crate::dialect::{Api, Dialect};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -94,7 +95,8 @@ impl Call<'_> {
         let mut head = ok(kind, framing);
         let (name, value) = match self.dialect {
             Dialect::OpenaiChat => ("x-request-id", format!("req_demo{}", self.serial)),
-            Dialect::Anthropic => ("request-id", format!("req_demo{}", self.serial)),
+            Dialect::Anthropic | Dialect::AnthropicCount => ("request-id", format!("req_demo{}", self.serial)),
+            Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => ("server", "demo".to_owned()),
         };
         head.headers.push((name.to_owned(), value));
         Step::Head(head)
@@ -133,9 +135,18 @@ pub(super) fn listing(dialect: Dialect, model: Option<&str>) -> Vec<Step> {
     whole(200, "application/json", &speech::models(dialect, model))
 }
 
-/// How many tokens a call has, as Anthropic's `count_tokens` says it.
-pub(super) fn token_count(asked: &Asked) -> Vec<Step> {
-    whole(200, "application/json", format!("{{\"input_tokens\":{}}}", asked.prompt_tokens).as_bytes())
+/// How many tokens a call has, as Anthropic's `count_tokens` says it, or Google's `countTokens`.
+pub(super) fn token_count(dialect: Dialect, asked: &Asked) -> Vec<Step> {
+    let told = match dialect.api() {
+        Api::Google => gemini::token_count(asked.prompt_tokens),
+        Api::Openai | Api::Anthropic => serde_json::json!({"input_tokens": asked.prompt_tokens}),
+    };
+    whole(200, "application/json", told.to_string().as_bytes())
+}
+
+/// Vectors for texts, as Google tells them.
+pub(super) fn embeddings(body: &[u8]) -> Vec<Step> {
+    whole(200, "application/json", gemini::embeddings(body).to_string().as_bytes())
 }
 
 /// The answer to a path that the vendor does not know.

@@ -14,6 +14,7 @@ object! {
         max_tokens = "max_tokens": Option<u64>,
         temperature = "temperature": Option<f64>,
         top_p = "top_p": Option<f64>,
+        top_k = "top_k": Option<u64>,
         stop_sequences = "stop_sequences": Option<Vec<String>>,
         stream = "stream": Option<bool>,
         tools = "tools": Option<Vec<&'a RawValue>>,

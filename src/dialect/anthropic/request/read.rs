@@ -5,7 +5,7 @@ use crate::call::json::Json;
 use crate::call::needs::Need;
 use crate::call::tool::{Function, Tool, ToolCall, ToolChoice};
 use crate::call::turn::{Citation, Content, Foreign, Part, Role, Source, Turn};
-use crate::call::{Call, Extra, Format, Reasoning, ReasoningMode};
+use crate::call::{Call, Extra, Format, Reasoning, ReasoningMode, Sampling};
 use crate::dialect::anthropic::NAME;
 use crate::dialect::anthropic::types::{
     self, Block, Kind, Message, Metadata, OutputFormat, Request, Thinking, WireCitation,
@@ -20,12 +20,18 @@ use std::borrow::Cow;
 /// # Errors
 /// A rejection that names the member, where the body is not what the dialect allows.
 pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
+    let call = read_counted(body)?;
+    if call.max_tokens.is_none() {
+        return Err(invalid("max_tokens: missing").param("max_tokens"));
+    }
+    Ok(call)
+}
+
+/// Reads a body whose tokens are only to be counted, so that no answer has to be capped.
+pub(crate) fn read_counted(body: &[u8]) -> Result<Call, Rejection> {
     let text = std::str::from_utf8(body).map_err(|error| invalid(format_args!("the body is not UTF-8: {error}")))?;
     let Object { known: request, unknown } = serde_json::from_str::<Object<'_, Request<'_>>>(text).map_err(invalid)?;
     let mut extras: Vec<Extra> = unknown.iter().filter_map(|(member, value)| extra(member, value)).collect();
-    let Some(max_tokens) = request.max_tokens else {
-        return Err(invalid("max_tokens: missing").param("max_tokens"));
-    };
     let (tool_choice, parallel_tools) = request.tool_choice.map_or(Ok((ToolChoice::Unsaid, None)), read_tool_choice)?;
     let output = request.output_config.unwrap_or_default();
     extras.extend(inside("output_config", output.unknown));
@@ -48,9 +54,10 @@ pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
         tools: request.tools.unwrap_or_default().into_iter().map(read_tool).collect::<Result<_, _>>()?,
         tool_choice,
         parallel_tools,
-        max_tokens: Some(max_tokens),
+        max_tokens: request.max_tokens,
         temperature: within("temperature", request.temperature, 1.0)?,
         top_p: within("top_p", request.top_p, 1.0)?,
+        sampling: Sampling { top_k: request.top_k, ..Sampling::default() },
         stop: request.stop_sequences.unwrap_or_default(),
         format: read_format(output.known.format, request.output_format)?,
         reasoning: read_reasoning(thinking, output.known.effort)?,
@@ -67,7 +74,6 @@ fn extra(member: &str, value: &RawValue) -> Option<Extra> {
     let need = match (member, value.get()) {
         ("service_tier", r#""auto""# | r#""default""#) | ("mcp_servers", "[]") => return None,
         ("service_tier", _) => Need::ServiceTier,
-        ("top_k", _) => Need::TopK,
         ("container", _) => Need::ServerIds,
         ("thread", _) => Need::Stores,
         ("mcp_servers", _) => Need::HostedTools,

@@ -3,6 +3,7 @@
 use crate::base::rejection::Refusal;
 use crate::call::json::Json;
 use crate::call::needs::Need;
+use crate::call::seal;
 use crate::call::tool::{Function, Tool, ToolChoice};
 use crate::call::turn::{Content, Part, Role, Source, Turn};
 use crate::call::{Call, Format, Reasoning, ReasoningMode};
@@ -20,18 +21,24 @@ use std::borrow::Cow;
 /// # Errors
 /// A refusal that names what this dialect cannot say.
 pub(crate) fn write_call(_: &Profile, call: &Call, target: &Target<'_>) -> Result<Vec<u8>, Refusal> {
+    write_capped(call, target.model, Some(call.max_tokens.unwrap_or(target.default_max_tokens)))
+}
+
+/// Writes the body with this cap, or with none where nothing is to be answered.
+pub(crate) fn write_capped(call: &Call, model: &str, max_tokens: Option<u64>) -> Result<Vec<u8>, Refusal> {
     refuse_unsayable(call)?;
     let (system, messages) = write_turns(call)?;
     let reasoning = call.reasoning.as_ref();
     let request = RequestOut {
-        model: target.model,
-        max_tokens: call.max_tokens.unwrap_or(target.default_max_tokens),
+        model,
+        max_tokens,
         system,
         messages,
         tools: call.tools.iter().map(write_tool).collect::<Result<_, _>>()?,
         tool_choice: write_tool_choice(call)?,
         temperature: call.temperature,
         top_p: call.top_p,
+        top_k: call.sampling.top_k,
         stop_sequences: &call.stop,
         thinking: reasoning.and_then(|reasoning| write_thinking(reasoning, call)),
         output_config: write_output_config(call)?,
@@ -77,7 +84,8 @@ fn refuse_unsayable(call: &Call) -> Result<(), Refusal> {
 #[derive(Serialize)]
 struct RequestOut<'a> {
     model: &'a str,
-    max_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     system: Option<ContentOut<'a>>,
     messages: Vec<MessageOut<'a>>,
@@ -89,6 +97,8 @@ struct RequestOut<'a> {
     temperature: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<u64>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     stop_sequences: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -259,6 +269,8 @@ fn write_block(part: &Part) -> Result<Option<AnyBlockOut<'_>>, Refusal> {
                 is_error: *error,
             }
         }
+        // Another vendor's seal is nothing to this one, and thoughts without a seal of its own it does not take.
+        Content::Thinking { signature: Some(signature), .. } if seal::is_named(signature) => return Ok(None),
         Content::Thinking { text, signature: Some(signature) } => BlockOut::Thinking { thinking: text, signature },
         // Thoughts without a seal are an echo of another vendor's answer, and this one takes none back.
         Content::Thinking { signature: None, .. } => return Ok(None),

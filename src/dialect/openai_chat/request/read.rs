@@ -5,7 +5,7 @@ use crate::call::json::Json;
 use crate::call::needs::Need;
 use crate::call::tool::{Function as CallFunction, Tool, ToolCall, ToolChoice};
 use crate::call::turn::{Content, Foreign, Part, Role, Source, Turn};
-use crate::call::{Call, Extra, Format, Reasoning, ReasoningMode};
+use crate::call::{Call, Extra, Format, Reasoning, ReasoningMode, Sampling};
 use crate::dialect::honour::{invalid, within};
 use crate::dialect::object::{Known, Object, Text, TextOr, read};
 use crate::dialect::openai_chat::NAME;
@@ -46,6 +46,12 @@ pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
         max_tokens: request.max_completion_tokens.or(request.max_tokens),
         temperature: within("temperature", request.temperature, 2.0)?,
         top_p: within("top_p", request.top_p, 1.0)?,
+        sampling: Sampling {
+            top_k: request.top_k,
+            seed: request.seed,
+            presence_penalty: request.presence_penalty.filter(|penalty| *penalty != 0.0),
+            frequency_penalty: request.frequency_penalty.filter(|penalty| *penalty != 0.0),
+        },
         stop: match request.stop {
             TextOr::Nothing => Vec::new(),
             TextOr::Text(text) => vec![text],
@@ -67,15 +73,12 @@ fn extra(member: &str, value: &RawValue) -> Option<Extra> {
         | ("logprobs" | "store", "false")
         | ("top_logprobs", "0")
         | ("logit_bias" | "metadata", "{}")
-        | ("presence_penalty" | "frequency_penalty", "0" | "0.0")
         | ("service_tier", r#""auto""# | r#""default""#)
         | ("modalities", r#"["text"]"#)
         | ("verbosity", r#""medium""#) => return None,
         ("n", _) => Need::Choices,
         ("logprobs" | "top_logprobs", _) => Need::Logprobs,
-        ("seed", _) => Need::Seed,
         ("logit_bias", _) => Need::LogitBias,
-        ("presence_penalty" | "frequency_penalty", _) => Need::Penalties,
         ("store", _) => Need::Stores,
         ("service_tier", _) => Need::ServiceTier,
         ("prediction", _) => Need::Prediction,

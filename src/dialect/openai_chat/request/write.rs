@@ -3,6 +3,7 @@
 use crate::base::rejection::Refusal;
 use crate::call::json::Json;
 use crate::call::needs::Need;
+use crate::call::seal;
 use crate::call::tool::{Function, Tool, ToolChoice};
 use crate::call::turn::{Content, Part, Role, Source, Turn};
 use crate::call::{Call, Format, Reasoning, ReasoningMode};
@@ -36,6 +37,10 @@ pub(crate) fn write_call(profile: &Profile, call: &Call, target: &Target<'_>) ->
         max_completion_tokens: call.max_tokens.filter(|_| caps_newer),
         temperature: call.temperature,
         top_p: call.top_p,
+        top_k: call.sampling.top_k,
+        seed: call.sampling.seed,
+        presence_penalty: call.sampling.presence_penalty,
+        frequency_penalty: call.sampling.frequency_penalty,
         stop: &call.stop,
         response_format: write_format(quirks, &call.format, call)?,
         reasoning_effort: write_effort(profile, call)?,
@@ -66,6 +71,14 @@ struct RequestOut<'a> {
     temperature: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence_penalty: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frequency_penalty: Option<f64>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     stop: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -249,6 +262,7 @@ impl<'a> Said<'a> {
             Content::ToolResult { .. } => {}
             // Thoughts without a seal are an echo of an answer, which no vendor takes back.
             Content::Thinking { signature: None, .. } => {}
+            Content::Thinking { signature: Some(signature), .. } if seal::is_named(signature) => {}
             Content::Thinking { .. } | Content::RedactedThinking(_) => return Err(unmet(Need::SignedReasoning)),
             Content::Foreign(foreign) => {
                 let json = own(foreign, NAME)?;
