@@ -7,6 +7,8 @@ pub mod gemini;
 pub mod json;
 pub mod models;
 pub mod openai_chat;
+pub mod openai_completions;
+pub mod openai_embeddings;
 pub mod profile;
 pub mod scan;
 pub mod seen;
@@ -49,6 +51,10 @@ pub enum Api {
 pub enum Dialect {
     /// OpenAI Chat Completions, `POST /v1/chat/completions`.
     OpenaiChat,
+    /// OpenAI's legacy Completions, `POST /v1/completions`.
+    OpenaiCompletions,
+    /// OpenAI Embeddings, `POST /v1/embeddings`.
+    OpenaiEmbeddings,
     /// Anthropic Messages, `POST /v1/messages`.
     Anthropic,
     /// Anthropic's `POST /v1/messages/count_tokens`.
@@ -63,14 +69,24 @@ pub enum Dialect {
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 6] =
-        [Self::OpenaiChat, Self::Anthropic, Self::AnthropicCount, Self::Gemini, Self::GeminiCount, Self::GeminiEmbed];
+    pub const ALL: [Self; 8] = [
+        Self::OpenaiChat,
+        Self::OpenaiCompletions,
+        Self::OpenaiEmbeddings,
+        Self::Anthropic,
+        Self::AnthropicCount,
+        Self::Gemini,
+        Self::GeminiCount,
+        Self::GeminiEmbed,
+    ];
 
     /// The name in config, metrics and logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::OpenaiChat => "openai_chat",
+            Self::OpenaiCompletions => "openai_completions",
+            Self::OpenaiEmbeddings => "openai_embeddings",
             Self::Anthropic => "anthropic",
             Self::AnthropicCount => "anthropic_count",
             Self::Gemini => "gemini",
@@ -90,9 +106,9 @@ impl Dialect {
     #[must_use]
     pub const fn task(self) -> Task {
         match self {
-            Self::OpenaiChat | Self::Anthropic | Self::Gemini => Task::Generate,
+            Self::OpenaiChat | Self::OpenaiCompletions | Self::Anthropic | Self::Gemini => Task::Generate,
             Self::AnthropicCount | Self::GeminiCount => Task::Count,
-            Self::GeminiEmbed => Task::Embed,
+            Self::OpenaiEmbeddings | Self::GeminiEmbed => Task::Embed,
         }
     }
 
@@ -100,7 +116,7 @@ impl Dialect {
     #[must_use]
     pub const fn api(self) -> Api {
         match self {
-            Self::OpenaiChat => Api::Openai,
+            Self::OpenaiChat | Self::OpenaiCompletions | Self::OpenaiEmbeddings => Api::Openai,
             Self::Anthropic | Self::AnthropicCount => Api::Anthropic,
             Self::Gemini | Self::GeminiCount | Self::GeminiEmbed => Api::Google,
         }
@@ -115,6 +131,8 @@ impl Dialect {
     const fn grammar(self) -> &'static grammar::Grammar {
         match self {
             Self::OpenaiChat => &openai_chat::GRAMMAR,
+            Self::OpenaiCompletions => &openai_completions::GRAMMAR,
+            Self::OpenaiEmbeddings => &openai_embeddings::GRAMMAR,
             Self::Anthropic => &anthropic::GRAMMAR,
             Self::AnthropicCount => &anthropic::count::GRAMMAR,
             Self::Gemini => &gemini::GRAMMAR,

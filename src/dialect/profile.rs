@@ -113,6 +113,25 @@ pub const OPENAI: Profile = Profile {
     capabilities: OPENAI_CAPABILITIES,
 };
 
+/// OpenAI's legacy completions.
+pub const OPENAI_COMPLETIONS: Profile = Profile {
+    dialect: Dialect::OpenaiCompletions,
+    path: "/completions",
+    stream_path: "/completions",
+    max_tokens_member: "max_tokens",
+    capabilities: Needs::all(),
+    ..OPENAI
+};
+
+/// OpenAI's vectors.
+pub const OPENAI_EMBEDDINGS: Profile = Profile {
+    dialect: Dialect::OpenaiEmbeddings,
+    path: "/embeddings",
+    stream_path: "/embeddings",
+    capabilities: Needs::all(),
+    ..OPENAI
+};
+
 /// Anthropic itself.
 pub const ANTHROPIC: Profile = Profile {
     name: "anthropic",
@@ -287,8 +306,10 @@ pub fn all() -> impl Iterator<Item = &'static Profile> {
 }
 
 /// Those whose vendors set the rules of their dialect.
-pub const PROFILES: [&Profile; 9] = [
+pub const PROFILES: [&Profile; 11] = [
     &OPENAI,
+    &OPENAI_COMPLETIONS,
+    &OPENAI_EMBEDDINGS,
     &ANTHROPIC,
     &ANTHROPIC_COUNT,
     &GEMINI,

@@ -44,6 +44,8 @@ impl Route {
 pub(crate) fn route(parts: &Parts) -> Route {
     let (dialect, method, known) = match parts.uri.path() {
         "/v1/chat/completions" => (Dialect::OpenaiChat, Method::POST, true),
+        "/v1/completions" => (Dialect::OpenaiCompletions, Method::POST, true),
+        "/v1/embeddings" => (Dialect::OpenaiEmbeddings, Method::POST, true),
         "/v1/messages" => (Dialect::Anthropic, Method::POST, true),
         "/v1/messages/count_tokens" => (Dialect::AnthropicCount, Method::POST, true),
         "/v1/models" => (spoken(&parts.headers), Method::GET, false),
