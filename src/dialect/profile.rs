@@ -302,7 +302,7 @@ fn push_segment(path: &mut String, text: &str) {
 
 /// Every profile that the config can name.
 pub fn all() -> impl Iterator<Item = &'static Profile> {
-    PROFILES.into_iter().chain(compatible::PROFILES)
+    PROFILES.into_iter().chain(compatible::PROFILES).chain(&compatible::FURTHER)
 }
 
 /// Those whose vendors set the rules of their dialect.

@@ -206,7 +206,7 @@ impl Shared {
     /// Whether a path is that of its chat endpoint, whatever prefix its base URL has.
     fn is_chat(&self, path: &str) -> bool {
         match self.dialect {
-            Dialect::OpenaiChat => path.ends_with("/chat/completions"),
+            Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => path.ends_with("/chat/completions"),
             Dialect::Anthropic | Dialect::AnthropicCount => path.ends_with("/v1/messages"),
             Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => gemini::read_path(path).is_some_and(|(_, method, _)| method.ends_with("enerateContent")),
         }

@@ -94,7 +94,7 @@ impl Call<'_> {
         let kind = if answer.streamed { "text/event-stream; charset=utf-8" } else { "application/json" };
         let mut head = ok(kind, framing);
         let (name, value) = match self.dialect {
-            Dialect::OpenaiChat => ("x-request-id", format!("req_demo{}", self.serial)),
+            Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => ("x-request-id", format!("req_demo{}", self.serial)),
             Dialect::Anthropic | Dialect::AnthropicCount => ("request-id", format!("req_demo{}", self.serial)),
             Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => ("server", "demo".to_owned()),
         };

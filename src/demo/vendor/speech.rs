@@ -59,10 +59,10 @@ impl<'a> Saying<'a> {
     /// The answer in `dialect`.
     pub(super) fn answer(&self, dialect: Dialect) -> Answer {
         match (dialect, self.asked.streamed) {
-            (Dialect::OpenaiChat, true) => openai_chat::stream(self),
+            (Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings, true) => openai_chat::stream(self),
             (Dialect::Anthropic | Dialect::AnthropicCount, true) => anthropic::stream(self),
             (Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed, true) => gemini::stream(self),
-            (Dialect::OpenaiChat, false) => whole_answer(&openai_chat::reply(self)),
+            (Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings, false) => whole_answer(&openai_chat::reply(self)),
             (Dialect::Anthropic | Dialect::AnthropicCount, false) => whole_answer(&anthropic::reply(self)),
             (Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed, false) => whole_answer(&gemini::reply(self)),
         }
@@ -221,7 +221,7 @@ pub(super) const HTML: &[u8] =
 /// An event that says the vendor failed, after the stream had begun with 200.
 pub(super) fn error_event(dialect: Dialect) -> Bytes {
     match dialect {
-        Dialect::OpenaiChat => Bytes::from_static(
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => Bytes::from_static(
             b"data: {\"error\":{\"message\":\"The server had an error while processing your request. Sorry about that!\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n",
         ),
         Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => Bytes::from_static(
@@ -237,7 +237,7 @@ pub(super) fn error_event(dialect: Dialect) -> Bytes {
 /// Something that keeps a stream alive and says nothing.
 pub(super) fn ping(dialect: Dialect) -> Bytes {
     match dialect {
-        Dialect::OpenaiChat | Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => Bytes::from_static(b": keep-alive\n\n"),
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings | Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => Bytes::from_static(b": keep-alive\n\n"),
         Dialect::Anthropic | Dialect::AnthropicCount => Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n"),
     }
 }
@@ -245,7 +245,7 @@ pub(super) fn ping(dialect: Dialect) -> Bytes {
 /// A whole answer with nothing in it.
 pub(super) fn empty_reply(dialect: Dialect) -> Bytes {
     let reply = match dialect {
-        Dialect::OpenaiChat => {
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => {
             json!({"id": "chatcmpl-demo", "object": "chat.completion", "created": 0, "model": "demo",
             "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}})
         }
