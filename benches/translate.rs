@@ -2,7 +2,7 @@
 //! CPU for the conversation, 1.5 us for the piece. `cargo bench --bench translate`
 
 use backstay::dialect::Dialect;
-use backstay::dialect::profile::{ANTHROPIC, OPENAI, Profile};
+use backstay::dialect::profile::{ANTHROPIC, GEMINI, OPENAI, Profile};
 use backstay::dialect::sse::Event;
 use backstay::dialect::translate::{self, StreamTranslator};
 use bytes::BytesMut;
@@ -24,15 +24,37 @@ fn conversation(dialect: Dialect) -> Vec<u8> {
                 "input": {"place": "Oslo", "days": 3}}]}),
             json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": format!("call_{turn}"), "content": text}]}),
         ],
-        _ => vec![json!({"role": "assistant", "content": text}), json!({"role": "user", "content": text})],
+        (0, _) => vec![
+            json!({"role": "model", "parts": [{"functionCall": {"name": "look_up", "args": {"place": "Oslo", "days": 3}},
+                "thoughtSignature": "CvQBAdHtim9Zc2VhbA=="}]}),
+            json!({"role": "user", "parts": [{"functionResponse": {"name": "look_up", "response": {"output": text}}}]}),
+        ],
+        (_, Dialect::OpenaiChat | Dialect::Anthropic) => {
+            vec![json!({"role": "assistant", "content": text}), json!({"role": "user", "content": text})]
+        }
+        _ => vec![said("model", &text), said("user", &text)],
     });
+    if dialect == Dialect::Gemini {
+        let contents: Vec<Value> = std::iter::once(said("user", &text)).chain(turns).collect();
+        return json!({"contents": contents, "generationConfig": {"maxOutputTokens": 1000}}).to_string().into_bytes();
+    }
     let mut messages = vec![json!({"role": "user", "content": text})];
     messages.extend(turns);
     json!({"model": "smart", "max_tokens": 1000, "messages": messages}).to_string().into_bytes()
 }
 
+fn said(role: &str, text: &str) -> Value {
+    json!({"role": role, "parts": [{"text": text}]})
+}
+
 fn calls(c: &mut Criterion) {
-    for (client, vendor) in [(Dialect::OpenaiChat, &ANTHROPIC), (Dialect::Anthropic, &OPENAI)] {
+    for (client, vendor) in [
+        (Dialect::OpenaiChat, &ANTHROPIC),
+        (Dialect::Anthropic, &OPENAI),
+        (Dialect::OpenaiChat, &GEMINI),
+        (Dialect::Gemini, &OPENAI),
+        (Dialect::Gemini, &ANTHROPIC),
+    ] {
         let body = conversation(client);
         c.bench_function(&format!("call of {} bytes, {} to {}", body.len(), client.name(), vendor.name), |b| {
             b.iter(|| {
@@ -67,13 +89,19 @@ fn streams(c: &mut Criterion) {
             "usage": null, "obfuscation": "a8Kd0"})
     };
     let (first, word) = (chunk(json!({"role": "assistant", "content": "I"})), chunk(json!({"content": " word"})));
-    stream_delta(c, &OPENAI, Dialect::Anthropic, &[first], &word);
+    stream_delta(c, &OPENAI, Dialect::Anthropic, std::slice::from_ref(&first), &word);
+    stream_delta(c, &OPENAI, Dialect::Gemini, &[first], &word);
     let first = [
         json!({"type": "message_start", "message": {"id": "msg_01", "model": "claude-opus-5-5", "usage": {"input_tokens": 9}}}),
         json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
     ];
     let word = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": " word"}});
     stream_delta(c, &ANTHROPIC, Dialect::OpenaiChat, &first, &word);
+    let word = json!({"candidates": [{"content": {"parts": [{"text": " word"}], "role": "model"}, "index": 0}],
+        "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 5, "totalTokenCount": 14,
+            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 9}]},
+        "modelVersion": "gemini-3.5-flash", "responseId": "0DD8aPa3KeKC7M8P2aG5sQU"});
+    stream_delta(c, &GEMINI, Dialect::OpenaiChat, std::slice::from_ref(&word), &word);
 }
 
 criterion_group!(benches, calls, streams);

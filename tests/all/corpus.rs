@@ -13,7 +13,8 @@ use backstay::call::Call;
 use backstay::call::delta::Fold;
 use backstay::call::reply::Reply;
 use backstay::dialect::Dialect;
-use backstay::dialect::profile::{ANTHROPIC, OPENAI, Profile};
+use crate::support::CONVERSING;
+use backstay::dialect::profile::{ANTHROPIC, ANTHROPIC_COUNT, GEMINI, GEMINI_COUNT, GEMINI_EMBED, OPENAI, Profile};
 use backstay::dialect::sse::Splitter;
 use backstay::dialect::translate::{self, StreamReader, StreamTranslator};
 use bytes::{Bytes, BytesMut};
@@ -24,14 +25,16 @@ const fn profile_of(dialect: Dialect) -> &'static Profile {
     match dialect {
         Dialect::OpenaiChat => &OPENAI,
         Dialect::Anthropic => &ANTHROPIC,
+        Dialect::AnthropicCount => &ANTHROPIC_COUNT,
+        Dialect::Gemini => &GEMINI,
+        Dialect::GeminiCount => &GEMINI_COUNT,
+        Dialect::GeminiEmbed => &GEMINI_EMBED,
     }
 }
 
-const fn other(dialect: Dialect) -> Dialect {
-    match dialect {
-        Dialect::OpenaiChat => Dialect::Anthropic,
-        Dialect::Anthropic => Dialect::OpenaiChat,
-    }
+/// The other dialects of conversations.
+fn others(dialect: Dialect) -> impl Iterator<Item = Dialect> {
+    CONVERSING.into_iter().filter(move |other| *other != dialect)
 }
 
 fn read_call(recording: &Recording) -> Call {
@@ -89,8 +92,11 @@ fn a_call_survives_its_own_dialect() {
 #[test]
 fn a_call_crosses_whole_or_is_refused_by_name() {
     let mut told = BTreeMap::<&str, usize>::new();
-    for recording in recordings::answered() {
-        let (call, there) = (read_call(&recording), other(recording.dialect));
+    for (recording, there) in recordings::answered().flat_map(|recording| {
+        let there = others(recording.dialect);
+        std::iter::repeat(std::rc::Rc::new(recording)).zip(there)
+    }) {
+        let call = read_call(&recording);
         let written = match write_call(profile_of(there), &call) {
             Ok(written) => written,
             Err(Refusal::Capability(reason)) => {
@@ -102,7 +108,7 @@ fn a_call_crosses_whole_or_is_refused_by_name() {
         *told.entry("crossed").or_default() += 1;
         let crossed = translate::read_call(there, &written)
             .unwrap_or_else(|rejection| panic!("{}: {}", recording.id, rejection.message));
-        assert_eq!(shared::call(&crossed), shared::call(&call), "{}", recording.id);
+        assert_eq!(shared::call(&crossed, there), shared::call(&call, there), "{}", recording.id);
     }
     // Of the shipped selection alone, which is rich in what only one dialect knows.
     assert!(told["crossed"] > 80, "{told:?}");
@@ -111,14 +117,16 @@ fn a_call_crosses_whole_or_is_refused_by_name() {
 #[test]
 fn a_reply_survives_its_own_dialect_and_crosses() {
     for recording in recordings::answered().filter(|recording| !recording.stream) {
-        let (here, there) = (profile_of(recording.dialect), other(recording.dialect));
+        let here = profile_of(recording.dialect);
         let Some(reply) = one_reply(&recording) else { continue };
         let again = translate::read_reply(here, &translate::write_reply(recording.dialect, &reply))
             .unwrap_or_else(|failure| panic!("{}: {failure:?}", recording.id));
         assert_eq!(again, reply, "{}", recording.id);
-        let crossed = translate::read_reply(profile_of(there), &translate::write_reply(there, &reply))
-            .unwrap_or_else(|failure| panic!("{}: {failure:?}", recording.id));
-        assert_eq!(shared::reply(&crossed, there), shared::reply(&reply, there), "{}", recording.id);
+        for there in others(recording.dialect) {
+            let crossed = translate::read_reply(profile_of(there), &translate::write_reply(there, &reply))
+                .unwrap_or_else(|failure| panic!("{}: {failure:?}", recording.id));
+            assert_eq!(shared::reply(&crossed, there), shared::reply(&reply, there), "{}", recording.id);
+        }
     }
 }
 
@@ -155,7 +163,7 @@ fn a_stream_adds_up_to_the_same_reply_however_it_is_cut() {
 #[test]
 fn a_stream_crosses_in_the_order_that_sdks_demand() {
     for recording in recordings::answered().filter(|recording| recording.stream) {
-        let (here, there) = (profile_of(recording.dialect), other(recording.dialect));
+        let here = profile_of(recording.dialect);
         let stream = std::slice::from_ref(&recording.response);
         let reply = match fold(here, stream) {
             Ok(reply) => reply,
@@ -165,12 +173,12 @@ fn a_stream_crosses_in_the_order_that_sdks_demand() {
                 continue;
             }
         };
-        for client in Dialect::ALL {
+        for client in CONVERSING {
             let retold = retell(here, client, stream);
             grammar::check(client, &retold, &recording.id);
             let crossed = fold(profile_of(client), &[retold])
                 .unwrap_or_else(|failure| panic!("{} as {}: {failure:?}", recording.id, client.name()));
-            assert_eq!(shared::reply(&crossed, there), shared::reply(&reply, there), "{}", recording.id);
+            assert_eq!(shared::reply(&crossed, client), shared::reply(&reply, client), "{}", recording.id);
         }
     }
 }
@@ -187,5 +195,43 @@ fn a_broken_body_is_an_error_and_never_a_panic() {
             let told = translate::read_reply(profile_of(recording.dialect), half);
             assert!(told.is_err(), "{} at {cut}", recording.id);
         }
+    }
+}
+
+/// The shipped recordings of Google's dialect, from which arbitrary input grows.
+static GOOGLES: std::sync::LazyLock<Vec<Recording>> = std::sync::LazyLock::new(|| {
+    recordings::shipped().filter(|recording| recording.dialect == Dialect::Gemini).collect()
+});
+
+proptest::proptest! {
+    /// What a stranger writes over a recording, anywhere, is an answer, an error, or another call: never a panic.
+    #[test]
+    fn a_mutated_recording_panics_nobody(
+        which in 0..1000_usize,
+        at in proptest::num::usize::ANY,
+        with in "[\\[\\]{}\",:0-9a-zA-Z\\\\ ]{0,12}",
+        over in 0..24_usize,
+    ) {
+        let recording = &GOOGLES[which % GOOGLES.len()];
+        for body in [&recording.request, &recording.response] {
+            let start = at % (body.len() + 1);
+            let mutated = [&body[..start], with.as_bytes(), &body[(start + over).min(body.len())..]].concat();
+            take(&mutated);
+        }
+        take(with.as_bytes());
+    }
+}
+
+/// Gives the bytes to everything that reads Google's dialects.
+fn take(bytes: &[u8]) {
+    for dialect in [Dialect::Gemini, Dialect::GeminiCount, Dialect::GeminiEmbed, Dialect::AnthropicCount] {
+        let profile = profile_of(dialect);
+        let _ = backstay::dialect::scan::scan(dialect, bytes);
+        let _ = backstay::dialect::seen::reply(profile, bytes);
+        if let Ok(asked) = translate::Asked::read(dialect, bytes, "m", false) {
+            let _ = asked.write(profile, "m", 9, false);
+            let _ = asked.retell(profile, dialect, bytes, 0);
+        }
+        let _ = fold(profile, &[Bytes::copy_from_slice(bytes)]);
     }
 }

@@ -1,5 +1,6 @@
 //! Failover before content: whatever the first vendor does, the client gets one whole answer and never learns of it.
 
+use crate::support::CONVERSING;
 use crate::support::proxy::{Plan, Proxy};
 use backstay::demo::vendor::Fault;
 use backstay::dialect::Dialect;
@@ -7,13 +8,10 @@ use serde_json::Value;
 
 #[tokio::test]
 async fn an_answer_comes_through_and_says_who_gave_it() {
-    for dialect in Dialect::ALL {
+    for dialect in CONVERSING {
         let proxy = Plan::two(dialect).start().await;
         for stream in [false, true] {
-            let answer = match dialect {
-                Dialect::OpenaiChat => proxy.client().chat(stream).await,
-                Dialect::Anthropic => proxy.client().message(stream).await,
-            };
+            let answer = proxy.client().ask(dialect, stream).await;
             assert_eq!((answer.status, answer.clean), (200, true), "{}", answer.text());
             assert_eq!(answer.said(), proxy.vendors[0].text());
             assert_eq!(answer.header("x-backstay-served-by"), "first/model-of-first");
@@ -30,10 +28,7 @@ async fn check(dialect: Dialect, fault: Fault, classes: &[&str]) -> Proxy {
     let proxy = Plan::two(dialect).start().await;
     for stream in [false, true] {
         proxy.vendors[0].set_fault(fault);
-        let answer = match dialect {
-            Dialect::OpenaiChat => proxy.client().chat(stream).await,
-            Dialect::Anthropic => proxy.client().message(stream).await,
-        };
+        let answer = proxy.client().ask(dialect, stream).await;
         assert_eq!((answer.status, answer.clean), (200, true), "{fault} stream={stream}: {}", answer.text());
         assert_eq!(answer.said(), proxy.vendors[1].text(), "{fault} stream={stream}");
         assert_eq!(answer.header("x-backstay-served-by"), "second/model-of-second");
@@ -97,12 +92,11 @@ unseen! {
 #[tokio::test]
 async fn every_other_fault_before_content_is_unseen() {
     for fault in Fault::before_content() {
-        for dialect in Dialect::ALL {
+        for dialect in CONVERSING {
             let proxy = Plan::two(dialect).start().await;
             proxy.vendors[0].set_fault(fault);
             let client = proxy.client();
-            let answer =
-                if dialect == Dialect::OpenaiChat { client.chat(true).await } else { client.message(true).await };
+            let answer = client.ask(dialect, true).await;
             assert_eq!((answer.status, answer.clean), (200, true), "{fault}: {}", answer.text());
             assert_eq!(answer.said(), proxy.vendors[1].text(), "{fault}");
         }

@@ -2,7 +2,7 @@
 //! clone (`../shared/vendor-traffic`, or the folder that `BACKSTAY_TRAFFIC` names).
 
 use backstay::base::failure::{Failure, FailureKind};
-use backstay::dialect::profile::{ANTHROPIC, OPENAI, Profile};
+use backstay::dialect::profile::{ANTHROPIC, GEMINI, OPENAI, Profile};
 use backstay::dialect::scan::scan;
 use backstay::dialect::seen::{Mark, StreamSeen, reply};
 use backstay::dialect::signals::classify;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// Vendors whose recordings are in one of our dialects.
-const VENDORS: [&str; 15] = [
+const VENDORS: [&str; 16] = [
     "openai",
     "anthropic",
     "azure",
@@ -30,6 +30,7 @@ const VENDORS: [&str; 15] = [
     "ollama",
     "huggingface",
     "vertex",
+    "gemini",
 ];
 
 /// One recorded exchange.
@@ -70,6 +71,7 @@ fn records(vendor: &'static str) -> Vec<Record> {
             let profile = match record["dialect"].as_str().unwrap() {
                 "openai_chat" => &OPENAI,
                 "anthropic_messages" => &ANTHROPIC,
+                "gemini_generate" => &GEMINI,
                 _ => return None,
             };
             let pairs = record["response"]["headers"].as_object().unwrap();
@@ -170,7 +172,14 @@ fn whole_answers_are_accepted() {
             let count = |name: &str| tree["usage"][name].as_u64().unwrap_or_default();
             let (input, output) = match record.profile.dialect {
                 Dialect::OpenaiChat => (count("prompt_tokens"), count("completion_tokens")),
-                Dialect::Anthropic => (
+                Dialect::Gemini => {
+                    let count = |name: &str| tree["usageMetadata"][name].as_u64().unwrap_or_default();
+                    (
+                        count("promptTokenCount") + count("toolUsePromptTokenCount"),
+                        count("candidatesTokenCount") + count("thoughtsTokenCount"),
+                    )
+                }
+                _ => (
                     count("input_tokens") + count("cache_read_input_tokens") + count("cache_creation_input_tokens"),
                     count("output_tokens"),
                 ),

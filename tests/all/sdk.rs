@@ -70,6 +70,14 @@ suites! {
     anthropic_in_python_with_anthropic_vendors: Anthropic, Python, Anthropic;
     anthropic_in_node_with_openai_vendors: Anthropic, Node, OpenaiChat;
     anthropic_in_node_with_anthropic_vendors: Anthropic, Node, Anthropic;
+    openai_in_python_with_gemini_vendors: OpenaiChat, Python, Gemini;
+    anthropic_in_python_with_gemini_vendors: Anthropic, Python, Gemini;
+    gemini_in_python_with_gemini_vendors: Gemini, Python, Gemini;
+    gemini_in_python_with_openai_vendors: Gemini, Python, OpenaiChat;
+    gemini_in_python_with_anthropic_vendors: Gemini, Python, Anthropic;
+    gemini_in_node_with_gemini_vendors: Gemini, Node, Gemini;
+    gemini_in_node_with_openai_vendors: Gemini, Node, OpenaiChat;
+    gemini_in_node_with_anthropic_vendors: Gemini, Node, Anthropic;
 }
 
 /// Runs the suite of one SDK in front of vendors of one dialect.
@@ -128,10 +136,13 @@ fn command(
     let (company, prefix) = match sdk {
         Dialect::OpenaiChat => ("openai", "/v1"),
         Dialect::Anthropic => ("anthropic", ""),
+        Dialect::Gemini => ("gemini", ""),
+        other => panic!("no SDK speaks {} alone", other.name()),
     };
     let variables = company.to_uppercase();
+    let base_url = if sdk == Dialect::Gemini { "GOOGLE_GEMINI_BASE_URL".to_owned() } else { format!("{variables}_BASE_URL") };
     let environment = [
-        (format!("{variables}_BASE_URL"), format!("https://{}{prefix}", proxy.address())),
+        (base_url, format!("https://{}{prefix}", proxy.address())),
         (format!("{variables}_API_KEY"), KEY.to_owned()),
         ("SSL_CERT_FILE".to_owned(), proxy.path("certs/ca.pem").display().to_string()),
         ("NODE_EXTRA_CA_CERTS".to_owned(), proxy.path("certs/ca.pem").display().to_string()),
@@ -188,6 +199,8 @@ fn the_vendor_was_told_the_system_prompt(proxy: &Proxy, dialect: Dialect) {
             body["messages"][0]["role"] != "user" && body["messages"][0].to_string().contains(SYSTEM)
         }
         Dialect::Anthropic => body["system"].to_string().contains(SYSTEM),
+        Dialect::Gemini => body["systemInstruction"].to_string().contains(SYSTEM),
+        other => panic!("{} has no system prompt", other.name()),
     };
     let told = proxy.vendors[0]
         .log()
@@ -225,7 +238,7 @@ static NODE: LazyLock<PathBuf> = LazyLock::new(|| {
         packages.args(["install", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(folder);
         vec![packages]
     });
-    for script in ["suite.mjs", "openai_suite.mjs", "anthropic_suite.mjs"] {
+    for script in ["suite.mjs", "openai_suite.mjs", "anthropic_suite.mjs", "gemini_suite.mjs"] {
         fs::copy(scripts().join(script), folder.join(script)).unwrap();
     }
     folder

@@ -1,6 +1,7 @@
 //! Streams that break after content: what came stands, the dialect's error event follows, and the connection breaks. A
 //! partial answer never looks whole.
 
+use crate::support::CONVERSING;
 use crate::support::client::Answer;
 use crate::support::proxy::{Plan, Proxy};
 use crate::support::source;
@@ -24,6 +25,9 @@ fn ends_with_terminator(dialect: Dialect, answer: &Answer) -> bool {
     match dialect {
         Dialect::OpenaiChat => answer.events().last().is_some_and(|data| data == "[DONE]"),
         Dialect::Anthropic => answer.text().contains("message_stop"),
+        // nothing but the end of the connection comes after it
+        Dialect::Gemini => answer.text().contains("finishReason"),
+        other => panic!("{} is not streamed", other.name()),
     }
 }
 
@@ -33,13 +37,15 @@ fn error_event(dialect: Dialect, answer: &Answer) -> bool {
     match dialect {
         Dialect::OpenaiChat => event["error"]["code"] == "upstream_broken",
         Dialect::Anthropic => event["type"] == "error" && answer.text().contains("event: error"),
+        Dialect::Gemini => event["error"]["details"][0]["reason"] == "upstream_broken",
+        other => panic!("{} is not streamed", other.name()),
     }
 }
 
 /// The stream breaks honestly: a beginning of the answer, one error event, no terminator, a broken connection.
 async fn breaks(fault: Fault, class: &str) {
-    for client in Dialect::ALL {
-        for vendor in Dialect::ALL {
+    for client in CONVERSING {
+        for vendor in CONVERSING {
             let (proxy, answer) = streamed(client, vendor, fault, |setup| setup).await;
             let case = format!("{fault}, {} from {}: {}", client.name(), vendor.name(), answer.text());
             assert_eq!(answer.status, 200, "{case}");
@@ -61,8 +67,8 @@ async fn breaks(fault: Fault, class: &str) {
 /// Some servers cannot stream what they are asked, tools for instance, and answer whole.
 #[tokio::test]
 async fn an_answer_that_comes_whole_is_told_as_a_stream() {
-    for client in Dialect::ALL {
-        for vendor in Dialect::ALL {
+    for client in CONVERSING {
+        for vendor in CONVERSING {
             let answers = source::file(&format!("tests/pairs/answers/{}.json", vendor.name())).text;
             let answers: serde_json::Value = serde_json::from_str(&answers).unwrap();
             let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
@@ -92,16 +98,13 @@ async fn an_answer_that_comes_whole_is_told_as_a_stream() {
 }
 
 async fn ask(client: Dialect, proxy: &Proxy) -> Answer {
-    match client {
-        Dialect::OpenaiChat => proxy.client().chat(true).await,
-        Dialect::Anthropic => proxy.client().message(true).await,
-    }
+    proxy.client().ask(client, true).await
 }
 
 /// The stream is whole although something about its end is odd.
 async fn is_whole(fault: Fault) {
-    for client in Dialect::ALL {
-        for vendor in Dialect::ALL {
+    for client in CONVERSING {
+        for vendor in CONVERSING {
             let (proxy, answer) = streamed(client, vendor, fault, |setup| setup).await;
             let case = format!("{fault}, {} from {}: {}", client.name(), vendor.name(), answer.text());
             assert_eq!((answer.status, answer.clean), (200, true), "{case}");
@@ -113,7 +116,7 @@ async fn is_whole(fault: Fault) {
 
 #[tokio::test]
 async fn f_046_an_error_after_content_is_told_and_breaks_the_connection() {
-    for client in Dialect::ALL {
+    for client in CONVERSING {
         let (_, answer) = streamed(client, client, Fault::ErrorAfterContent, |setup| setup).await;
         assert!(
             !answer.clean && error_event(client, &answer) && !ends_with_terminator(client, &answer),
@@ -131,7 +134,7 @@ async fn f_047_a_stream_that_is_cut_never_looks_whole() {
 
 #[tokio::test]
 async fn f_047_a_body_that_ends_with_its_connection_proves_nothing() {
-    for client in Dialect::ALL {
+    for client in CONVERSING {
         let until_close = |mut setup: Setup| {
             setup.script.until_close = true;
             setup
@@ -198,7 +201,7 @@ async fn f_054_a_live_stream_has_no_total_limit() {
 
 #[tokio::test]
 async fn f_055_a_drip_is_served() {
-    for client in Dialect::ALL {
+    for client in CONVERSING {
         let few_words = |mut setup: Setup| {
             setup.script.words = 3;
             setup.script.drip_every = std::time::Duration::ZERO;
@@ -211,7 +214,7 @@ async fn f_055_a_drip_is_served() {
 
 #[tokio::test]
 async fn f_056_an_event_that_is_not_json_is_left_out() {
-    for client in Dialect::ALL {
+    for client in CONVERSING {
         let (proxy, answer) = streamed(client, client, Fault::MalformedEvent, |setup| setup).await;
         assert!(answer.clean && ends_with_terminator(client, &answer), "{}", answer.text());
         assert_eq!(answer.said().len() / 10, proxy.vendors[0].text().len() / 10, "all but the one event");
@@ -234,7 +237,7 @@ async fn a_held_answer_keeps_the_client_awake_and_fails_over_unseen() {
 
 #[tokio::test]
 async fn usage_is_in_the_log_whether_or_not_the_client_asked() {
-    for vendor in Dialect::ALL {
+    for vendor in CONVERSING {
         let proxy = Plan::of(&[("only", vendor)]).start().await;
         let answer = proxy.client().chat(true).await;
         assert!(!answer.text().contains("\"usage\":{"), "the client did not ask: {}", answer.text());

@@ -5,7 +5,7 @@ use super::request::parts::read_parts;
 use super::types::{
     Answer, AnyPartOut, Candidate, Citations, FunctionCallOut, Grounding, GroundingChunk, Page, PartOut, UsageOut,
 };
-use super::{NAME, seals};
+use super::{NAME, media, seals};
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::json::Json;
 use crate::call::needs::Need;
@@ -268,6 +268,11 @@ fn write_parts(parts: &[Part]) -> Vec<AnyPartOut<'_>> {
                 let thought = (!text.is_empty()).then_some(true);
                 PartOut { thought, thought_signature: mine, ..text_out(text) }
             }
+            // what the model drew
+            Content::Image { source, .. } => match media::write(source, None, Need::Images) {
+                Ok(out) => out,
+                Err(_) => continue,
+            },
             Content::Foreign(foreign) if foreign.dialect == NAME => {
                 written.push(AnyPartOut::Foreign(&foreign.json));
                 continue;

@@ -8,12 +8,14 @@ use super::response::{
     write_citations, write_created, write_finish,
 };
 use super::types::{Answer, AnyPartOut, Candidate, PartOut, UsageOut};
-use super::{NAME, seals};
+use super::{NAME, media, seals};
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::delta::Delta;
+use crate::call::json::Json;
+use crate::call::needs::Need;
 use crate::call::reply::Finish;
 use crate::call::tool::ToolCall;
-use crate::call::turn::{Citation, Content};
+use crate::call::turn::{Citation, Content, Foreign};
 use crate::call::usage::Usage;
 use crate::dialect::emit::write_event;
 use crate::dialect::grammar::{ReadEvents, WriteDeltas};
@@ -113,7 +115,12 @@ impl Reader {
                 sink(Delta::Close);
             }
             Some(Content::Foreign(foreign)) => sink(Delta::Foreign(&foreign)),
-            // an image that the model drew, which only a client of this dialect can have asked for
+            // What the model drew, which only a client of this dialect can have asked for.
+            Some(Content::Image { source, .. }) => {
+                let drawn = media::write(&source, None, Need::Images).ok();
+                let json = drawn.and_then(|part| Json::parse(&serde_json::to_string(&part).ok()?));
+                json.into_iter().for_each(|json| sink(Delta::Foreign(&Foreign { dialect: NAME, need: Need::Images, json })));
+            }
             Some(_) => {}
         }
         Ok(())

@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 object! {
     /// What a client asks.
     Request<'a> {
-        model = "model": Option<Text<'a>>,
+        // of no consequence beside the path's
+        model = "model": serde::de::IgnoredAny,
         contents = "contents": Many<Object<'a, Content<'a>>>,
         system = "systemInstruction" | "system_instruction": Option<Object<'a, Content<'a>>>,
         tools = "tools": Many<Object<'a, Tool<'a>>>,

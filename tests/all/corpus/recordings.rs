@@ -27,7 +27,10 @@ pub(super) fn shipped() -> impl Iterator<Item = Recording> {
 }
 
 fn of_folders(folders: impl Iterator<Item = PathBuf>) -> impl Iterator<Item = Recording> {
-    folders.flat_map(|folder| ["openai.jsonl", "anthropic.jsonl"].map(|file| folder.join(file))).flat_map(|file| {
+    const FILES: [&str; 5] = ["openai", "anthropic", "gemini", "vertex", "mirascope_router"];
+    let files = folders.flat_map(|folder| FILES.map(|file| folder.join(file).with_extension("jsonl")));
+    // the shipped selection has one file for all that Google's dialect is spoken by
+    files.filter(|file| file.is_file()).flat_map(|file| {
         let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         text.lines().filter_map(recording).collect::<Vec<_>>()
     })
@@ -38,16 +41,25 @@ fn recording(line: &str) -> Option<Recording> {
     let dialect = match exchange["dialect"].as_str()? {
         "openai_chat" => Dialect::OpenaiChat,
         "anthropic_messages" => Dialect::Anthropic,
+        "gemini_generate" => Dialect::Gemini,
         _ => return None,
     };
     if exchange["response"]["status"] != 200 {
         return None;
     }
+    let body = exchange["response"]["body_text"].as_str()?;
+    let stream = exchange["stream"].as_bool()?;
     Some(Recording {
         id: exchange["id"].as_str()?.to_owned(),
         dialect,
-        stream: exchange["stream"].as_bool()?,
+        stream,
         request: exchange["request"]["body"].to_string().into(),
-        response: exchange["response"]["body_text"].as_str()?.to_owned().into(),
+        response: if stream && body.starts_with('[') { events(body) } else { body.to_owned() }.into(),
     })
+}
+
+/// A stream that was asked for as one JSON array, as the same answers come in events.
+fn events(array: &str) -> String {
+    let answers: Vec<serde_json::Value> = serde_json::from_str(array).expect("recordings are JSON");
+    answers.iter().map(|answer| format!("data: {answer}\r\n\r\n")).collect()
 }

@@ -2,7 +2,8 @@
 //! of their own dialect, by value to one of the other, however the vendor's bytes are cut.
 
 use super::recordings::{Recording, shipped};
-use super::{fold, one_reply, other, profile_of, shared};
+use super::{fold, one_reply, others, profile_of, shared};
+use crate::support::CONVERSING;
 use crate::support::client::Answer;
 use crate::support::proxy::{Plan, Proxy};
 use backstay::demo::vendor::{self, Cuts};
@@ -32,6 +33,8 @@ async fn ask(proxy: &Proxy, client: Dialect, recording: &Recording, cuts: Cuts) 
     let path = match client {
         Dialect::OpenaiChat => "/v1/chat/completions",
         Dialect::Anthropic => "/v1/messages",
+        _ if recording.stream => "/v1beta/models/smart:streamGenerateContent?alt=sse",
+        _ => "/v1beta/models/smart:generateContent",
     };
     proxy.client().post(path, &request(client, recording)).await
 }
@@ -42,6 +45,9 @@ fn request(client: Dialect, recording: &Recording) -> Value {
         serde_json::from_slice(&recording.request).expect("recorded requests are JSON")
     } else {
         let usage = (client == Dialect::OpenaiChat && recording.stream).then(|| json!({ "include_usage": true }));
+        if client == Dialect::Gemini {
+            return json!({ "contents": [{ "parts": [{ "text": "Hello" }] }] });
+        }
         let mut body = json!({ "max_tokens": 99, "messages": [{ "role": "user", "content": "Hello" }] });
         if let Some(usage) = usage {
             body["stream_options"] = usage;
@@ -49,7 +55,9 @@ fn request(client: Dialect, recording: &Recording) -> Value {
         body["stream"] = recording.stream.into();
         body
     };
-    body["model"] = "smart".into();
+    if client != Dialect::Gemini {
+        body["model"] = "smart".into();
+    }
     body
 }
 
@@ -83,7 +91,7 @@ fn expected(recording: &Recording) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_recorded_answer_passes_byte_for_byte_in_its_own_dialect() {
-    for dialect in Dialect::ALL {
+    for dialect in CONVERSING {
         let proxy = proxy(dialect).await;
         let mut passed = 0;
         for recording in shipped().filter(|recording| recording.dialect == dialect && !is_error(recording)) {
@@ -101,8 +109,10 @@ async fn a_recorded_answer_passes_byte_for_byte_in_its_own_dialect() {
 
 #[tokio::test]
 async fn a_recorded_answer_reaches_the_other_dialect_by_value() {
-    for vendor in Dialect::ALL {
-        let (client, proxy) = (other(vendor), proxy(vendor).await);
+    for vendor in CONVERSING {
+        // every dialect is met once as a client's
+        let client = others(vendor).nth(usize::from(vendor == Dialect::Anthropic)).expect("three of them");
+        let proxy = proxy(vendor).await;
         let mut passed = 0;
         for recording in shipped().filter(|recording| recording.dialect == vendor) {
             let told = if recording.stream {

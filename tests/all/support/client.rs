@@ -1,6 +1,7 @@
 //! A client over TLS that sees what an SDK would, and how the connection ended.
 
 use backstay::demo::certificates::{Authority, Issued};
+use backstay::dialect::Dialect;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
@@ -62,11 +63,13 @@ impl Answer {
         if !self.header("content-type").starts_with("text/event-stream") {
             let body = self.json();
             let whole = body["choices"][0]["message"]["content"].as_str().or(body["content"][0]["text"].as_str());
+            let whole = whole.or(body["candidates"][0]["content"]["parts"][0]["text"].as_str());
             return whole.unwrap_or_default().to_owned();
         }
         let events = self.events().into_iter().filter_map(|data| serde_json::from_str::<Value>(&data).ok());
         let piece = |event: Value| {
             let text = event["choices"][0]["delta"]["content"].as_str().or(event["delta"]["text"].as_str());
+            let text = text.or(event["candidates"][0]["content"]["parts"][0]["text"].as_str());
             text.unwrap_or_default().to_owned()
         };
         events.map(piece).collect()
@@ -184,6 +187,23 @@ impl Client {
     pub(crate) async fn message(&self, stream: bool) -> Answer {
         let body = json!({ "model": "smart", "max_tokens": 100, "stream": stream, "messages": [{ "role": "user", "content": "Hello" }] });
         self.post("/v1/messages", &body).await
+    }
+
+    /// A simple call in Gemini's dialect.
+    pub(crate) async fn content(&self, stream: bool) -> Answer {
+        let body = json!({ "contents": [{ "role": "user", "parts": [{ "text": "Hello" }] }] });
+        let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+        self.post(&format!("/v1beta/models/smart:{method}"), &body).await
+    }
+
+    /// A simple call in this dialect of conversations.
+    pub(crate) async fn ask(&self, dialect: Dialect, stream: bool) -> Answer {
+        match dialect {
+            Dialect::OpenaiChat => self.chat(stream).await,
+            Dialect::Anthropic => self.message(stream).await,
+            Dialect::Gemini => self.content(stream).await,
+            other => panic!("{} holds no conversation", other.name()),
+        }
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {

@@ -160,7 +160,8 @@ impl Plan {
 fn vendor_table(name: &str, setup: &Setup, region: &str, address: SocketAddr) -> String {
     let (dialect, path) = match setup.dialect {
         Dialect::OpenaiChat => ("openai", "/v1"),
-        Dialect::Anthropic => ("anthropic", ""),
+        Dialect::Anthropic | Dialect::AnthropicCount => ("anthropic", ""),
+        Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => ("gemini", ""),
     };
     let http2 = if setup.http2 { "http2 = true\n" } else { "" };
     format!(

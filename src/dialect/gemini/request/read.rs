@@ -34,6 +34,8 @@ pub(crate) fn read_request(request: Object<'_, Request<'_>>) -> Result<Call, Rej
     for tool in request.tools.0 {
         read_tool(tool, &mut tools)?;
     }
+    // functions first, as they are written: the vendor wants them in one list
+    tools.sort_by_key(|tool| matches!(tool, Tool::Foreign(_)));
     let tool_choice = request.tool_config.map_or(Ok(ToolChoice::Unsaid), |config| {
         extras.extend(inside("toolConfig", Need::HostedTools, config.unknown));
         read_tool_config(&config.known, &mut tools)
@@ -41,10 +43,8 @@ pub(crate) fn read_request(request: Object<'_, Request<'_>>) -> Result<Call, Rej
     let Configured { max_tokens, temperature, top_p, sampling, stop, format, reasoning, extras: configured } =
         request.config.map_or_else(|| Ok(Configured::default()), read_config)?;
     extras.extend(configured);
-    let model = request.model.map(|Text(model)| model.strip_prefix("models/").unwrap_or(&model).to_owned());
     Ok(Call {
         dialect: NAME,
-        model: model.unwrap_or_default(),
         include_usage: true,
         turns,
         tools,
