@@ -223,8 +223,7 @@ object! {
 
 fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
     let failure = |kind, reason| Failure::new(kind, Phase::Headers, reason);
-    let answer: Completion<'_> =
-        read_known(body).ok_or_else(|| failure(FailureKind::Malformed, "not_the_dialect"))?;
+    let answer: Completion<'_> = read_known(body).ok_or_else(|| failure(FailureKind::Malformed, "not_the_dialect"))?;
     if answer.error.is_some_and(|error| error.get() != "null") {
         return Err(failure(FailureKind::ServerError, "error_inside_200"));
     }
@@ -263,10 +262,14 @@ struct ChoiceOut<'a> {
 
 /// Thoughts and citations have no place in it; a refusal is what the model says.
 fn write_reply(reply: &Reply) -> Vec<u8> {
-    let text: String = reply.parts.iter().filter_map(|part| match &part.content {
-        Content::Text { text, .. } | Content::Refusal(text) => Some(text.as_str()),
-        _ => None,
-    }).collect();
+    let text: String = reply
+        .parts
+        .iter()
+        .filter_map(|part| match &part.content {
+            Content::Text { text, .. } | Content::Refusal(text) => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
     let finish_reason = Some(write_finish(&reply.finish, true));
     let out = CompletionOut {
         id: &reply.id,
@@ -454,7 +457,10 @@ mod tests {
     fn one_text_is_asked_of_a_chat_model_and_the_rest_refused_by_name() {
         let chat = write(&OPENAI, &read(&json!({"prompt": "Once", "max_tokens": 5, "n": 1})), "m", 1, false);
         let chat: Tree = serde_json::from_slice(&chat.expect("no refusal")).expect("JSON");
-        assert_eq!(chat, json!({"model": "m", "messages": [{"role": "user", "content": "Once"}], "max_completion_tokens": 5}));
+        assert_eq!(
+            chat,
+            json!({"model": "m", "messages": [{"role": "user", "content": "Once"}], "max_completion_tokens": 5})
+        );
         for (member, value, need) in [
             ("prompt", json!(["a", "b"]), "token_inputs"),
             ("prompt", json!([1]), "token_inputs"),
@@ -464,8 +470,11 @@ mod tests {
         ] {
             let mut request = json!({"prompt": "Once"});
             request[member] = value;
-            assert_eq!(write(&ANTHROPIC, &read(&request), "m", 1, false).err().map(|refusal| format!("{refusal:?}")),
-                Some(format!("Capability({need:?})")), "{request}");
+            assert_eq!(
+                write(&ANTHROPIC, &read(&request), "m", 1, false).err().map(|refusal| format!("{refusal:?}")),
+                Some(format!("Capability({need:?})")),
+                "{request}"
+            );
         }
     }
 
@@ -475,9 +484,13 @@ mod tests {
             "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}});
         let reply = read_reply(body.to_string().as_bytes()).expect("an answer");
         let told: Tree = serde_json::from_slice(&write_reply(&reply)).expect("JSON");
-        assert_eq!((&told["choices"][0]["text"], &told["choices"][0]["finish_reason"]), (&json!(" upon"), &json!("length")));
+        assert_eq!(
+            (&told["choices"][0]["text"], &told["choices"][0]["finish_reason"]),
+            (&json!(" upon"), &json!("length"))
+        );
         assert_eq!((&told["object"], &told["usage"]["total_tokens"]), (&json!("text_completion"), &json!(3)));
-        let (mut translator, mut out) = (StreamTranslator::new(&OPENAI, Dialect::OpenaiCompletions, true), BytesMut::new());
+        let (mut translator, mut out) =
+            (StreamTranslator::new(&OPENAI, Dialect::OpenaiCompletions, true), BytesMut::new());
         for chunk in [
             json!({"id": "c", "created": 7, "model": "m", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "a"}}]}),
             json!({"id": "c", "model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}),

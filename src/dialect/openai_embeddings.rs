@@ -238,7 +238,8 @@ struct CountsOut {
 }
 
 fn write_reply(call: &EmbeddingCall, reply: &EmbeddingReply) -> Vec<u8> {
-    let written = |numbers: &[f32]| BASE64.encode(numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>());
+    let written =
+        |numbers: &[f32]| BASE64.encode(numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>());
     let data = reply.vectors.iter().enumerate().map(|(index, numbers)| VectorOut {
         object: "embedding",
         index,
@@ -297,10 +298,13 @@ mod tests {
     fn what_another_dialect_cannot_say_is_refused_by_name() {
         let check = |request: Tree, expected: &str| {
             let refused = asked(&request).write(&GEMINI_EMBED, "m", 1, false);
-            assert_eq!(refused.err(), Some(Refusal::Capability(match expected {
-                "token_inputs" => "token_inputs",
-                _ => "unknown_members",
-            })));
+            assert_eq!(
+                refused.err(),
+                Some(Refusal::Capability(match expected {
+                    "token_inputs" => "token_inputs",
+                    _ => "unknown_members",
+                }))
+            );
         };
         check(json!({"input": [1, 2]}), "token_inputs");
         check(json!({"input": "a", "x": 1}), "unknown_members");
@@ -327,7 +331,12 @@ mod tests {
 
     #[test]
     fn a_wrong_input_is_named() {
-        for body in [r#"{"model": "m"}"#, r#"{"input": 5}"#, r#"{"input": ["a", 5]}"#, r#"{"input": "a", "encoding_format": "int8"}"#] {
+        for body in [
+            r#"{"model": "m"}"#,
+            r#"{"input": 5}"#,
+            r#"{"input": ["a", 5]}"#,
+            r#"{"input": "a", "encoding_format": "int8"}"#,
+        ] {
             assert!(read_call(body.as_bytes()).is_err(), "{body}");
         }
     }

@@ -66,9 +66,17 @@ fn google_route(parts: &Parts) -> Route {
         Some(Google::Call(dialect, in_path)) if parts.method == Method::POST => Route::Chat(dialect, Some(in_path)),
         Some(Google::Models | Google::Model(_)) => Route::WrongMethod(Dialect::Gemini),
         Some(Google::Call(dialect, _)) => Route::WrongMethod(dialect),
+        None if get && model_of(parts).is_some() => {
+            Route::Model(spoken(&parts.headers), model_of(parts).unwrap_or_default())
+        }
         None if parts.uri.path().starts_with("/v1beta/") => Route::Unknown(Dialect::Gemini),
         None => Route::Unknown(spoken(&parts.headers)),
     }
+}
+
+/// The name behind `/v1/models/`.
+fn model_of(parts: &Parts) -> Option<String> {
+    parts.uri.path().strip_prefix("/v1/models/").and_then(google::decoded).filter(|name| !name.is_empty())
 }
 
 /// The dialect that a client's headers speak, where the path does not say.

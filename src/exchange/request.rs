@@ -2,9 +2,9 @@
 
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::needs::{Need, Needs};
+use crate::dialect::Dialect;
 use crate::dialect::profile::Profile;
 use crate::dialect::splice::{Edits, splice};
-use crate::dialect::Dialect;
 use crate::dialect::translate::Asked;
 use crate::exchange::ingress::Ingress;
 use crate::snapshot::bounds::Bounds;
@@ -90,8 +90,7 @@ pub(crate) fn prepare(
     let translated = !same || dialect.names_model_within();
     let body = if translated || profile.rewrites(&ingress.body) {
         // a client of the same dialect gets the usage where it has asked for it
-        let include_usage =
-            ingress.scan.stream && (profile.usage_on_request || (same && ingress.scan.include_usage));
+        let include_usage = ingress.scan.stream && (profile.usage_on_request || (same && ingress.scan.include_usage));
         let asked = ingress.asked().map_err(Unfit::Call)?;
         asked
             .write(profile, &deployment.model, deployment.default_max_tokens, include_usage)

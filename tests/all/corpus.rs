@@ -7,14 +7,17 @@ mod recordings;
 mod replayed;
 mod shared;
 
+use crate::support::CONVERSING;
 use backstay::base::failure::{Failure, FailureKind};
 use backstay::base::rejection::Refusal;
 use backstay::call::Call;
 use backstay::call::delta::Fold;
 use backstay::call::reply::Reply;
 use backstay::dialect::Dialect;
-use crate::support::CONVERSING;
-use backstay::dialect::profile::{ANTHROPIC, ANTHROPIC_COUNT, GEMINI, GEMINI_COUNT, GEMINI_EMBED, OPENAI, Profile};
+use backstay::dialect::profile::{
+    ANTHROPIC, ANTHROPIC_COUNT, GEMINI, GEMINI_COUNT, GEMINI_EMBED, OPENAI, OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS,
+    Profile,
+};
 use backstay::dialect::sse::Splitter;
 use backstay::dialect::translate::{self, StreamReader, StreamTranslator};
 use bytes::{Bytes, BytesMut};
@@ -24,6 +27,8 @@ use std::collections::BTreeMap;
 const fn profile_of(dialect: Dialect) -> &'static Profile {
     match dialect {
         Dialect::OpenaiChat => &OPENAI,
+        Dialect::OpenaiCompletions => &OPENAI_COMPLETIONS,
+        Dialect::OpenaiEmbeddings => &OPENAI_EMBEDDINGS,
         Dialect::Anthropic => &ANTHROPIC,
         Dialect::AnthropicCount => &ANTHROPIC_COUNT,
         Dialect::Gemini => &GEMINI,

@@ -26,3 +26,4 @@ mod storm;
 mod streams;
 mod support;
 mod tidy;
+mod vectors;

@@ -62,7 +62,9 @@ fn wants_tool(call: &Value) -> bool {
 fn tool(dialect: Dialect, call: &Value) -> Option<(String, Value)> {
     let tool = call["tools"].as_array()?.first()?;
     let (named, schema) = match dialect {
-        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => (&tool["function"], &tool["function"]["parameters"]),
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => {
+            (&tool["function"], &tool["function"]["parameters"])
+        }
         Dialect::Anthropic | Dialect::AnthropicCount => (tool, &tool["input_schema"]),
         Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => {
             let function = tool.pointer("/functionDeclarations/0")?;

@@ -194,6 +194,7 @@ impl Shared {
             ("POST", None) if path.ends_with(":embedContent") || path.ends_with(":batchEmbedContents") => {
                 plan::embeddings(body)
             }
+            ("POST", None) if path.ends_with("/embeddings") => plan::openai_embeddings(body),
             ("POST", fault) if script.replay.is_some() || self.is_chat(path) => call.plan(fault),
             (_, Some(fault)) if matches!(fault.phase(), Phase::Connection | Phase::BeforeContent) => {
                 call.plan(Some(fault))
@@ -206,9 +207,13 @@ impl Shared {
     /// Whether a path is that of its chat endpoint, whatever prefix its base URL has.
     fn is_chat(&self, path: &str) -> bool {
         match self.dialect {
-            Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => path.ends_with("/chat/completions"),
+            Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => {
+                path.ends_with("/chat/completions")
+            }
             Dialect::Anthropic | Dialect::AnthropicCount => path.ends_with("/v1/messages"),
-            Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => gemini::read_path(path).is_some_and(|(_, method, _)| method.ends_with("enerateContent")),
+            Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => {
+                gemini::read_path(path).is_some_and(|(_, method, _)| method.ends_with("enerateContent"))
+            }
         }
     }
 

@@ -59,12 +59,18 @@ impl<'a> Saying<'a> {
     /// The answer in `dialect`.
     pub(super) fn answer(&self, dialect: Dialect) -> Answer {
         match (dialect, self.asked.streamed) {
-            (Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings, true) => openai_chat::stream(self),
+            (Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings, true) => {
+                openai_chat::stream(self)
+            }
             (Dialect::Anthropic | Dialect::AnthropicCount, true) => anthropic::stream(self),
             (Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed, true) => gemini::stream(self),
-            (Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings, false) => whole_answer(&openai_chat::reply(self)),
+            (Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings, false) => {
+                whole_answer(&openai_chat::reply(self))
+            }
             (Dialect::Anthropic | Dialect::AnthropicCount, false) => whole_answer(&anthropic::reply(self)),
-            (Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed, false) => whole_answer(&gemini::reply(self)),
+            (Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed, false) => {
+                whole_answer(&gemini::reply(self))
+            }
         }
     }
 }
@@ -237,8 +243,15 @@ pub(super) fn error_event(dialect: Dialect) -> Bytes {
 /// Something that keeps a stream alive and says nothing.
 pub(super) fn ping(dialect: Dialect) -> Bytes {
     match dialect {
-        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings | Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => Bytes::from_static(b": keep-alive\n\n"),
-        Dialect::Anthropic | Dialect::AnthropicCount => Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n"),
+        Dialect::OpenaiChat
+        | Dialect::OpenaiCompletions
+        | Dialect::OpenaiEmbeddings
+        | Dialect::Gemini
+        | Dialect::GeminiCount
+        | Dialect::GeminiEmbed => Bytes::from_static(b": keep-alive\n\n"),
+        Dialect::Anthropic | Dialect::AnthropicCount => {
+            Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n")
+        }
     }
 }
 
@@ -249,11 +262,15 @@ pub(super) fn empty_reply(dialect: Dialect) -> Bytes {
             json!({"id": "chatcmpl-demo", "object": "chat.completion", "created": 0, "model": "demo",
             "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}})
         }
-        Dialect::Anthropic | Dialect::AnthropicCount => json!({"id": "msg_demo", "type": "message", "role": "assistant", "model": "demo",
+        Dialect::Anthropic | Dialect::AnthropicCount => {
+            json!({"id": "msg_demo", "type": "message", "role": "assistant", "model": "demo",
             "content": [], "stop_reason": "end_turn", "stop_sequence": null,
-            "usage": {"input_tokens": 1, "output_tokens": 0}}),
-        Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => json!({"candidates": [{"content": {"role": "model"}, "finishReason": "STOP", "index": 0}],
-            "modelVersion": "demo", "responseId": "demo", "usageMetadata": {"promptTokenCount": 1, "totalTokenCount": 1}}),
+            "usage": {"input_tokens": 1, "output_tokens": 0}})
+        }
+        Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => {
+            json!({"candidates": [{"content": {"role": "model"}, "finishReason": "STOP", "index": 0}],
+            "modelVersion": "demo", "responseId": "demo", "usageMetadata": {"promptTokenCount": 1, "totalTokenCount": 1}})
+        }
     };
     Bytes::from(reply.to_string())
 }

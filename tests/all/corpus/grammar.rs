@@ -53,7 +53,10 @@ fn check_openai(events: &[(&str, &str)], id: &str) {
 fn check_gemini(events: &[(&str, &str)], id: &str) {
     for (place, (name, data)) in events.iter().enumerate() {
         let event: Value = serde_json::from_str(data).unwrap_or_else(|error| panic!("{id}: {error}: {data}"));
-        assert!(name.is_empty() && event["responseId"].is_string() && event["modelVersion"].is_string(), "{id}: {data}");
+        assert!(
+            name.is_empty() && event["responseId"].is_string() && event["modelVersion"].is_string(),
+            "{id}: {data}"
+        );
         let candidate = &event["candidates"][0];
         let is_last = place + 1 == events.len();
         assert_eq!(candidate["finishReason"].is_string(), is_last, "{id}: {data}");

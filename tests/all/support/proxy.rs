@@ -159,7 +159,7 @@ impl Plan {
 
 fn vendor_table(name: &str, setup: &Setup, region: &str, address: SocketAddr) -> String {
     let (dialect, path) = match setup.dialect {
-        Dialect::OpenaiChat => ("openai", "/v1"),
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => ("openai", "/v1"),
         Dialect::Anthropic | Dialect::AnthropicCount => ("anthropic", ""),
         Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => ("gemini", ""),
     };
