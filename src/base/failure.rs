@@ -3,6 +3,7 @@
 //! [`FailureKind`] is closed. Two exhaustive tables below say for each kind what the exchange does next and what the
 //! deployment's health learns; a new kind does not compile until both are answered.
 
+use crate::base::scope::{Excess, Scope};
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub enum FailureKind {
     Empty,
     /// Too many requests or tokens for now.
     RateLimited,
+    /// This one call is larger than all that the vendor grants the account in one window: waiting does not help.
+    OverWindow,
     /// The account's money or quota is spent.
     Quota,
     /// The vendor is overloaded.
@@ -56,9 +59,13 @@ pub enum FailureKind {
     AuthKey,
     /// Every credential of the vendor is refused at once: the vendor's fault, not the keys'.
     AuthVendor,
-    /// The model is unknown, retired, or closed to this account.
+    /// The whole account is barred: suspended, deactivated, against the terms.
+    AccountDenied,
+    /// The model is unknown or retired.
     ModelGone,
-    /// Not from here: refused for where we or our users are.
+    /// The model exists and is closed to this account.
+    ModelDenied,
+    /// Not from here: refused for where we or our users are, or by law.
     RegionDenied,
     /// The call is too long for this model.
     ContextLength,
@@ -129,7 +136,7 @@ pub enum Blame {
 
 impl FailureKind {
     /// Every kind, in the order of the `class` label's documentation.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 35] = [
         Self::DnsError,
         Self::DnsDenied,
         Self::ConnectRefused,
@@ -148,12 +155,15 @@ impl FailureKind {
         Self::Malformed,
         Self::Empty,
         Self::RateLimited,
+        Self::OverWindow,
         Self::Quota,
         Self::Overloaded,
         Self::ServerError,
         Self::AuthKey,
         Self::AuthVendor,
+        Self::AccountDenied,
         Self::ModelGone,
+        Self::ModelDenied,
         Self::RegionDenied,
         Self::ContextLength,
         Self::ContentFilter,
@@ -186,12 +196,15 @@ impl FailureKind {
             Self::Malformed => "malformed",
             Self::Empty => "empty",
             Self::RateLimited => "rate_limited",
+            Self::OverWindow => "over_window",
             Self::Quota => "quota",
             Self::Overloaded => "overloaded",
             Self::ServerError => "server_error",
             Self::AuthKey => "auth_key",
             Self::AuthVendor => "auth_vendor",
+            Self::AccountDenied => "account_denied",
             Self::ModelGone => "model_gone",
+            Self::ModelDenied => "model_denied",
             Self::RegionDenied => "region_denied",
             Self::ContextLength => "context_length",
             Self::ContentFilter => "content_filter",
@@ -223,10 +236,13 @@ impl FailureKind {
             | Self::Truncated
             | Self::SseError
             | Self::Malformed
+            | Self::OverWindow
             | Self::Quota
             | Self::AuthKey
             | Self::AuthVendor
+            | Self::AccountDenied
             | Self::ModelGone
+            | Self::ModelDenied
             | Self::RegionDenied
             | Self::ContextLength
             | Self::Unsupported
@@ -256,12 +272,17 @@ impl FailureKind {
             | Self::ServerError
             | Self::AuthVendor => HealthEffect::Hard,
             Self::Malformed | Self::Empty | Self::Oversize => HealthEffect::Ratio,
-            Self::RateLimited | Self::Quota | Self::AuthKey | Self::ModelGone | Self::RegionDenied => {
-                HealthEffect::Rest
-            }
+            Self::RateLimited
+            | Self::Quota
+            | Self::AuthKey
+            | Self::AccountDenied
+            | Self::ModelGone
+            | Self::ModelDenied
+            | Self::RegionDenied => HealthEffect::Rest,
             Self::StaleConn
             | Self::Goaway
             | Self::RefusedStream
+            | Self::OverWindow
             | Self::ContextLength
             | Self::ContentFilter
             | Self::Unsupported
@@ -292,14 +313,15 @@ impl FailureKind {
             | Self::Overloaded
             | Self::ServerError
             | Self::Oversize => Blame::Deployment,
-            Self::RateLimited => Blame::Account,
-            Self::Quota | Self::AuthKey => Blame::Credential,
+            Self::RateLimited | Self::ModelDenied => Blame::Account,
+            Self::Quota | Self::AuthKey | Self::AccountDenied => Blame::Credential,
             Self::AuthVendor => Blame::Vendor,
             Self::ModelGone => Blame::Model,
             Self::RegionDenied => Blame::Egress,
             Self::StaleConn
             | Self::Goaway
             | Self::RefusedStream
+            | Self::OverWindow
             | Self::ContextLength
             | Self::ContentFilter
             | Self::Unsupported
@@ -307,6 +329,49 @@ impl FailureKind {
             | Self::ClientGone
             | Self::Deadline => Blame::Nobody,
         }
+    }
+
+    /// How far the refusal reaches unless the vendor's words say otherwise; `None` where it is about this attempt alone.
+    #[must_use]
+    pub const fn scope(self) -> Option<Scope> {
+        match self {
+            Self::Quota | Self::AuthKey | Self::AccountDenied => Some(Scope::Credential),
+            Self::RateLimited | Self::Overloaded | Self::ModelGone | Self::ModelDenied => Some(Scope::Model),
+            Self::RegionDenied => Some(Scope::Region),
+            Self::AuthVendor => Some(Scope::Vendor),
+            Self::DnsError
+            | Self::DnsDenied
+            | Self::ConnectRefused
+            | Self::ConnectTimeout
+            | Self::TlsError
+            | Self::TlsCert
+            | Self::ResetBeforeHeaders
+            | Self::StaleConn
+            | Self::Goaway
+            | Self::RefusedStream
+            | Self::HeadersTimeout
+            | Self::FirstContentTimeout
+            | Self::StreamIdle
+            | Self::Truncated
+            | Self::SseError
+            | Self::Malformed
+            | Self::Empty
+            | Self::OverWindow
+            | Self::ServerError
+            | Self::ContextLength
+            | Self::ContentFilter
+            | Self::Unsupported
+            | Self::BadRequest
+            | Self::ClientGone
+            | Self::Deadline
+            | Self::Oversize => None,
+        }
+    }
+
+    /// Whether it is a restriction: a vendor or a law says not from here, not this model, not you. Waiting does not end one.
+    #[must_use]
+    pub const fn restricts(self) -> bool {
+        matches!(self, Self::RegionDenied | Self::ModelGone | Self::ModelDenied | Self::AccountDenied)
     }
 }
 
@@ -349,8 +414,12 @@ pub struct Failure {
     pub phase: Phase,
     /// A low-cardinality detail, such as `name_mismatch` or `redirect`: from our own words, never a vendor's.
     pub reason: Cow<'static, str>,
+    /// How far a refusal reaches; `None` where it is about this attempt alone.
+    pub scope: Option<Scope>,
     /// How long the vendor asks us to wait.
     pub retry_after: Option<Duration>,
+    /// By how much the call was too long, where the vendor told.
+    pub excess: Option<Excess>,
     /// The vendor's own words, where it spoke.
     pub said: Option<Box<VendorError>>,
 }
@@ -359,7 +428,15 @@ impl Failure {
     /// A failure without a word from the vendor.
     #[must_use]
     pub const fn new(kind: FailureKind, phase: Phase, reason: &'static str) -> Self {
-        Self { kind, phase, reason: Cow::Borrowed(reason), retry_after: None, said: None }
+        Self {
+            kind,
+            phase,
+            reason: Cow::Borrowed(reason),
+            scope: kind.scope(),
+            retry_after: None,
+            excess: None,
+            said: None,
+        }
     }
 
     /// Whether the vendor may have worked on the request, and so may bill it.
@@ -378,6 +455,14 @@ mod tests {
     fn every_kind_has_its_own_class() {
         let classes: HashSet<_> = FailureKind::ALL.iter().map(|kind| kind.class()).collect();
         assert_eq!(classes.len(), FailureKind::ALL.len());
+    }
+
+    #[test]
+    fn every_restriction_says_how_far_it_reaches_and_is_left_alone_for_a_while() {
+        for kind in FailureKind::ALL.into_iter().filter(|kind| kind.restricts()) {
+            assert!(kind.scope().is_some(), "{kind:?}");
+            assert_eq!((kind.effect(), kind.next_step()), (HealthEffect::Rest, NextStep::Move), "{kind:?}");
+        }
     }
 
     #[test]

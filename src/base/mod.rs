@@ -10,4 +10,5 @@ pub mod hash;
 pub mod money;
 pub mod random;
 pub mod rejection;
+pub mod scope;
 pub mod secret;

@@ -76,7 +76,9 @@ pub(super) fn needs_of(rule: Option<Rule>, value: Value<'_>) -> Needs {
         Rule::Members(known) => {
             let rule_of = |name: &str| known.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule);
             let needs = value.members().filter(|(_, value)| !value.is_null());
-            return needs.fold(Needs::NONE, |all, (name, value)| all.union(needs_of(rule_of(&name), value)));
+            let needs = needs.fold(Needs::NONE, |all, (name, value)| all.union(needs_of(rule_of(&name), value)));
+            // a schema says more than that it is JSON
+            return if needs.has(Need::JsonSchema) { needs.without(Need::JsonObject) } else { needs };
         }
         Rule::Is(need, word) => value.text().is_some_and(|text| text == word).then_some(need),
         Rule::Plain | Rule::Model | Rule::Stream | Rule::StreamOptions | Rule::MaxTokens(_) => None,

@@ -1,10 +1,12 @@
 //! A vendor's way of speaking a dialect, as data: a quirk is a field of a constant, never a branch elsewhere.
 
 pub mod compatible;
+pub mod google;
 pub mod quirks;
 
 use crate::call::needs::{Capabilities, Need, Needs};
 use crate::dialect::Dialect;
+pub use google::{GEMINI, GEMINI_COUNT, GEMINI_EMBED, VERTEX, VERTEX_COUNT, VERTEX_EMBED};
 use quirks::{Efforts, Member, Quirks, ToolCallIds};
 
 /// How a vendor takes its credential.
@@ -152,34 +154,6 @@ pub const ANTHROPIC: Profile = Profile {
     capabilities: ANTHROPIC_CAPABILITIES,
 };
 
-/// Prompts are cached without being asked to (<https://ai.google.dev/gemini-api/docs/caching>). A turn of the model at the end
-/// is taken for a turn, not for the beginning of the answer.
-const GEMINI_CAPABILITIES: Capabilities = Needs::all()
-    .without(Need::LogitBias)
-    .without(Need::Prediction)
-    .without(Need::Prefill)
-    .without(Need::SignedReasoning);
-
-/// The Gemini API.
-pub const GEMINI: Profile = Profile {
-    name: "gemini",
-    family: "gemini",
-    dialect: Dialect::Gemini,
-    path: "/v1beta/models/{model}:generateContent",
-    stream_path: "/v1beta/models/{model}:streamGenerateContent?alt=sse",
-    models_path: "/v1beta/models",
-    auth: AuthHeader::XGoogApiKey,
-    headers: &[],
-    usage_on_request: false,
-    terminator_is_final: false,
-    retry_after_on_overload: true,
-    insufficient_quota_is_money: true,
-    max_tokens_member: "maxOutputTokens",
-    quirks: Quirks { strict_max_tokens: false, ..Quirks::NONE },
-    known: Known::at("https://generativelanguage.googleapis.com", "US", "google"),
-    capabilities: GEMINI_CAPABILITIES,
-};
-
 /// Counting at Anthropic.
 pub const ANTHROPIC_COUNT: Profile = Profile {
     dialect: Dialect::AnthropicCount,
@@ -187,52 +161,6 @@ pub const ANTHROPIC_COUNT: Profile = Profile {
     stream_path: "/v1/messages/count_tokens",
     capabilities: ANTHROPIC_CAPABILITIES.with(Need::JsonObject),
     ..ANTHROPIC
-};
-
-/// Counting at the Gemini API.
-pub const GEMINI_COUNT: Profile = Profile {
-    dialect: Dialect::GeminiCount,
-    path: "/v1beta/models/{model}:countTokens",
-    stream_path: "/v1beta/models/{model}:countTokens",
-    ..GEMINI
-};
-
-/// Vectors of the Gemini API.
-pub const GEMINI_EMBED: Profile = Profile {
-    dialect: Dialect::GeminiEmbed,
-    path: "/v1beta/models/{model}:batchEmbedContents",
-    stream_path: "/v1beta/models/{model}:batchEmbedContents",
-    capabilities: GEMINI_CAPABILITIES.without(Need::TokenInputs),
-    ..GEMINI
-};
-
-/// Counting on Vertex AI.
-pub const VERTEX_COUNT: Profile = Profile {
-    dialect: Dialect::GeminiCount,
-    path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:countTokens",
-    stream_path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:countTokens",
-    ..VERTEX
-};
-
-/// Vectors on Vertex AI.
-pub const VERTEX_EMBED: Profile = Profile {
-    dialect: Dialect::GeminiEmbed,
-    path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:embedContent",
-    stream_path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:embedContent",
-    capabilities: GEMINI_CAPABILITIES.without(Need::TokenInputs),
-    ..VERTEX
-};
-
-/// Google's models on Vertex AI, at `https://{location}-aiplatform.googleapis.com`, or `https://aiplatform.googleapis.com` for
-/// the location `global` (recording `671cf3315e628efc`).
-pub const VERTEX: Profile = Profile {
-    name: "vertex",
-    path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:generateContent",
-    stream_path: "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:streamGenerateContent?alt=sse",
-    models_path: "/v1beta1/publishers/google/models",
-    auth: AuthHeader::Bearer,
-    known: Known { base_url: None, seat: Some("US"), catalog: Some("google-vertex") },
-    ..GEMINI
 };
 
 impl Profile {
@@ -306,7 +234,7 @@ pub fn all() -> impl Iterator<Item = &'static Profile> {
 }
 
 /// Those whose vendors set the rules of their dialect.
-pub const PROFILES: [&Profile; 11] = [
+pub const PROFILES: [&Profile; 9] = [
     &OPENAI,
     &OPENAI_COMPLETIONS,
     &OPENAI_EMBEDDINGS,

@@ -3,6 +3,7 @@
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::usage::Usage;
 use crate::dialect::grammar::Answer;
+use crate::dialect::json::outline::Outline;
 use crate::dialect::json::syntax::{Fault, check};
 use crate::dialect::json::value::Value;
 use crate::dialect::profile::Profile;
@@ -275,7 +276,8 @@ fn read(profile: &Profile, body: &[u8]) -> Result<Noted, Failure> {
         Some(b'<') => return failure(FailureKind::Malformed, "html"),
         Some(_) => return failure(FailureKind::Malformed, "not_json"),
     }
-    if let Err(error) = check(body, &mut ()) {
+    let mut outline = Outline::default();
+    if let Err(error) = check(body, &mut outline) {
         return match error.fault {
             Fault::Cut => failure(FailureKind::Truncated, "cut_json"),
             Fault::TooDeep => failure(FailureKind::Malformed, "json_depth"),
@@ -283,7 +285,7 @@ fn read(profile: &Profile, body: &[u8]) -> Result<Noted, Failure> {
         };
     }
     let mut noted = Noted::default();
-    match (profile.dialect.grammar().answer.whole)(&mut noted, Value::new(body)) {
+    match (profile.dialect.grammar().answer.whole)(&mut noted, Value::outlined(body, &outline)) {
         Told::Answer => Ok(noted),
         Told::Error => Err(signals::in_answer(profile, Phase::Headers, body)),
         Told::Nothing => failure(FailureKind::Malformed, "not_an_answer"),

@@ -8,8 +8,8 @@ use super::sse::Event;
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::Call;
-use crate::call::embedding::EmbeddingCall;
 use crate::call::delta::{Delta, unfold};
+use crate::call::embedding::EmbeddingCall;
 use crate::call::reply::Reply;
 use bytes::{Bytes, BytesMut};
 

@@ -10,17 +10,21 @@ use crate::snapshot::pool::Pool;
 use crate::state::clock::Clock;
 use crate::state::limits::Place;
 use crate::state::world::World;
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
 use std::sync::Arc;
 
 /// Headers that carry a key, in the dialects' own ways.
-const KEY_HEADERS: [&str; 3] = ["x-api-key", "x-goog-api-key", "api-key"];
-const RESIDENCY: &str = "x-backstay-residency";
-const DATA: &str = "x-backstay-data";
-const UNSCREENED: &str = "x-backstay-unscreened";
-const MAX_PRICE: &str = "x-backstay-max-price";
-const NO_FALLBACK: &str = "x-no-fallback";
+const KEY_HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("api-key"),
+];
+const RESIDENCY: HeaderName = HeaderName::from_static("x-backstay-residency");
+const DATA: HeaderName = HeaderName::from_static("x-backstay-data");
+const UNSCREENED: HeaderName = HeaderName::from_static("x-backstay-unscreened");
+const MAX_PRICE: HeaderName = HeaderName::from_static("x-backstay-max-price");
+const NO_FALLBACK: HeaderName = HeaderName::from_static("x-no-fallback");
 /// Data classes that one call may name.
 const MOST_CLASSES: usize = 16;
 /// Bytes that a name in a header may have.
@@ -57,7 +61,7 @@ pub(crate) fn key(
         .get_all(AUTHORIZATION)
         .iter()
         .filter_map(|value| bearer(value.as_bytes()))
-        .chain(KEY_HEADERS.iter().flat_map(|name| headers.get_all(*name)).map(|value| value.as_bytes()));
+        .chain(KEY_HEADERS.into_iter().flat_map(|name| headers.get_all(name)).map(|value| value.as_bytes()));
     let key = match shown.next() {
         Some(first) if shown.all(|other| other == first) => snapshot.keys.by_secret(first),
         Some(_) => None,
@@ -128,13 +132,13 @@ type Narrow<'a> = &'a dyn Fn(&str) -> Result<Arc<str>, Unfit>;
 
 fn ask(key: &Key, needs: Needs, headers: &HeaderMap, narrow: Narrow<'_>) -> Result<Ask, Rejection> {
     let mut data = key.data.clone();
-    for class in list(headers, DATA)? {
+    for class in list(headers, &DATA)? {
         if !data.iter().any(|known| **known == *class) {
             data.push(class.into());
         }
     }
     if data.len() > MOST_CLASSES {
-        return Err(bad_header(DATA, "names more than 16 data classes"));
+        return Err(bad_header(&DATA, "names more than 16 data classes"));
     }
     data.sort();
     Ok(Ask {
@@ -151,23 +155,23 @@ fn ask(key: &Key, needs: Needs, headers: &HeaderMap, narrow: Narrow<'_>) -> Resu
 
 /// The key's residency, or the header's where that lies within it: a header never widens, and never contradicts.
 fn residency(key: &Key, headers: &HeaderMap, narrow: Narrow<'_>) -> Result<Arc<str>, Rejection> {
-    let mut zones = list(headers, RESIDENCY)?;
+    let mut zones = list(headers, &RESIDENCY)?;
     zones.dedup();
     match zones.as_slice() {
         [] => Ok(Arc::clone(&key.residency)),
         [zone] => narrow(zone).map_err(|unfit| match unfit {
-            Unfit::Unknown => bad_header(RESIDENCY, "names a zone that nobody knows; `EU`, `DE` and `any` are some"),
+            Unfit::Unknown => bad_header(&RESIDENCY, "names a zone that nobody knows; `EU`, `DE` and `any` are some"),
             Unfit::Contradicts => bad_header(
-                RESIDENCY,
+                &RESIDENCY,
                 "contradicts the residency of this key; a header can only narrow what the key allows",
             ),
         }),
-        _ => Err(bad_header(RESIDENCY, "names several zones; send one")),
+        _ => Err(bad_header(&RESIDENCY, "names several zones; send one")),
     }
 }
 
 /// The comma-separated names of all headers called `name`.
-fn list<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Vec<&'a str>, Rejection> {
+fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Vec<&'a str>, Rejection> {
     let mut names = Vec::new();
     for value in headers.get_all(name) {
         let text = value.to_str().map_err(|_| bad_header(name, "is not plain ASCII"))?;
@@ -187,9 +191,9 @@ fn list<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Vec<&'a str>, 
 fn ceiling(headers: &HeaderMap) -> Result<Ceiling, Rejection> {
     let mut ceiling = Ceiling::default();
     for value in headers.get_all(MAX_PRICE) {
-        let text = value.to_str().map_err(|_| bad_header(MAX_PRICE, "is not plain ASCII"))?;
+        let text = value.to_str().map_err(|_| bad_header(&MAX_PRICE, "is not plain ASCII"))?;
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let wrong = || bad_header(MAX_PRICE, "is not of the form `input=5,output=25` (USD per million tokens)");
+            let wrong = || bad_header(&MAX_PRICE, "is not of the form `input=5,output=25` (USD per million tokens)");
             let (name, number) = part.split_once('=').ok_or_else(wrong)?;
             let usd: f64 = number.trim().parse().map_err(|_| wrong())?;
             if !(0.0..=1e6).contains(&usd) {
@@ -207,7 +211,7 @@ fn ceiling(headers: &HeaderMap) -> Result<Ceiling, Rejection> {
     Ok(ceiling)
 }
 
-fn bad_header(name: &str, what: &str) -> Rejection {
+fn bad_header(name: &HeaderName, what: &str) -> Rejection {
     Rejection::new(RejectionCode::InvalidRequest, format!("The header `{name}` {what}."))
 }
 

@@ -9,12 +9,21 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// The wait that a client is told, in whole seconds: SDKs ignore longer ones and fall back to their own.
 const LONGEST_WAIT_S: u64 = 60;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-backstay-attempts");
+const SERVED_BY: HeaderName = HeaderName::from_static("x-backstay-served-by");
+const COST: HeaderName = HeaderName::from_static("x-backstay-cost-usd");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// An error of an answer's body: it makes the server break the connection instead of ending the answer cleanly.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +109,7 @@ pub(crate) fn reject(
     }
     if !rejection.code.may_pass_later() || settlement.attempts() > 0 || !rejection.refusals.is_empty() {
         // what could be retried was retried here: an SDK that tries again multiplies load and finds the same
-        headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     }
     settlement.rejected(rejection);
     response
@@ -115,10 +124,10 @@ fn wait_seconds(wait: Duration, jitter: f64) -> u64 {
 pub(crate) fn every_answer(headers: &mut HeaderMap, settlement: &Settlement) {
     let id = settlement.request_id();
     if let Ok(value) = HeaderValue::from_str(&id) {
-        headers.insert(HeaderName::from_static("request-id"), value.clone());
-        headers.insert(HeaderName::from_static("x-request-id"), value);
+        headers.insert(REQUEST_ID, value.clone());
+        headers.insert(X_REQUEST_ID, value);
     }
-    headers.insert(HeaderName::from_static("x-backstay-attempts"), HeaderValue::from(settlement.attempts()));
+    headers.insert(ATTEMPTS, HeaderValue::from(settlement.attempts()));
 }
 
 /// Headers of an answer that a deployment gave.
@@ -130,17 +139,26 @@ pub(crate) fn served(
     cost: Option<Microusd>,
 ) {
     if let Ok(value) = HeaderValue::from_str(deployment) {
-        headers.insert(HeaderName::from_static("x-backstay-served-by"), value);
+        headers.insert(SERVED_BY, value);
     }
-    let ms = |time: Duration| time.as_micros() as f64 / 1_000.0;
-    let timing = format!("vendor;dur={:.1}, total;dur={:.1}", ms(vendor), ms(total));
+    let timing = format!("vendor;dur={}, total;dur={}", Milliseconds(vendor), Milliseconds(total));
     if let Ok(value) = HeaderValue::from_str(&timing) {
-        headers.insert(HeaderName::from_static("server-timing"), value);
+        headers.insert(SERVER_TIMING, value);
     }
     if let Some(cost) = cost
         && let Ok(value) = HeaderValue::from_str(&cost.to_string())
     {
-        headers.insert(HeaderName::from_static("x-backstay-cost-usd"), value);
+        headers.insert(COST, value);
+    }
+}
+
+/// Prints a time in milliseconds with one decimal, in whole numbers: floating point takes ten times as long.
+struct Milliseconds(Duration);
+
+impl fmt::Display for Milliseconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = (self.0.as_micros() + 50) / 100;
+        write!(f, "{}.{}", tenths / 10, tenths % 10)
     }
 }
 
@@ -156,5 +174,14 @@ mod tests {
         check(2.0, 1.0, 2);
         check(2.0, 1.1, 3);
         check(900.0, 0.9, 60);
+    }
+
+    #[test]
+    fn times_are_told_in_milliseconds_with_one_decimal() {
+        let check = |micros, text| assert_eq!(Milliseconds(Duration::from_micros(micros)).to_string(), text);
+        check(0, "0.0");
+        check(949, "0.9");
+        check(950, "1.0");
+        check(1_234_560, "1234.6");
     }
 }

@@ -247,8 +247,13 @@ fn conclude(walk: Walk) -> Rejection {
     let spoken = |kinds: &[FailureKind]| {
         walk.failures.iter().find(|failure| kinds.contains(&failure.kind) && failure.said.is_some())
     };
-    let clients_own =
-        [FailureKind::BadRequest, FailureKind::ContentFilter, FailureKind::ContextLength, FailureKind::Unsupported];
+    let clients_own = [
+        FailureKind::BadRequest,
+        FailureKind::ContentFilter,
+        FailureKind::ContextLength,
+        FailureKind::OverWindow,
+        FailureKind::Unsupported,
+    ];
     if let Some(failure) = spoken(&clients_own) {
         let mut rejection = Rejection::new(RejectionCode::VendorRefused, "The vendor found fault with the request.");
         rejection.said = failure.said.clone();

@@ -33,7 +33,7 @@ pub(crate) fn read(uri: &Uri) -> Option<Google> {
     }
     let rest = path.strip_prefix("/v1beta/models/").or_else(|| path.strip_prefix("/v1/models/"))?;
     let Some((model, method)) = rest.rsplit_once(':') else {
-        return decoded(rest).filter(|_| path.starts_with("/v1beta")).map(Google::Model);
+        return decoded(rest).map(Google::Model);
     };
     let (dialect, stream) = match method {
         "generateContent" => (Dialect::Gemini, false),
@@ -97,7 +97,7 @@ mod tests {
             ("/v1beta/models/a:batchEmbedContents", call(Dialect::GeminiEmbed, "a", false, false)),
             ("/v1beta/models", Some(Google::Models)),
             ("/v1beta/models/a", Some(Google::Model("a".to_owned()))),
-            ("/v1/models/a", None),
+            ("/v1/models/a", Some(Google::Model("a".to_owned()))),
             ("/v1beta/models/:generateContent", None),
             ("/v1beta/models/a:predict", None),
             ("/v1beta/files", None),

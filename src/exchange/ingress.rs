@@ -60,8 +60,11 @@ pub(crate) fn route(parts: &Parts) -> Route {
 
 fn google_route(parts: &Parts) -> Route {
     let get = parts.method == Method::GET;
+    let googles = parts.uri.path().starts_with("/v1beta/") || spoken(&parts.headers) == Dialect::Gemini;
     match google::read(&parts.uri) {
         Some(Google::Models) if get => Route::Models(Dialect::Gemini),
+        // others have one model under `/v1` too, in another shape
+        Some(Google::Model(_)) if !googles => Route::Unknown(spoken(&parts.headers)),
         Some(Google::Model(name)) if get => Route::Model(Dialect::Gemini, name),
         Some(Google::Call(dialect, in_path)) if parts.method == Method::POST => Route::Chat(dialect, Some(in_path)),
         Some(Google::Models | Google::Model(_)) => Route::WrongMethod(Dialect::Gemini),

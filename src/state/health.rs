@@ -8,6 +8,7 @@ use crate::base::event::{Event, Sink};
 use crate::base::failure::{Blame, Failure, HealthEffect};
 use crate::base::random::Random;
 use crate::base::rejection::Refusal;
+use crate::base::scope::Scope;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::pool::BreakerSettings;
 use crate::state::breaker::{Admission, Breaker, Lesson, Transition};
@@ -130,6 +131,14 @@ impl DeploymentHealth {
             Blame::Model => Some(&self.model),
             Blame::Vendor | Blame::Egress => Some(&self.vendor),
             Blame::Nobody => None,
+        }
+    }
+
+    /// What rests after a refusal: whatever is to blame, unless the vendor's words reach less far.
+    fn to_rest(&self, failure: &Failure) -> Option<&Arc<Node>> {
+        match (failure.kind.blame(), failure.scope?) {
+            (Blame::Credential | Blame::Egress | Blame::Vendor, Scope::Model) => Some(&self.deployment),
+            (blame, _) => self.to_blame(blame),
         }
     }
 
@@ -325,7 +334,7 @@ impl Flight {
             _ => self.learn_both(Lesson::Neutral, lesson, now),
         }
         if failure.kind.effect() == HealthEffect::Rest
-            && let Some(node) = self.of.to_blame(failure.kind.blame())
+            && let Some(node) = self.of.to_rest(failure)
         {
             node.rest(failure.kind.class(), now + rest(failure));
         }
@@ -364,6 +373,7 @@ fn rest(failure: &Failure) -> Duration {
     failure.retry_after.unwrap_or(match failure.kind.blame() {
         Blame::Credential => Duration::from_secs(15 * 60),
         Blame::Model | Blame::Vendor | Blame::Egress => Duration::from_secs(10 * 60),
+        Blame::Account if failure.kind.restricts() => Duration::from_secs(10 * 60),
         Blame::Account | Blame::Deployment | Blame::Host | Blame::Nobody => Duration::from_secs(1),
     })
 }

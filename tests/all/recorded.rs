@@ -1,15 +1,12 @@
 //! What is read of recorded traffic as it passes: the shipped selection, and the whole collection where it lies beside the
 //! clone (`../shared/vendor-traffic`, or the folder that `BACKSTAY_TRAFFIC` names).
 
-use backstay::base::failure::{Failure, FailureKind};
 use backstay::dialect::profile::{ANTHROPIC, GEMINI, OPENAI, Profile};
 use backstay::dialect::scan::scan;
 use backstay::dialect::seen::{Mark, StreamSeen, reply};
-use backstay::dialect::signals::classify;
 use backstay::dialect::sse::Splitter;
 use backstay::dialect::{Dialect, json};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -40,9 +37,7 @@ struct Record {
     id: String,
     request: Bytes,
     status: u16,
-    headers: HeaderMap,
     body: Bytes,
-    error_class: Option<String>,
 }
 
 impl Record {
@@ -74,20 +69,18 @@ fn records(vendor: &'static str) -> Vec<Record> {
                 "gemini_generate" => &GEMINI,
                 _ => return None,
             };
-            let pairs = record["response"]["headers"].as_object().unwrap();
             let body = record["response"]["body_text"].as_str().unwrap_or_default();
+            // Google's stream as one array, which we never ask for
+            if body.starts_with('[') && record["response"]["status"] == 200 {
+                return None;
+            }
             Some(Record {
                 vendor,
                 profile,
                 id: record["id"].as_str().unwrap().to_owned(),
                 request: record["request"]["body"].to_string().into(),
                 status: record["response"]["status"].as_u64().unwrap() as u16,
-                headers: pairs
-                    .iter()
-                    .filter_map(|(name, value)| Some((HeaderName::try_from(name).ok()?, value.as_str()?.parse().ok()?)))
-                    .collect(),
                 body: Bytes::copy_from_slice(body.as_bytes()),
-                error_class: record["error_class"].as_str().map(str::to_owned),
             })
         })
         .collect()
@@ -104,42 +97,6 @@ fn check(wanted: impl Fn(&Record) -> bool, known: &[&str], verdict: impl Fn(&Rec
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// Whether our reading of an error and the label of its recording agree.
-fn agrees(label: &str, failure: &Failure) -> bool {
-    use FailureKind::*;
-    match label {
-        "auth" => failure.kind == AuthKey,
-        "permission" => matches!(failure.kind, AuthKey | ModelGone | RegionDenied),
-        // one request above the whole window is labelled as throttling, and will never pass
-        "rate_limited" => failure.kind == RateLimited || failure.reason == "over_window",
-        "quota_exhausted" => failure.kind == Quota,
-        "overloaded" => failure.kind == Overloaded,
-        "unavailable" => matches!(failure.kind, Overloaded | ServerError),
-        "server_error" | "timeout" => failure.kind == ServerError,
-        "model_not_found_or_retired" => failure.kind == ModelGone,
-        "capability_unsupported" => failure.kind == Unsupported,
-        "context_too_long" | "request_too_large" => failure.kind == ContextLength,
-        "content_filtered" => failure.kind == ContentFilter,
-        "region_restricted" => failure.kind == RegionDenied,
-        "bad_request" => matches!(failure.kind, BadRequest | Malformed),
-        _ => false,
-    }
-}
-
-#[test]
-fn errors_are_understood_as_they_are_labelled() {
-    // labelled a bad request, but another model can see images: 82a377e79c8579e3
-    check(
-        |record| record.status >= 400,
-        &["82a377e79c8579e3"],
-        |record| {
-            let failure = classify(record.profile, record.status, &record.headers, &record.body, 0);
-            let label = record.error_class.as_deref().unwrap_or_default();
-            if agrees(label, &failure) { Ok(()) } else { Err(format!("{label} is read as {:?}", failure.kind)) }
-        },
-    );
 }
 
 #[test]
@@ -160,7 +117,8 @@ fn requests_need_nothing_that_their_vendor_cannot_do() {
 #[test]
 fn whole_answers_are_accepted() {
     // two blanks that were asked for, which nobody but the client can tell from emptiness; three errors inside a 200
-    let known = ["36e2f232a0871412", "da52955f02b5e4ac", "eb1af3229bd55058", "ea259475aa80a036"];
+    // and a function call that the model bungled
+    let known = ["36e2f232a0871412", "da52955f02b5e4ac", "eb1af3229bd55058", "ea259475aa80a036", "3640634c5e4a06fe"];
     check(
         |record| record.status == 200 && !record.is_stream(),
         &known,

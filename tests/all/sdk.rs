@@ -2,6 +2,8 @@
 //!
 //! The suites are scripts in `tests/sdk`; they need packages from elsewhere and therefore stand behind a switch.
 
+mod frameworks;
+
 use crate::support::proxy::{KEY, Plan, Proxy};
 use backstay::demo::vendor::{Fault, Script};
 use backstay::dialect::Dialect;
@@ -82,8 +84,7 @@ suites! {
 
 /// Runs the suite of one SDK in front of vendors of one dialect.
 async fn suite(sdk: Dialect, runtime: Runtime, vendor: Dialect) {
-    if std::env::var(SWITCH).as_deref() != Ok("1") {
-        println!("switched off: the vendors' SDKs are tested with {SWITCH}=1, which installs them");
+    if !installed_suites() {
         return;
     }
     let proxy = proxy(vendor).await;
@@ -97,6 +98,15 @@ async fn suite(sdk: Dialect, runtime: Runtime, vendor: Dialect) {
     nothing_was_tried_again(&proxy, &said);
     failovers_happened(&proxy);
     the_vendor_was_told_the_system_prompt(&proxy, vendor);
+}
+
+/// Whether the suites may install what they need.
+fn installed_suites() -> bool {
+    let asked = std::env::var(SWITCH).as_deref() == Ok("1");
+    if !asked {
+        println!("switched off: the vendors' SDKs are tested with {SWITCH}=1, which installs them");
+    }
+    asked
 }
 
 async fn proxy(vendor: Dialect) -> Proxy {
@@ -120,36 +130,20 @@ async fn proxy(vendor: Dialect) -> Proxy {
     proxy
 }
 
-/// What starts the suite. The SDK learns address, key and authority as applications would: by its environment.
+/// What starts the suite.
 fn command(
     sdk: Dialect,
     runtime: Runtime,
     proxy: &Proxy,
     vendor: Dialect,
 ) -> impl FnOnce() -> Command + Send + 'static {
-    let text = proxy.vendors[0].text();
-    let stop = text.split_whitespace().nth(30).unwrap().to_owned();
-    let before_stop = text.split(&stop).next().unwrap();
-    let (vendor, tokens) = (vendor.name(), Script::default().words);
-    let expect = json!({ "vendor": vendor, "text": text, "tokens": tokens, "stop": stop, "before_stop": before_stop,
-        "system": SYSTEM });
-    let (company, prefix) = match sdk {
-        Dialect::OpenaiChat => ("openai", "/v1"),
-        Dialect::Anthropic => ("anthropic", ""),
-        Dialect::Gemini => ("gemini", ""),
+    let company = match sdk {
+        Dialect::OpenaiChat => "openai",
+        Dialect::Anthropic => "anthropic",
+        Dialect::Gemini => "gemini",
         other => panic!("no SDK speaks {} alone", other.name()),
     };
-    let variables = company.to_uppercase();
-    let base_url = if sdk == Dialect::Gemini { "GOOGLE_GEMINI_BASE_URL".to_owned() } else { format!("{variables}_BASE_URL") };
-    let environment = [
-        (base_url, format!("https://{}{prefix}", proxy.address())),
-        (format!("{variables}_API_KEY"), KEY.to_owned()),
-        ("SSL_CERT_FILE".to_owned(), proxy.path("certs/ca.pem").display().to_string()),
-        ("NODE_EXTRA_CA_CERTS".to_owned(), proxy.path("certs/ca.pem").display().to_string()),
-        ("BACKSTAY_EXPECT".to_owned(), expect.to_string()),
-        ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
-        ("PATH".to_owned(), std::env::var("PATH").unwrap_or_default()),
-    ];
+    let environment = environment(proxy, vendor);
     // the installation may take its time, and the vendors must not wait for it
     move || {
         let (mut command, script) = match runtime {
@@ -159,6 +153,30 @@ fn command(
         command.arg(script).env_clear().envs(environment);
         command
     }
+}
+
+/// An SDK learns address, key and authority as applications would: by its environment.
+fn environment(proxy: &Proxy, vendor: Dialect) -> Vec<(String, String)> {
+    let text = proxy.vendors[0].text();
+    let stop = text.split_whitespace().nth(30).unwrap().to_owned();
+    let before_stop = text.split(&stop).next().unwrap();
+    let (vendor, tokens) = (vendor.name(), Script::default().words);
+    let expect = json!({ "vendor": vendor, "text": text, "tokens": tokens, "stop": stop, "before_stop": before_stop,
+        "system": SYSTEM });
+    let authority = proxy.path("certs/ca.pem").display().to_string();
+    let mut environment = vec![
+        ("SSL_CERT_FILE".to_owned(), authority.clone()),
+        ("NODE_EXTRA_CA_CERTS".to_owned(), authority),
+        ("BACKSTAY_EXPECT".to_owned(), expect.to_string()),
+        ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
+        ("PATH".to_owned(), std::env::var("PATH").unwrap_or_default()),
+    ];
+    environment.push(("GOOGLE_GEMINI_BASE_URL".to_owned(), format!("https://{}", proxy.address())));
+    for (company, prefix) in [("OPENAI", "/v1"), ("ANTHROPIC", ""), ("GEMINI", "")] {
+        environment.push((format!("{company}_BASE_URL"), format!("https://{}{prefix}", proxy.address())));
+        environment.push((format!("{company}_API_KEY"), KEY.to_owned()));
+    }
+    environment
 }
 
 /// Lines are written in order: when one more call's has been, those of the suite have.
@@ -238,8 +256,9 @@ static NODE: LazyLock<PathBuf> = LazyLock::new(|| {
         packages.args(["install", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(folder);
         vec![packages]
     });
-    for script in ["suite.mjs", "openai_suite.mjs", "anthropic_suite.mjs", "gemini_suite.mjs"] {
-        fs::copy(scripts().join(script), folder.join(script)).unwrap();
+    let listed = fs::read_dir(scripts()).unwrap().map(|entry| entry.unwrap().path());
+    for script in listed.filter(|path| path.extension().is_some_and(|end| end == "mjs")) {
+        fs::copy(&script, folder.join(script.file_name().unwrap())).unwrap();
     }
     folder
 });

@@ -1,6 +1,5 @@
 """Google's Python SDK against the proxy. Address, key and authority come from the environment alone."""
 
-import httpx
 from google import genai
 from google.genai import errors, types
 from pydantic import BaseModel
@@ -242,7 +241,7 @@ def held_answer(client):
 def broken_stream(client):
     for model in ("cut", "error-late"):
         chunks = []
-        with raises((errors.APIError, httpx.HTTPError)):
+        with raises(Exception):
             yield from streamed_with(client, chunks, model=model)
         assert words(chunks) and TEXT.startswith(words(chunks)) and words(chunks) != TEXT, words(chunks)
         equal(finishes(chunks), [])

@@ -98,6 +98,8 @@ async def _with_client(steps, client_class):
 def main(sync_class, async_class):
     """Runs every check with either client; one line for each, and a status that says whether all went well."""
     failed = False
+    # one loop for all: frameworks keep connections from call to call
+    runner = asyncio.Runner()
     for steps in CHECKS:
         for client_class in (sync_class, async_class):
             name = f"{steps.__name__}, {client_class.__name__}"
@@ -106,9 +108,10 @@ def main(sync_class, async_class):
                     with client_class(_strict_response_validation=True) as client:
                         _run(steps(client))
                 else:
-                    asyncio.run(_with_client(steps, client_class))
+                    runner.run(_with_client(steps, client_class))
                 print(f"ok {name}", flush=True)
             except Exception:
                 failed = True
                 print(f"FAILED {name}\n{traceback.format_exc()}", flush=True)
+    runner.close()
     sys.exit(failed)

@@ -1,23 +1,32 @@
-//! Anthropic's error types.
+//! What Anthropic means.
 
-use crate::base::failure::FailureKind;
-use crate::dialect::signals::{Rule, Test};
+use crate::base::failure::FailureKind::{
+    AccountDenied, AuthKey, ContextLength, ModelGone, OverWindow, Overloaded, Quota, RateLimited, RegionDenied,
+    ServerError,
+};
+use crate::dialect::signals::Rule;
 
-/// Asked before the words that all vendors share.
+/// Asked before what all vendors share. <https://platform.claude.com/docs/en/api/errors>
 pub(in crate::dialect) const RULES: &[Rule] = &[
-    Rule::code(&["overloaded_error"], FailureKind::Overloaded, "overloaded"),
-    // a single request above the whole window: recording 3cbbeaef153b7ce6
-    Rule { test: Test::Final("rate_limit_error"), kind: FailureKind::ContextLength, reason: "over_window" },
-    Rule {
-        test: Test::CodeSays(&["rate_limit_error"], &["spend limit", "enforced_spend_limit_reached"]),
-        kind: FailureKind::Quota,
-        reason: "money",
-    },
-    Rule::code(&["rate_limit_error"], FailureKind::RateLimited, "rate_limited"),
-    Rule::code(&["billing_error"], FailureKind::Quota, "money"),
-    Rule::code(&["authentication_error"], FailureKind::AuthKey, "key"),
-    Rule::code(&["request_too_large"], FailureKind::ContextLength, "request_too_large"),
-    Rule::code(&["timeout_error"], FailureKind::ServerError, "timeout"),
-    Rule::code(&["api_error"], FailureKind::ServerError, "server_error"),
-    Rule { test: Test::StatusSays(404, &["model: "]), kind: FailureKind::ModelGone, reason: "model" },
+    Rule::code(&["overloaded_error"], Overloaded, "overloaded"),
+    Rule::says(&["spend limit", "enforced_spend_limit_reached", "extra usage", "usage limit"], Quota, "money")
+        .at(&[0, 400, 402, 403, 429]),
+    // one call above the whole window: recordings 3cbbeaef153b7ce6, 3eb5fcb474429442
+    Rule::code(&["rate_limit_error"], OverWindow, "over_window").finally(),
+    Rule::code(&["rate_limit_error"], RateLimited, "rate_limited"),
+    Rule::code(&["billing_error"], Quota, "money"),
+    // the credit is spent, told as a bad request: recording dbeb767893f4c280
+    Rule::says(&["credit balance is too low", "specified api usage limits"], Quota, "money"),
+    Rule::says(
+        &["organization has been disabled", "account has been disabled", "organization is disabled"],
+        AccountDenied,
+        "suspended",
+    ),
+    // from a country that is not served, in these two words
+    Rule::says(&["request not allowed"], RegionDenied, "region").at(&[0, 403]),
+    Rule::code(&["authentication_error"], AuthKey, "key"),
+    Rule::code(&["request_too_large"], ContextLength, "request_too_large"),
+    Rule::code(&["timeout_error"], ServerError, "timeout"),
+    Rule::code(&["api_error"], ServerError, "server_error").at(&[0, 500, 502, 503, 504]),
+    Rule::says(&["model: "], ModelGone, "unknown_model").at(&[404]),
 ];

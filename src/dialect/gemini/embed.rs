@@ -20,11 +20,7 @@ use crate::dialect::seen::{Mark, Noted, Told};
 use serde::Serialize;
 
 pub(in crate::dialect) const GRAMMAR: Grammar = Grammar {
-    request: Request {
-        members: MEMBERS,
-        note: |_, _, _, _| {},
-        exact: |_, _| crate::call::needs::Needs::NONE,
-    },
+    request: Request { members: MEMBERS, note: |_, _, _, _| {}, exact: |_, _| crate::call::needs::Needs::NONE },
     answer: Answer {
         excuses: &[],
         glance: |data, _| check(data, &mut ()).is_ok(),
@@ -255,7 +251,8 @@ mod tests {
 
     #[test]
     fn one_and_many_survive_their_own_dialect() {
-        let one = json!({"content": {"parts": [{"text": "a"}]}, "taskType": "RETRIEVAL_QUERY", "outputDimensionality": 3});
+        let one =
+            json!({"content": {"parts": [{"text": "a"}]}, "taskType": "RETRIEVAL_QUERY", "outputDimensionality": 3});
         let call = read_call(one.to_string().as_bytes()).expect("a valid request");
         assert_eq!((call.alone, call.task.as_deref()), (true, Some("retrieval_query")));
         assert_eq!(written(&VERTEX_EMBED, &call), one);
@@ -273,7 +270,10 @@ mod tests {
         let reply = read_reply(br#"{"embeddings": [{"values": [0.020942502, -1]}]}"#).expect("an answer");
         let call = EmbeddingCall { alone: true, ..EmbeddingCall::default() };
         assert_eq!(write_reply(&call, &reply), br#"{"embedding":{"values":[0.020942502,-1.0]}}"#);
-        assert_eq!(write_reply(&EmbeddingCall::default(), &reply), br#"{"embeddings":[{"values":[0.020942502,-1.0]}]}"#);
+        assert_eq!(
+            write_reply(&EmbeddingCall::default(), &reply),
+            br#"{"embeddings":[{"values":[0.020942502,-1.0]}]}"#
+        );
         assert!(read_reply(b"{}").is_err());
     }
 

@@ -119,7 +119,8 @@ impl Reader {
             Some(Content::Image { source, .. }) => {
                 let drawn = media::write(&source, None, Need::Images).ok();
                 let json = drawn.and_then(|part| Json::parse(&serde_json::to_string(&part).ok()?));
-                json.into_iter().for_each(|json| sink(Delta::Foreign(&Foreign { dialect: NAME, need: Need::Images, json })));
+                json.into_iter()
+                    .for_each(|json| sink(Delta::Foreign(&Foreign { dialect: NAME, need: Need::Images, json })));
             }
             Some(_) => {}
         }

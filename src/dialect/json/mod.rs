@@ -1,5 +1,6 @@
 //! JSON as bytes: checked in one pass, then read where it lies. No tree is built.
 
+pub mod outline;
 mod string;
 pub mod syntax;
 pub mod value;

@@ -44,6 +44,14 @@ pub struct SyntaxError {
 pub trait Visitor {
     /// A member of an object at `depth` (1 is the outermost), with its name as written and the text from its value on.
     fn member(&mut self, depth: usize, name: &[u8], rest: &[u8]);
+
+    /// An array or object that is not empty begins at this offset.
+    #[inline]
+    fn begun(&mut self, _at: usize) {}
+
+    /// The array or object that began last and has not ended yet ends before this offset.
+    #[inline]
+    fn ended(&mut self, _at: usize) {}
 }
 
 impl Visitor for () {
@@ -143,6 +151,11 @@ impl<'a> Scanner<'a> {
         Ok(start..self.at)
     }
 
+    /// Goes on to an offset that does not lie before the cursor.
+    pub(super) fn skip_to(&mut self, at: usize) {
+        self.at = at.max(self.at);
+    }
+
     /// Makes sure that nothing but white space follows.
     ///
     /// # Errors
@@ -187,10 +200,12 @@ impl<'a> Scanner<'a> {
                     if depth == DEPTH_MAX {
                         return Err(Failed(TOO_DEEP));
                     }
+                    let start = self.at;
                     self.at += 1;
                     self.space();
                     let object = open == b'{';
                     if !self.take(if object { b'}' } else { b']' }) {
+                        visitor.begun(start);
                         depth += 1;
                         objects = objects << 1 | u128::from(object);
                         if object {
@@ -220,6 +235,7 @@ impl<'a> Scanner<'a> {
                     Some(b']') if !object => self.at += 1,
                     _ => return Err(Failed("expected ',' or the end of the array or object")),
                 }
+                visitor.ended(self.at);
                 depth -= 1;
                 objects >>= 1;
             }

@@ -1,47 +1,65 @@
 //! Reads values where they lie, in a text that [`super::syntax`] has checked. In an unchecked text it finds less, and never panics.
 
+use super::outline::Outline;
 use super::syntax::Scanner;
 use std::borrow::Cow;
 
 /// A value as written.
 #[derive(Clone, Copy, Debug)]
-pub struct Value<'a>(&'a [u8]);
+pub struct Value<'a> {
+    text: &'a [u8],
+    outlined: Option<Outlined<'a>>,
+}
+
+/// Where a value stands in a text whose outline is known.
+#[derive(Clone, Copy, Debug)]
+struct Outlined<'a> {
+    outline: &'a Outline,
+    at: usize,
+}
 
 impl<'a> Value<'a> {
     /// The value that a checked text holds.
     #[must_use]
     pub const fn new(checked: &'a [u8]) -> Self {
-        Self(checked.trim_ascii())
+        Self { text: checked.trim_ascii(), outlined: None }
+    }
+
+    /// The same with the outline that the check has made: what is not asked for is stepped over.
+    #[must_use]
+    pub const fn outlined(checked: &'a [u8], outline: &'a Outline) -> Self {
+        let at = checked.len() - checked.trim_ascii_start().len();
+        Self { text: checked.trim_ascii(), outlined: Some(Outlined { outline, at }) }
     }
 
     /// The value as written.
     #[must_use]
     pub const fn raw(self) -> &'a [u8] {
-        self.0
+        self.text
     }
 
     /// Whether it is `null`.
     #[must_use]
     pub fn is_null(self) -> bool {
-        self.0 == b"null"
+        self.text == b"null"
     }
 
     /// Whether it is an object.
     #[must_use]
     pub fn is_object(self) -> bool {
-        self.0.first() == Some(&b'{')
+        self.text.first() == Some(&b'{')
     }
 
     /// Whether it is an array.
     #[must_use]
     pub fn is_array(self) -> bool {
-        self.0.first() == Some(&b'[')
+        self.text.first() == Some(&b'[')
     }
 
     /// It as a truth value.
     #[must_use]
     pub fn bool(self) -> Option<bool> {
-        match self.0 {
+        match self.text {
             b"true" => Some(true),
             b"false" => Some(false),
             _ => None,
@@ -51,33 +69,34 @@ impl<'a> Value<'a> {
     /// It as a number.
     #[must_use]
     pub fn number(self) -> Option<f64> {
-        matches!(self.0.first(), Some(b'-' | b'0'..=b'9')).then(|| std::str::from_utf8(self.0).ok()?.parse().ok())?
+        matches!(self.text.first(), Some(b'-' | b'0'..=b'9'))
+            .then(|| std::str::from_utf8(self.text).ok()?.parse().ok())?
     }
 
     /// It as a count: a number that is not negative, without its fraction.
     #[must_use]
     pub fn count(self) -> Option<u64> {
-        let text = std::str::from_utf8(self.0).ok()?;
+        let text = std::str::from_utf8(self.text).ok()?;
         text.parse().ok().or_else(|| self.number().filter(|number| *number >= 0.0).map(|number| number as u64))
     }
 
     /// It as a string, escapes resolved.
     #[must_use]
     pub fn text(self) -> Option<Cow<'a, str>> {
-        let inner = self.0.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        let inner = self.text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
         unescape(inner)
     }
 
     /// Its members, if it is an object.
     #[must_use]
     pub fn members(self) -> Members<'a> {
-        Members(Walk::new(self.0, b'{'))
+        Members(Walk::new(self, b'{'))
     }
 
     /// Its elements, if it is an array.
     #[must_use]
     pub fn elements(self) -> Elements<'a> {
-        Elements(Walk::new(self.0, b'['))
+        Elements(Walk::new(self, b'['))
     }
 
     /// The first member of this name that is not `null`.
@@ -147,14 +166,14 @@ impl<'a> Iterator for Elements<'a> {
 /// A walk through an array or object; `None` after its end.
 #[derive(Debug)]
 struct Walk<'a> {
-    bytes: &'a [u8],
+    value: Value<'a>,
     scanner: Option<Scanner<'a>>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(bytes: &'a [u8], open: u8) -> Self {
-        let mut scanner = Scanner::resume(bytes);
-        Self { bytes, scanner: scanner.take(open).then_some(scanner) }
+    fn new(value: Value<'a>, open: u8) -> Self {
+        let mut scanner = Scanner::resume(value.text);
+        Self { value, scanner: scanner.take(open).then_some(scanner) }
     }
 
     /// The cursor at the next member or element.
@@ -170,19 +189,35 @@ impl<'a> Walk<'a> {
     }
 
     fn value(&mut self) -> Option<Value<'a>> {
-        let range = self.scanner.as_mut()?.value(0, &mut ()).ok()?;
-        self.bytes.get(range).map(Value)
+        let scanner = self.scanner.as_mut()?;
+        let begin = scanner.at();
+        let outlined = self.value.outlined.map(|outer| Outlined { at: outer.at + begin, ..outer });
+        let nested = outlined.filter(|_| matches!(scanner.peek(), Some(b'{' | b'[')));
+        match nested.and_then(|Outlined { outline, at }| Some(outline.end_of(at)? - at + begin)) {
+            Some(end) => scanner.skip_to(end),
+            None => drop(scanner.value(0, &mut ()).ok()?),
+        }
+        let text = self.value.text.get(begin..scanner.at())?;
+        Some(Value { text, outlined })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::json::syntax::check;
 
     #[test]
     fn values_are_read_where_they_lie() {
         let text = br#" {"a": [1, "two", {"three": null}, []], "n\u0061me":"\u00e9\n", "big": 1e3, "no": -1, "a": 2} "#;
-        let value = Value::new(text);
+        let mut outline = Outline::default();
+        check(text, &mut outline).unwrap();
+        for value in [Value::new(text), Value::outlined(text, &outline)] {
+            read_where_they_lie(value);
+        }
+    }
+
+    fn read_where_they_lie(value: Value<'_>) {
         let names: Vec<_> = value.members().map(|(name, _)| name.into_owned()).collect();
         assert_eq!(names, ["a", "name", "big", "no", "a"]);
         let raws: Vec<_> = value.get("a").map(|list| list.elements().map(Value::raw).collect()).unwrap_or_default();

@@ -1,51 +1,182 @@
-//! The codes of OpenAI and of the vendors that speak its dialect: Azure, Groq, Mistral, Cerebras, Perplexity, Cohere, z.ai.
+//! OpenAI's identifiers and those of the vendors that took its API over, whatever their case and separators.
 
-use crate::base::failure::FailureKind;
-use crate::dialect::signals::{Rule, Test};
+use crate::base::failure::FailureKind::{
+    AccountDenied, AuthKey, BadRequest, ContentFilter, ContextLength, Malformed, ModelDenied, ModelGone, OverWindow,
+    Overloaded, Quota, RateLimited, RegionDenied,
+};
+use crate::dialect::signals::{INSUFFICIENT_QUOTA, Rule};
 
-/// Asked before the words that all vendors share.
+/// Asked of every vendor before any sentence. <https://platform.openai.com/docs/guides/error-codes>
 pub(in crate::dialect) const RULES: &[Rule] = &[
-    Rule::code(&["insufficient_quota"], FailureKind::Quota, "insufficient_quota"),
-    // the window of the rate limit is smaller than this one request: waiting does not help, a larger limit does
-    Rule {
-        test: Test::CodeSays(&["rate_limit_exceeded", "tokens"], &["request too large"]),
-        kind: FailureKind::ContextLength,
-        reason: "over_window",
-    },
-    Rule::code(
-        &["context_length_exceeded", "too_many_prompt_tokens", "TOO_MANY_TOKENS", "3051"],
-        FailureKind::ContextLength,
-        "context_length",
-    ),
-    Rule::code(&["invalid_api_key", "wrong_api_key", "authentication_error"], FailureKind::AuthKey, "key"),
-    Rule::code(&["account_deactivated"], FailureKind::AuthKey, "account"),
-    Rule::code(&["content_filter", "content_policy_violation"], FailureKind::ContentFilter, "content_filter"),
-    Rule::code(&["unsupported_parameter", "unsupported_value"], FailureKind::Unsupported, "parameter"),
-    Rule::code(
-        &["model_not_found", "DeploymentNotFound", "unknown_model", "model_decommissioned"],
-        FailureKind::ModelGone,
-        "model",
-    ),
-    Rule::code(
-        &["server_is_overloaded", "overloaded_error", "capacity_exceeded", "1305"],
-        FailureKind::Overloaded,
-        "overloaded",
-    ),
-    // the model broke off its own tool call: another one may not
-    Rule::code(&["tool_use_failed"], FailureKind::Malformed, "tool_use_failed"),
     Rule::code(
         &[
-            "rate_limit_exceeded",
-            "RateLimitReached",
-            "rate_limited",
-            "too_many_requests_error",
-            "1300",
-            "slow_down",
-            "in_flight_budget_exhausted",
+            "unsupported_country_region_territory",
+            "data_residency_mismatch",
+            "unsupported_region",
+            "region_not_supported",
+            "country_blocked",
+            "geo_blocked",
         ],
-        FailureKind::RateLimited,
-        "rate_limited",
+        RegionDenied,
+        "region",
     ),
-    Rule::says(&["is temporarily rate-limited"], FailureKind::RateLimited, "rate_limited"),
-    Rule::says(&["not a chat model"], FailureKind::Unsupported, "capability"),
+    Rule::code(&["unavailable_for_legal_reasons", "legal_restriction"], RegionDenied, "legal"),
+    Rule::code(
+        &[
+            "account_deactivated",
+            "account_suspended",
+            "account_disabled",
+            "access_terminated",
+            "organization_deactivated",
+            "organization_disabled",
+            "organization_restricted",
+            "organization_suspended",
+            "ReadOnlyDisabledSubscription",
+            "SubscriptionDisabled",
+            "user_suspended",
+        ],
+        AccountDenied,
+        "suspended",
+    ),
+    // what throttles in the middle of a conversation though it comes as 402
+    Rule::code(&["in_flight_budget_exhausted", "openrouter_in_flight_budget"], RateLimited, "rate_limited"),
+    Rule::code(
+        &[
+            "credit_balance_exhausted",
+            "billing_hard_limit_reached",
+            "billing_not_active",
+            "enforced_spend_limit_reached",
+            "spend_limit_reached",
+            "blocked_api_access",
+            "billing_error",
+            "insufficient_funds",
+            "insufficient_balance",
+            "insufficient_credits",
+            "exceeded_current_quota_error",
+            "customer_verification_required",
+            "payment_required",
+            "credit_limit",
+            "token_quota_reached",
+            "Arrearage",
+            "AccountOverdueError",
+            "AllocationQuota",
+            "OutOfQuota",
+        ],
+        Quota,
+        "money",
+    ),
+    Rule::code(&["insufficient_quota"], Quota, INSUFFICIENT_QUOTA),
+    Rule::code(&["ip_not_authorized", "ip_not_allowed"], AuthKey, "address"),
+    // the window of the rate limit is smaller than this one request: waiting does not help, a larger limit does
+    Rule::code(&["rate_limit_exceeded", "tokens", "RateLimitReached"], OverWindow, "over_window")
+        .and(&["request too large", "please reduce your message size"]),
+    Rule::code(
+        &[
+            "context_length_exceeded",
+            "too_many_prompt_tokens",
+            "TOO_MANY_TOKENS",
+            "tokens_limit_reached",
+            "exceed_context_size_error",
+            "string_above_max_length",
+            "request_too_large",
+            "content_length_limit",
+            "prompt_too_long",
+            "input_too_long",
+        ],
+        ContextLength,
+        "context_length",
+    ),
+    Rule::code(
+        &[
+            "content_filter",
+            "content_filtered",
+            "content_policy_violation",
+            "image_content_policy_violation",
+            "ResponsibleAIPolicyViolation",
+            "moderation_blocked",
+            "invalid_prompt",
+            "data_inspection_failed",
+            "SensitiveContentDetected",
+            "InputTextSensitiveContentDetected",
+            "PROHIBITED_CONTENT",
+            "guardrail_intervened",
+        ],
+        ContentFilter,
+        "content_filter",
+    ),
+    // the model broke off its own tool call: another one may not
+    Rule::code(&["tool_use_failed", "json_validate_failed", "output_parse_failed"], Malformed, "tool_use_failed"),
+    // the client's own mistake, whatever else its words quote
+    Rule::code(
+        &[
+            "invalid_function_parameters",
+            "invalid_image_format",
+            "invalid_image_url",
+            "invalid_base64_image",
+            "missing_required_parameter",
+            "integer_below_min_value",
+            "integer_above_max_value",
+            "decimal_below_min_value",
+            "decimal_above_max_value",
+            "array_above_max_length",
+            "invalid_json_schema",
+            "invalid_type",
+        ],
+        BadRequest,
+        "bad_request",
+    ),
+    Rule::code(
+        &["previous_response_not_found", "conversation_not_found", "file_not_found", "image_file_not_found"],
+        BadRequest,
+        "unknown_id",
+    ),
+    Rule::code(
+        &["model_decommissioned", "model_deprecated", "ModelDeprecated", "ServiceModelDeprecated", "model_retired"],
+        ModelGone,
+        "retired",
+    ),
+    Rule::code(
+        &[
+            "model_terms_required",
+            "model_permission_blocked_org",
+            "model_permission_blocked_project",
+            "ModelNotOpen",
+            "Model.AccessDenied",
+            "AccessDenied.Unpurchased",
+        ],
+        ModelDenied,
+        "no_access",
+    ),
+    // an account's window, not the vendor: a sharp rise of our own traffic
+    Rule::code(&["slow_down"], RateLimited, "slow_down"),
+    Rule::code(
+        &[
+            "server_is_overloaded",
+            "overloaded_error",
+            "overloaded",
+            "engine_overloaded",
+            "engine_overloaded_error",
+            "ServerOverloaded",
+            "capacity_exceeded",
+            "queue_exceeded",
+            "NoCapacity",
+            "model_overloaded",
+            "service_unavailable_error",
+            "TEMPORARILY_UNAVAILABLE",
+        ],
+        Overloaded,
+        "overloaded",
+    ),
+    Rule::code(&["rate_limit_exceeded", "RateLimitReached"], Quota, INSUFFICIENT_QUOTA).and(&["insufficient_quota"]),
+    Rule::code(
+        &[
+            "invalid_api_key",
+            "wrong_api_key",
+            "InvalidApiKey",
+            "incorrect_api_key_error",
+            "invalid_authentication_error",
+        ],
+        AuthKey,
+        "key",
+    ),
 ];
