@@ -263,7 +263,7 @@ fn told(noted: &mut Noted, answer: Value<'_>) -> Told {
     if error.is_some() {
         return Told::Error;
     }
-    if !data.is_some_and(|data| data.elements().next().is_some()) {
+    if data.is_none_or(|data| data.elements().next().is_none()) {
         return Told::Nothing;
     }
     noted.text("a vector");

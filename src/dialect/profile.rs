@@ -234,7 +234,7 @@ pub fn all() -> impl Iterator<Item = &'static Profile> {
 }
 
 /// Those whose vendors set the rules of their dialect.
-pub const PROFILES: [&Profile; 9] = [
+pub const PROFILES: [&Profile; 11] = [
     &OPENAI,
     &OPENAI_COMPLETIONS,
     &OPENAI_EMBEDDINGS,

@@ -64,7 +64,7 @@ fn query(uri: &Uri, name: &str) -> Option<String> {
 }
 
 /// Text without its percent-encoding (RFC 3986 section 2.1); `None` where that is broken, or it is empty.
-pub(crate) fn decoded(text: &str) -> Option<String> {
+fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {

@@ -60,26 +60,16 @@ pub(crate) fn route(parts: &Parts) -> Route {
 
 fn google_route(parts: &Parts) -> Route {
     let get = parts.method == Method::GET;
-    let googles = parts.uri.path().starts_with("/v1beta/") || spoken(&parts.headers) == Dialect::Gemini;
+    // others have one model under `/v1` too, in another shape
+    let teller = if parts.uri.path().starts_with("/v1beta/") { Dialect::Gemini } else { spoken(&parts.headers) };
     match google::read(&parts.uri) {
         Some(Google::Models) if get => Route::Models(Dialect::Gemini),
-        // others have one model under `/v1` too, in another shape
-        Some(Google::Model(_)) if !googles => Route::Unknown(spoken(&parts.headers)),
-        Some(Google::Model(name)) if get => Route::Model(Dialect::Gemini, name),
+        Some(Google::Model(name)) if get => Route::Model(teller, name),
         Some(Google::Call(dialect, in_path)) if parts.method == Method::POST => Route::Chat(dialect, Some(in_path)),
-        Some(Google::Models | Google::Model(_)) => Route::WrongMethod(Dialect::Gemini),
+        Some(Google::Models | Google::Model(_)) => Route::WrongMethod(teller),
         Some(Google::Call(dialect, _)) => Route::WrongMethod(dialect),
-        None if get && model_of(parts).is_some() => {
-            Route::Model(spoken(&parts.headers), model_of(parts).unwrap_or_default())
-        }
-        None if parts.uri.path().starts_with("/v1beta/") => Route::Unknown(Dialect::Gemini),
-        None => Route::Unknown(spoken(&parts.headers)),
+        None => Route::Unknown(teller),
     }
-}
-
-/// The name behind `/v1/models/`.
-fn model_of(parts: &Parts) -> Option<String> {
-    parts.uri.path().strip_prefix("/v1/models/").and_then(google::decoded).filter(|name| !name.is_empty())
 }
 
 /// The dialect that a client's headers speak, where the path does not say.

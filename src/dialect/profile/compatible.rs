@@ -223,7 +223,7 @@ const fn completions(of: Profile) -> Profile {
 }
 
 /// What they speak beside chat.
-pub const FURTHER: [Profile; 20] = [
+pub const FURTHER: [Profile; 19] = [
     embeddings(GENERIC),
     completions(GENERIC),
     embeddings(MISTRAL),
@@ -243,7 +243,6 @@ pub const FURTHER: [Profile; 20] = [
     completions(LLAMACPP),
     embeddings(VLLM),
     completions(VLLM),
-    embeddings(XAI),
 ];
 
 /// Every one of them.
