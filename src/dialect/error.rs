@@ -19,7 +19,9 @@ pub fn body(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Bytes 
 pub fn event(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Bytes {
     let told = told(dialect, rejection, request_id);
     match dialect {
-        Dialect::OpenaiChat => format!("data: {told}\n\n").into(),
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => {
+            format!("data: {told}\n\n").into()
+        }
         Dialect::OpenaiResponses => format!("event: error\ndata: {}\n\n", responses_event(told)).into(),
         Dialect::Anthropic | Dialect::AnthropicCount | Dialect::Bedrock => {
             format!("event: error\ndata: {told}\n\n").into()

@@ -9,6 +9,8 @@ pub mod gemini;
 pub mod json;
 pub mod models;
 pub mod openai_chat;
+pub mod openai_completions;
+pub mod openai_embeddings;
 pub mod openai_responses;
 pub mod profile;
 pub mod scan;
@@ -55,6 +57,10 @@ pub enum Dialect {
     OpenaiChat,
     /// OpenAI Responses, `POST /v1/responses`.
     OpenaiResponses,
+    /// OpenAI's legacy Completions, `POST /v1/completions`.
+    OpenaiCompletions,
+    /// OpenAI Embeddings, `POST /v1/embeddings`.
+    OpenaiEmbeddings,
     /// Anthropic Messages, `POST /v1/messages`.
     Anthropic,
     /// AWS Bedrock, `POST /model/{id}/converse`, which vendors alone speak.
@@ -71,9 +77,11 @@ pub enum Dialect {
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::OpenaiChat,
         Self::OpenaiResponses,
+        Self::OpenaiCompletions,
+        Self::OpenaiEmbeddings,
         Self::Anthropic,
         Self::Bedrock,
         Self::AnthropicCount,
@@ -82,7 +90,7 @@ impl Dialect {
         Self::GeminiEmbed,
     ];
 
-    /// Those in which clients hold conversations.
+    /// Those in which clients hold conversations; a legacy completion is none.
     pub const CONVERSING: [Self; 4] = [Self::OpenaiChat, Self::OpenaiResponses, Self::Anthropic, Self::Gemini];
 
     /// The name in config, metrics and logs.
@@ -91,6 +99,8 @@ impl Dialect {
         match self {
             Self::OpenaiChat => "openai_chat",
             Self::OpenaiResponses => "openai_responses",
+            Self::OpenaiCompletions => "openai_completions",
+            Self::OpenaiEmbeddings => "openai_embeddings",
             Self::Anthropic => "anthropic",
             Self::Bedrock => "bedrock",
             Self::AnthropicCount => "anthropic_count",
@@ -111,9 +121,14 @@ impl Dialect {
     #[must_use]
     pub const fn task(self) -> Task {
         match self {
-            Self::OpenaiChat | Self::OpenaiResponses | Self::Anthropic | Self::Bedrock | Self::Gemini => Task::Generate,
+            Self::OpenaiChat
+            | Self::OpenaiResponses
+            | Self::OpenaiCompletions
+            | Self::Anthropic
+            | Self::Bedrock
+            | Self::Gemini => Task::Generate,
             Self::AnthropicCount | Self::GeminiCount => Task::Count,
-            Self::GeminiEmbed => Task::Embed,
+            Self::OpenaiEmbeddings | Self::GeminiEmbed => Task::Embed,
         }
     }
 
@@ -127,7 +142,7 @@ impl Dialect {
     #[must_use]
     pub const fn api(self) -> Api {
         match self {
-            Self::OpenaiChat | Self::OpenaiResponses => Api::Openai,
+            Self::OpenaiChat | Self::OpenaiResponses | Self::OpenaiCompletions | Self::OpenaiEmbeddings => Api::Openai,
             // no client speaks Bedrock's dialect, so nobody reads its errors from us
             Self::Anthropic | Self::AnthropicCount | Self::Bedrock => Api::Anthropic,
             Self::Gemini | Self::GeminiCount | Self::GeminiEmbed => Api::Google,
@@ -144,6 +159,8 @@ impl Dialect {
         match self {
             Self::OpenaiChat => &openai_chat::GRAMMAR,
             Self::OpenaiResponses => &openai_responses::GRAMMAR,
+            Self::OpenaiCompletions => &openai_completions::GRAMMAR,
+            Self::OpenaiEmbeddings => &openai_embeddings::GRAMMAR,
             Self::Anthropic => &anthropic::GRAMMAR,
             Self::Bedrock => &bedrock::GRAMMAR,
             Self::AnthropicCount => &anthropic::count::GRAMMAR,

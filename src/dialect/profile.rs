@@ -160,6 +160,25 @@ pub const OPENAI_RESPONSES: Profile = Profile {
     ..OPENAI
 };
 
+/// OpenAI's legacy completions.
+pub const OPENAI_COMPLETIONS: Profile = Profile {
+    dialect: Dialect::OpenaiCompletions,
+    path: "/completions",
+    stream_path: "/completions",
+    max_tokens_member: "max_tokens",
+    capabilities: Needs::all(),
+    ..OPENAI
+};
+
+/// OpenAI's vectors.
+pub const OPENAI_EMBEDDINGS: Profile = Profile {
+    dialect: Dialect::OpenaiEmbeddings,
+    path: "/embeddings",
+    stream_path: "/embeddings",
+    capabilities: Needs::all(),
+    ..OPENAI
+};
+
 /// Anthropic itself.
 pub const ANTHROPIC: Profile = Profile {
     name: "anthropic",
@@ -198,6 +217,9 @@ impl Profile {
     /// overlook some of them. The search may err on the side of writing anew, which changes no meaning.
     #[must_use]
     pub fn rewrites(&self, body: &[u8]) -> bool {
+        if self.dialect != Dialect::OpenaiChat {
+            return false;
+        }
         let quirks = &self.quirks;
         let holds = |needle: &str| memchr::memmem::find(body, needle.as_bytes()).is_some();
         let twice = |needle: &str| memchr::memmem::find_iter(body, needle.as_bytes()).nth(1).is_some();
@@ -265,13 +287,15 @@ fn push_segment(path: &mut String, text: &str) {
 
 /// Every profile that the config can name.
 pub fn all() -> impl Iterator<Item = &'static Profile> {
-    PROFILES.into_iter().chain(compatible::PROFILES).chain(clouds::PROFILES)
+    PROFILES.into_iter().chain(compatible::PROFILES).chain(&compatible::FURTHER).chain(clouds::PROFILES)
 }
 
 /// Those whose vendors set the rules of their dialect.
-pub const PROFILES: [&Profile; 10] = [
+pub const PROFILES: [&Profile; 12] = [
     &OPENAI,
     &OPENAI_RESPONSES,
+    &OPENAI_COMPLETIONS,
+    &OPENAI_EMBEDDINGS,
     &ANTHROPIC,
     &ANTHROPIC_COUNT,
     &GEMINI,

@@ -45,6 +45,8 @@ pub(crate) fn route(parts: &Parts) -> Route {
     let (dialect, method, known) = match parts.uri.path() {
         "/v1/chat/completions" => (Dialect::OpenaiChat, Method::POST, true),
         "/v1/responses" => (Dialect::OpenaiResponses, Method::POST, true),
+        "/v1/completions" => (Dialect::OpenaiCompletions, Method::POST, true),
+        "/v1/embeddings" => (Dialect::OpenaiEmbeddings, Method::POST, true),
         "/v1/messages" => (Dialect::Anthropic, Method::POST, true),
         "/v1/messages/count_tokens" => (Dialect::AnthropicCount, Method::POST, true),
         "/v1/models" => (spoken(&parts.headers), Method::GET, false),
@@ -59,17 +61,15 @@ pub(crate) fn route(parts: &Parts) -> Route {
 
 fn google_route(parts: &Parts) -> Route {
     let get = parts.method == Method::GET;
-    let googles = parts.uri.path().starts_with("/v1beta/") || spoken(&parts.headers) == Dialect::Gemini;
+    // others have one model under `/v1` too, in another shape
+    let teller = if parts.uri.path().starts_with("/v1beta/") { Dialect::Gemini } else { spoken(&parts.headers) };
     match google::read(&parts.uri) {
         Some(Google::Models) if get => Route::Models(Dialect::Gemini),
-        // others have one model under `/v1` too, in another shape
-        Some(Google::Model(_)) if !googles => Route::Unknown(spoken(&parts.headers)),
-        Some(Google::Model(name)) if get => Route::Model(Dialect::Gemini, name),
+        Some(Google::Model(name)) if get => Route::Model(teller, name),
         Some(Google::Call(dialect, in_path)) if parts.method == Method::POST => Route::Chat(dialect, Some(in_path)),
-        Some(Google::Models | Google::Model(_)) => Route::WrongMethod(Dialect::Gemini),
+        Some(Google::Models | Google::Model(_)) => Route::WrongMethod(teller),
         Some(Google::Call(dialect, _)) => Route::WrongMethod(dialect),
-        None if parts.uri.path().starts_with("/v1beta/") => Route::Unknown(Dialect::Gemini),
-        None => Route::Unknown(spoken(&parts.headers)),
+        None => Route::Unknown(teller),
     }
 }
 

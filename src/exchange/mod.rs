@@ -102,7 +102,7 @@ impl Exchanges {
         Self::listed(settlement, key, body)
     }
 
-    /// One public model, as Google's API describes it.
+    /// One public model, under whatever name clients ask for it.
     fn model(
         &self,
         world: &World,
@@ -111,10 +111,11 @@ impl Exchanges {
         dialect: Dialect,
         name: &str,
     ) -> Response<Answer> {
-        if world.snapshot.pools_of(key).iter().any(|pool| *pool.name == *name) {
-            return Self::listed(settlement, key, models::google(name));
+        let pools = world.snapshot.pools_of(key);
+        if pools.iter().any(|pool| *pool.name == *name || pool.aliases.iter().any(|alias| **alias == *name)) {
+            return Self::listed(settlement, key, models::one(dialect, name));
         }
-        let message = "No such model here. Ask /v1beta/models for those that this key may use.";
+        let message = "No such model here. Ask /v1/models for those that this key may use.";
         self.reject(settlement, dialect, &Rejection::new(RejectionCode::ModelNotFound, message).param("model"))
     }
 

@@ -89,11 +89,11 @@ pub(crate) fn prepare(
     let unspoken = || Unfit::Deployment(Refusal::Capability(dialect.name()));
     let voice = deployment.voice(dialect).ok_or_else(unspoken)?;
     let profile = &voice.profile;
-    let translated = profile.dialect != ingress.dialect || dialect.names_model_within();
+    let same = profile.dialect == dialect;
+    let translated = !same || dialect.names_model_within();
     let body = if translated || ingress.scan.translated || profile.rewrites(&ingress.body) {
         // a client of the same dialect gets the usage where it has asked for it
-        let include_usage =
-            ingress.scan.stream && (profile.usage_on_request || (!translated && ingress.scan.include_usage));
+        let include_usage = ingress.scan.stream && (profile.usage_on_request || (same && ingress.scan.include_usage));
         let asked = ingress.asked().map_err(Unfit::Call)?;
         let written = asked.write(profile, &deployment.model, deployment.default_max_tokens, include_usage);
         fitted(written.map_err(Unfit::Deployment)?, profile)

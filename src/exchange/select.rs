@@ -3,8 +3,8 @@
 use crate::base::clock::Moment;
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::call::needs::Need;
-use crate::dialect::Dialect;
 use crate::dialect::scan::Scan;
+use crate::dialect::{Dialect, Task};
 use crate::exchange::admit::{Admitted, Ceiling};
 use crate::snapshot::deployment::{Deployment, Price};
 use crate::snapshot::pool::{Order, Pool};
@@ -86,7 +86,10 @@ fn eligible(
     if let Some(need) = scan.needs.unmet(capabilities) {
         return Err(Refusal::Capability(need.name()));
     }
-    deployment.limits.fit(scan.prompt_tokens_min(), scan.max_tokens)?;
+    // several texts to embed share no context
+    if dialect.task() == Task::Generate {
+        deployment.limits.fit(scan.prompt_tokens_min(), scan.max_tokens)?;
+    }
     affordable(deployment.price.as_ref(), admitted.pool.max_price.as_ref(), admitted.ceiling)
 }
 

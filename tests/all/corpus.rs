@@ -17,7 +17,8 @@ use backstay::call::reply::Reply;
 use backstay::dialect::Dialect;
 use backstay::dialect::profile::clouds::BEDROCK;
 use backstay::dialect::profile::{
-    ANTHROPIC, ANTHROPIC_COUNT, GEMINI, GEMINI_COUNT, GEMINI_EMBED, OPENAI, OPENAI_RESPONSES, Profile,
+    ANTHROPIC, ANTHROPIC_COUNT, GEMINI, GEMINI_COUNT, GEMINI_EMBED, OPENAI, OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS,
+    OPENAI_RESPONSES, Profile,
 };
 use backstay::dialect::sse::Splitter;
 use backstay::dialect::translate::{self, StreamReader, StreamTranslator, Unsaid};
@@ -29,6 +30,8 @@ const fn profile_of(dialect: Dialect) -> &'static Profile {
     match dialect {
         Dialect::OpenaiChat => &OPENAI,
         Dialect::OpenaiResponses => &OPENAI_RESPONSES,
+        Dialect::OpenaiCompletions => &OPENAI_COMPLETIONS,
+        Dialect::OpenaiEmbeddings => &OPENAI_EMBEDDINGS,
         Dialect::Anthropic => &ANTHROPIC,
         Dialect::Bedrock => &BEDROCK,
         Dialect::AnthropicCount => &ANTHROPIC_COUNT,

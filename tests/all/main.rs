@@ -30,3 +30,4 @@ mod storm;
 mod streams;
 mod support;
 mod tidy;
+mod vectors;

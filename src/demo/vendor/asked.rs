@@ -73,7 +73,9 @@ fn tool(dialect: Dialect, call: &Value) -> Option<(String, Value)> {
         _ => offered.first()?,
     };
     let (named, schema) = match dialect {
-        Dialect::OpenaiChat => (&tool["function"], &tool["function"]["parameters"]),
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => {
+            (&tool["function"], &tool["function"]["parameters"])
+        }
         Dialect::OpenaiResponses => (tool, &tool["parameters"]),
         Dialect::Anthropic | Dialect::AnthropicCount => (tool, &tool["input_schema"]),
         Dialect::Bedrock => (&tool["toolSpec"], &tool["toolSpec"]["inputSchema"]["json"]),

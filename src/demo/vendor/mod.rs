@@ -198,6 +198,7 @@ impl Shared {
             ("POST", None) if path.ends_with(":embedContent") || path.ends_with(":batchEmbedContents") => {
                 plan::embeddings(body)
             }
+            ("POST", None) if path.ends_with("/embeddings") => plan::openai_embeddings(body),
             ("POST", fault) if script.replay.is_some() || is_call(dialect, path) => call.plan(fault),
             (_, Some(fault)) if matches!(fault.phase(), Phase::Connection | Phase::BeforeContent) => {
                 call.plan(Some(fault))
@@ -232,7 +233,7 @@ impl Shared {
 /// Whether a call of this dialect goes to this path, whatever prefix its base URL has.
 fn is_call(dialect: Dialect, path: &str) -> bool {
     let ends: &[&str] = match dialect {
-        Dialect::OpenaiChat => &["/chat/completions"],
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => &["/chat/completions"],
         Dialect::OpenaiResponses => &["/responses"],
         // at Google the path names the model and whether to stream
         Dialect::Anthropic | Dialect::AnthropicCount => &["/v1/messages", ":rawPredict", ":streamRawPredict"],

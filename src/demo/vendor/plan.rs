@@ -7,6 +7,7 @@ use super::script::{Cuts, Recording, Script};
 use super::speech::{self, Answer, Saying};
 use crate::dialect::{Api, Dialect, eventstream};
 use bytes::Bytes;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// One thing that a vendor does.
@@ -94,7 +95,9 @@ impl Call<'_> {
         let kind = if answer.streamed { self.stream_type() } else { "application/json" };
         let mut head = ok(kind, framing);
         let (name, value) = match self.dialect {
-            Dialect::OpenaiChat | Dialect::OpenaiResponses => ("x-request-id", format!("req_demo{}", self.serial)),
+            Dialect::OpenaiChat | Dialect::OpenaiResponses | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => {
+                ("x-request-id", format!("req_demo{}", self.serial))
+            }
             Dialect::Anthropic | Dialect::AnthropicCount => ("request-id", format!("req_demo{}", self.serial)),
             Dialect::Bedrock => ("x-amzn-requestid", format!("demo-{}", self.serial)),
             Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => ("server", "demo".to_owned()),
@@ -156,6 +159,19 @@ pub(super) fn token_count(dialect: Dialect, asked: &Asked) -> Vec<Step> {
 /// Vectors for texts, as Google tells them.
 pub(super) fn embeddings(body: &[u8]) -> Vec<Step> {
     whole(200, "application/json", gemini::embeddings(body).to_string().as_bytes())
+}
+
+/// OpenAI's vectors: as many as there are texts, each of three numbers.
+pub(super) fn openai_embeddings(body: &[u8]) -> Vec<Step> {
+    let call: Value = serde_json::from_slice(body).unwrap_or_default();
+    let count = call["input"].as_array().map_or(1, Vec::len);
+    let data: Vec<Value> = (0..count)
+        .map(|index| json!({"object": "embedding", "index": index, "embedding": [0.5, -0.25, 1.0]}))
+        .collect();
+    let tokens = body.len().div_ceil(4);
+    let answer = json!({"object": "list", "model": call["model"], "data": data,
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens}});
+    whole(200, "application/json", answer.to_string().as_bytes())
 }
 
 /// The answer to a path that the vendor does not know.

@@ -60,12 +60,16 @@ impl<'a> Saying<'a> {
     /// The answer in `dialect`.
     pub(super) fn answer(&self, dialect: Dialect) -> Answer {
         match (dialect, self.asked.streamed) {
-            (Dialect::OpenaiChat, true) => openai_chat::stream(self),
+            (Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings, true) => {
+                openai_chat::stream(self)
+            }
             (Dialect::OpenaiResponses, true) => openai_responses::stream(self),
             (Dialect::Anthropic | Dialect::AnthropicCount, true) => anthropic::stream(self),
             (Dialect::Bedrock, true) => bedrock::stream(self),
             (Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed, true) => gemini::stream(self),
-            (Dialect::OpenaiChat, false) => whole_answer(&openai_chat::reply(self)),
+            (Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings, false) => {
+                whole_answer(&openai_chat::reply(self))
+            }
             (Dialect::OpenaiResponses, false) => whole_answer(&openai_responses::reply(self)),
             (Dialect::Anthropic | Dialect::AnthropicCount, false) => whole_answer(&anthropic::reply(self)),
             (Dialect::Bedrock, false) => whole_answer(&bedrock::reply(self)),
@@ -214,7 +218,9 @@ fn aws_error(wrong: Wrong, message: &str) -> ErrorAnswer {
 /// Dialects of one company tell their errors in the same way.
 const fn recorded_as(dialect: Dialect) -> &'static str {
     match dialect {
-        Dialect::OpenaiChat | Dialect::OpenaiResponses => Dialect::OpenaiChat.name(),
+        Dialect::OpenaiChat | Dialect::OpenaiResponses | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => {
+            Dialect::OpenaiChat.name()
+        }
         Dialect::Anthropic | Dialect::AnthropicCount => Dialect::Anthropic.name(),
         Dialect::Bedrock => Dialect::Bedrock.name(),
         Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => Dialect::Gemini.name(),
@@ -270,7 +276,7 @@ pub(super) const HTML: &[u8] =
 /// An event that says the vendor failed, after the stream had begun with 200.
 pub(super) fn error_event(dialect: Dialect) -> Bytes {
     match dialect {
-        Dialect::OpenaiChat => Bytes::from_static(
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => Bytes::from_static(
             b"data: {\"error\":{\"message\":\"The server had an error while processing your request. Sorry about that!\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n",
         ),
         Dialect::OpenaiResponses => Bytes::from_static(
@@ -295,6 +301,8 @@ pub(super) fn ping(dialect: Dialect) -> Bytes {
     match dialect {
         Dialect::OpenaiChat
         | Dialect::OpenaiResponses
+        | Dialect::OpenaiCompletions
+        | Dialect::OpenaiEmbeddings
         | Dialect::Gemini
         | Dialect::GeminiCount
         | Dialect::GeminiEmbed => Bytes::from_static(b": keep-alive\n\n"),
@@ -308,7 +316,7 @@ pub(super) fn ping(dialect: Dialect) -> Bytes {
 /// A whole answer with nothing in it.
 pub(super) fn empty_reply(dialect: Dialect) -> Bytes {
     let reply = match dialect {
-        Dialect::OpenaiChat => {
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => {
             json!({"id": "chatcmpl-demo", "object": "chat.completion", "created": 0, "model": "demo",
             "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}})
         }

@@ -1,7 +1,7 @@
 //! Clouds: AWS, Azure and Google, which serve other companies' models in ways of their own.
 
 use super::quirks::Quirks;
-use super::{ANTHROPIC, AuthHeader, Framing, Known, OPENAI, OPENAI_RESPONSES, Profile};
+use super::{ANTHROPIC, AuthHeader, Framing, Known, OPENAI, OPENAI_EMBEDDINGS, OPENAI_RESPONSES, Profile};
 use crate::call::needs::Need;
 use crate::dialect::Dialect;
 
@@ -61,6 +61,27 @@ pub const AZURE_RESPONSES: Profile = Profile {
     ..OPENAI_RESPONSES
 };
 
+/// The same vendor's vectors
+/// (<https://learn.microsoft.com/azure/ai-foundry/openai/reference>).
+pub const AZURE_EMBEDDINGS: Profile = Profile {
+    name: AZURE.name,
+    path: "/openai/v1/embeddings",
+    stream_path: "/openai/v1/embeddings",
+    models_path: AZURE.models_path,
+    auth: AZURE.auth,
+    known: AZURE.known,
+    ..OPENAI_EMBEDDINGS
+};
+
+/// Its vectors in the form of URLs that names the deployment.
+pub const AZURE_CLASSIC_EMBEDDINGS: Profile = Profile {
+    name: AZURE_CLASSIC.name,
+    path: "/openai/deployments/{model}/embeddings?api-version={api_version}",
+    stream_path: "/openai/deployments/{model}/embeddings?api-version={api_version}",
+    models_path: AZURE_CLASSIC.models_path,
+    ..AZURE_EMBEDDINGS
+};
+
 /// Claude on Vertex AI, which takes Anthropic's body without the model and with a version of its own (recording
 /// `671cf3315e628efc`).
 pub const VERTEX_CLAUDE: Profile = Profile {
@@ -77,4 +98,5 @@ pub const VERTEX_CLAUDE: Profile = Profile {
 };
 
 /// All of them.
-pub const PROFILES: [&Profile; 5] = [&BEDROCK, &AZURE, &AZURE_RESPONSES, &AZURE_CLASSIC, &VERTEX_CLAUDE];
+pub const PROFILES: [&Profile; 7] =
+    [&BEDROCK, &AZURE, &AZURE_RESPONSES, &AZURE_EMBEDDINGS, &AZURE_CLASSIC, &AZURE_CLASSIC_EMBEDDINGS, &VERTEX_CLAUDE];

@@ -183,8 +183,9 @@ impl Plan {
 
 fn vendor_table(name: &str, setup: &Setup, region: &str, address: SocketAddr) -> String {
     let (dialect, path) = match setup.dialect {
-        Dialect::OpenaiChat => ("openai\"\nspeaks = [\"chat\"]#\"", "/v1"),
+        Dialect::OpenaiChat => ("openai\"\nspeaks = [\"chat\", \"embeddings\"]#\"", "/v1"),
         Dialect::OpenaiResponses => ("openai\"\nspeaks = [\"responses\"]#\"", "/v1"),
+        Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => ("openai", "/v1"),
         Dialect::Anthropic | Dialect::AnthropicCount => ("anthropic", ""),
         Dialect::Bedrock => ("bedrock", ""),
         Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => ("gemini", ""),
