@@ -30,7 +30,7 @@ fn requests(c: &mut Criterion) {
             b.iter(|| scan(Dialect::OpenaiChat, black_box(body)));
         });
         let Ok(seen) = scan(Dialect::OpenaiChat, &body) else { continue };
-        let edits = Edits { model: Some("gpt-5.5"), include_usage: true, store_false: false };
+        let edits = Edits { model: Some("gpt-5.5"), include_usage: true, ..Edits::default() };
         group.bench_with_input(BenchmarkId::new("splice", bytes), &body, |b, body| {
             b.iter(|| splice(black_box(body), &seen, &edits));
         });

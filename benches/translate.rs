@@ -2,7 +2,7 @@
 //! CPU for the conversation, 1.5 us for the piece. `cargo bench --bench translate`
 
 use backstay::dialect::Dialect;
-use backstay::dialect::profile::{ANTHROPIC, OPENAI, OPENAI_RESPONSES, Profile};
+use backstay::dialect::profile::{ANTHROPIC, GEMINI, OPENAI, OPENAI_RESPONSES, Profile};
 use backstay::dialect::sse::Event;
 use backstay::dialect::translate::{self, StreamTranslator};
 use bytes::BytesMut;
@@ -29,15 +29,31 @@ fn conversation(dialect: Dialect) -> Vec<u8> {
                 "arguments": "{\"place\": \"Oslo\", \"days\": 3}", "status": "completed"}),
             json!({"type": "function_call_output", "call_id": format!("call_{turn}"), "output": text}),
         ],
-        _ => vec![json!({"role": "assistant", "content": text}), json!({"role": "user", "content": text})],
+        (0, _) => vec![
+            json!({"role": "model", "parts": [{"functionCall": {"name": "look_up", "args": {"place": "Oslo", "days": 3}},
+                "thoughtSignature": "CvQBAdHtim9Zc2VhbA=="}]}),
+            json!({"role": "user", "parts": [{"functionResponse": {"name": "look_up", "response": {"output": text}}}]}),
+        ],
+        (_, Dialect::OpenaiChat | Dialect::OpenaiResponses | Dialect::Anthropic) => {
+            vec![json!({"role": "assistant", "content": text}), json!({"role": "user", "content": text})]
+        }
+        _ => vec![said("model", &text), said("user", &text)],
     });
+    if dialect == Dialect::Gemini {
+        let contents: Vec<Value> = std::iter::once(said("user", &text)).chain(turns).collect();
+        return json!({"contents": contents, "generationConfig": {"maxOutputTokens": 1000}}).to_string().into_bytes();
+    }
     let mut messages = vec![json!({"role": "user", "content": text})];
     messages.extend(turns);
     let (turns, most) = match dialect {
         Dialect::OpenaiResponses => ("input", "max_output_tokens"),
-        Dialect::OpenaiChat | Dialect::Anthropic => ("messages", "max_tokens"),
+        _ => ("messages", "max_tokens"),
     };
     json!({"model": "smart", most: 1000, turns: messages}).to_string().into_bytes()
+}
+
+fn said(role: &str, text: &str) -> Value {
+    json!({"role": role, "parts": [{"text": text}]})
 }
 
 fn calls(c: &mut Criterion) {
@@ -48,6 +64,9 @@ fn calls(c: &mut Criterion) {
         (Dialect::OpenaiResponses, &ANTHROPIC),
         (Dialect::OpenaiChat, &OPENAI_RESPONSES),
         (Dialect::Anthropic, &OPENAI_RESPONSES),
+        (Dialect::OpenaiChat, &GEMINI),
+        (Dialect::Gemini, &OPENAI),
+        (Dialect::Gemini, &ANTHROPIC),
     ] {
         let body = conversation(client);
         c.bench_function(
@@ -87,7 +106,8 @@ fn streams(c: &mut Criterion) {
     };
     let (first, word) = (chunk(json!({"role": "assistant", "content": "I"})), chunk(json!({"content": " word"})));
     stream_delta(c, &OPENAI, Dialect::Anthropic, std::slice::from_ref(&first), &word);
-    stream_delta(c, &OPENAI, Dialect::OpenaiResponses, &[first], &word);
+    stream_delta(c, &OPENAI, Dialect::OpenaiResponses, std::slice::from_ref(&first), &word);
+    stream_delta(c, &OPENAI, Dialect::Gemini, &[first], &word);
     let first = [
         json!({"type": "message_start", "message": {"id": "msg_01", "model": "claude-opus-5-5", "usage": {"input_tokens": 9}}}),
         json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
@@ -107,6 +127,11 @@ fn streams(c: &mut Criterion) {
         "content_index": 0, "delta": " word", "logprobs": [], "obfuscation": "MBnKLz2xHFiT"});
     stream_delta(c, &OPENAI_RESPONSES, Dialect::OpenaiChat, &first, &word);
     stream_delta(c, &OPENAI_RESPONSES, Dialect::Anthropic, &first, &word);
+    let word = json!({"candidates": [{"content": {"parts": [{"text": " word"}], "role": "model"}, "index": 0}],
+        "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 5, "totalTokenCount": 14,
+            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 9}]},
+        "modelVersion": "gemini-3.5-flash", "responseId": "0DD8aPa3KeKC7M8P2aG5sQU"});
+    stream_delta(c, &GEMINI, Dialect::OpenaiChat, std::slice::from_ref(&word), &word);
 }
 
 criterion_group!(benches, calls, streams);

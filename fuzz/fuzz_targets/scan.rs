@@ -14,7 +14,10 @@ fuzz_target!(|body: &[u8]| {
         let edits = Edits { model: Some("another \"model\""), include_usage: true, store_false: true };
         let spliced = splice(&Bytes::copy_from_slice(body), &seen, &edits);
         let again = scan(dialect, &spliced).expect("what was spliced is a call still");
-        assert_eq!(again.model, "another \"model\"");
+        // where the path names the model, no body does
+        if !seen.model.is_empty() {
+            assert_eq!(again.model, "another \"model\"");
+        }
         assert_eq!(again.stream, seen.stream);
     }
 });

@@ -21,7 +21,7 @@ use crate::snapshot::{Snapshot, compile};
 use crate::state::clock::Clock;
 use crate::state::restrictions::Restrictions;
 use crate::state::world::State;
-use crate::upstream::Connections;
+use crate::upstream::{Connections, Tokens};
 use application::Application;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -125,8 +125,10 @@ impl App {
         let serving_admin = tokio::spawn(async move {
             admin::serve(admin_listener, Arc::new(views), async move { ended.reached(Phase::Cut).await }).await
         });
-        let probing = tokio::spawn(probe::run(Arc::clone(&state), Connections::new(Arc::clone(&sink))));
-        let serving = serve(doors, options.workers, &state, &drain, sink)?;
+        let tokens = Tokens::new(seed());
+        let connections = Connections::new(Arc::clone(&sink), Arc::clone(&tokens));
+        let probing = tokio::spawn(probe::run(Arc::clone(&state), connections));
+        let serving = serve(doors, options.workers, &state, &drain, sink, tokens)?;
         let background = Background { drain: drain.clone(), reloader: reloader.clone(), probing };
         Ok(Self { state, warnings, listeners, admin, reloader, drain, observer, serving, serving_admin, background })
     }
@@ -169,6 +171,7 @@ fn serve(
     state: &Arc<State>,
     drain: &Drain,
     sink: Arc<dyn Sink>,
+    tokens: Arc<Tokens>,
 ) -> Result<oneshot::Receiver<io::Result<()>>, Fatal> {
     let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let current = {
@@ -180,7 +183,8 @@ fn serve(
     let bounds = server_bounds(&state.world().snapshot.bounds);
     let setting = Setting { bounds, drain: drain.clone(), sink: Arc::clone(&sink), current };
     let state = Arc::clone(state);
-    let application = move |_| Application::new(Arc::clone(&state), Connections::new(Arc::clone(&sink)));
+    let application =
+        move |_| Application::new(Arc::clone(&state), Connections::new(Arc::clone(&sink), Arc::clone(&tokens)));
     let (end, ended) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fatal::Start(error.to_string()))?;

@@ -13,7 +13,7 @@ use crate::snapshot::explain::Question;
 use crate::snapshot::{Snapshot, compile};
 use crate::state::restrictions::Restrictions;
 use crate::state::world::State;
-use crate::upstream::{Connections, SimulatedNetwork};
+use crate::upstream::{Connections, SimulatedNetwork, Tokens};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
@@ -492,8 +492,12 @@ async fn run(plan: &Plan, tally: &Mutex<Tally>) {
     ));
     *lock(&vendors.state) = Some(Arc::clone(&state));
     let network = || Arc::new(Network(Arc::clone(&vendors)));
-    let exchanges = Exchanges::new(Arc::clone(&state), Connections::with_resolver(Arc::clone(&sink), network()));
-    let probing = tokio::spawn(probe::run(Arc::clone(&state), Connections::with_resolver(sink, network())));
+    let tokens = Tokens::new(7);
+    let exchanges = Exchanges::new(
+        Arc::clone(&state),
+        Connections::with_resolver(Arc::clone(&sink), Arc::clone(&tokens), network()),
+    );
+    let probing = tokio::spawn(probe::run(Arc::clone(&state), Connections::with_resolver(sink, tokens, network())));
     let mut oracle = Oracle { vendors: &vendors, known: HashMap::new() };
     for call in plan.calls.iter().cycle().take(EXCHANGES) {
         let Call { key, pool, zone, class, unscreened, streamed, pause_ms } = *call;

@@ -23,6 +23,8 @@ pub struct EmbeddingCall {
     pub title: Option<String>,
     /// The client's name for its own end user.
     pub user: Option<String>,
+    /// The one input came alone and not in a list: so does its vector.
+    pub alone: bool,
     /// Further members that only the client's dialect knows.
     pub extras: Vec<Extra>,
 }

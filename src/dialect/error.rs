@@ -19,9 +19,14 @@ pub fn body(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Bytes 
 pub fn event(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Bytes {
     let told = told(dialect, rejection, request_id);
     match dialect {
-        Dialect::OpenaiChat => format!("data: {told}\n\n").into(),
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => {
+            format!("data: {told}\n\n").into()
+        }
         Dialect::OpenaiResponses => format!("event: error\ndata: {}\n\n", responses_event(told)).into(),
-        Dialect::Anthropic => format!("event: error\ndata: {told}\n\n").into(),
+        Dialect::Anthropic | Dialect::AnthropicCount | Dialect::Bedrock => {
+            format!("event: error\ndata: {told}\n\n").into()
+        }
+        Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => format!("data: {told}\r\n\r\n").into(),
     }
 }
 
@@ -49,10 +54,14 @@ fn speaks(dialect: Dialect, body: &[u8]) -> bool {
     match dialect.api() {
         Api::Openai => spoken && value.get("type").is_none(),
         Api::Anthropic => spoken && value.get("type").is_some_and(|kind| kind == "error"),
+        Api::Google => spoken && value.pointer("/error/status").is_some_and(Value::is_string),
     }
 }
 
 fn told(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Value {
+    if dialect.api() == Api::Google {
+        return told_as_google(rejection, request_id);
+    }
     let said = rejection.said.as_deref();
     let mut error = Map::new();
     error.insert("message".into(), message(rejection).into());
@@ -66,8 +75,40 @@ fn told(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Value {
         error.insert("refusals".into(), rejection.refusals.iter().map(refusal).collect());
     }
     match dialect.api() {
-        Api::Openai => json!({ "error": error }),
+        Api::Openai | Api::Google => json!({ "error": error }),
         Api::Anthropic => json!({ "type": "error", "error": error, "request_id": request_id }),
+    }
+}
+
+/// Google's shape (<https://google.aip.dev/193>): the status as a number and as a word, and our code as the reason.
+fn told_as_google(rejection: &Rejection, request_id: &str) -> Value {
+    let said = rejection.said.as_deref();
+    let mut metadata = json!({ "request_id": request_id });
+    if let Some(param) = said.map(|said| said.param.as_str()).filter(|param| !param.is_empty()).or(rejection.param) {
+        metadata["param"] = param.into();
+    }
+    let info = json!({ "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": code(rejection), "domain": "backstay",
+        "metadata": metadata });
+    let mut error = json!({ "code": rejection.status(), "message": message(rejection),
+        "status": google_status(rejection.status()), "details": [info] });
+    if !rejection.refusals.is_empty() {
+        error["refusals"] = rejection.refusals.iter().map(refusal).collect();
+    }
+    json!({ "error": error })
+}
+
+/// The word that Google has for a status (`google.rpc.Code`).
+const fn google_status(status: u16) -> &'static str {
+    match status {
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        405 => "UNIMPLEMENTED",
+        408 | 504 => "DEADLINE_EXCEEDED",
+        429 => "RESOURCE_EXHAUSTED",
+        400..500 => "INVALID_ARGUMENT",
+        503 => "UNAVAILABLE",
+        _ => "INTERNAL",
     }
 }
 
@@ -114,7 +155,7 @@ fn kind(dialect: Dialect, rejection: &Rejection) -> &'static str {
         (Api::Anthropic, 504) => "timeout_error",
         (Api::Anthropic, 503) if rejection.code == RejectionCode::Overloaded => "overloaded_error",
         (Api::Anthropic, _) => "api_error",
-        (Api::Openai, _) => "server_error",
+        (Api::Openai | Api::Google, _) => "server_error",
     }
 }
 

@@ -7,10 +7,11 @@ use super::profile::Profile;
 use super::seen::{Glance, Mark, Noted, Told};
 use super::signals::Rule as Signal;
 use super::sse::Event;
-use crate::base::failure::Failure;
+use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::Call;
 use crate::call::delta::Delta;
+use crate::call::embedding::{EmbeddingCall, EmbeddingReply};
 use crate::call::needs::Needs;
 use crate::call::reply::Reply;
 use crate::dialect::json::value::Value;
@@ -61,6 +62,8 @@ pub(in crate::dialect) struct Answer {
 pub(in crate::dialect) enum Translation {
     /// Through [`Call`], [`Reply`] and [`Delta`].
     Generate(Generate),
+    /// Through [`EmbeddingCall`] and [`EmbeddingReply`].
+    Embed(Embed),
 }
 
 /// A dialect in which models are asked for answers.
@@ -77,6 +80,18 @@ pub(in crate::dialect) struct Generate {
     pub(in crate::dialect) reader: fn(&Profile) -> Box<dyn ReadEvents>,
     /// A writer of a client's stream, which tells the usage if that was asked for.
     pub(in crate::dialect) writer: fn(include_usage: bool) -> Box<dyn WriteDeltas>,
+}
+
+/// A dialect in which texts are put into vectors.
+pub(in crate::dialect) struct Embed {
+    /// Reads a client's request.
+    pub(in crate::dialect) read_call: fn(&[u8]) -> Result<EmbeddingCall, Rejection>,
+    /// Writes a vendor's request.
+    pub(in crate::dialect) write_call: fn(&Profile, &EmbeddingCall, model: &str) -> Result<Vec<u8>, Refusal>,
+    /// Reads a vendor's answer.
+    pub(in crate::dialect) read_reply: fn(&[u8]) -> Result<EmbeddingReply, Failure>,
+    /// Writes a client's answer to its call.
+    pub(in crate::dialect) write_reply: fn(&EmbeddingCall, &EmbeddingReply) -> Vec<u8>,
 }
 
 /// What a vendor is asked beside the call itself.
@@ -110,4 +125,22 @@ pub(in crate::dialect) trait WriteDeltas: Debug + Send {
 
     /// Writes the end of a complete answer.
     fn end(&mut self, out: &mut BytesMut);
+}
+
+/// The stream of a dialect that has none.
+#[derive(Debug)]
+pub(in crate::dialect) struct NoStream;
+
+impl ReadEvents for NoStream {
+    fn event(&mut self, _: &Event<'_>, _: &mut dyn FnMut(Delta<'_>)) -> Result<(), Failure> {
+        Err(Failure::new(FailureKind::Malformed, Phase::Headers, "not_a_stream"))
+    }
+}
+
+impl WriteDeltas for NoStream {
+    fn delta(&mut self, _: Delta<'_>, _: &mut BytesMut) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn end(&mut self, _: &mut BytesMut) {}
 }

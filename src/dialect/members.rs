@@ -45,6 +45,10 @@ pub(super) enum Rule {
     Thinking,
     /// Reasoning, where its `effort` or its `summary` asks for it.
     Effort,
+    /// A need if it is this word.
+    Is(Need, &'static str),
+    /// An object whose members have rules of their own.
+    Members(&'static [(&'static str, Self)]),
 }
 
 impl Rule {
@@ -71,6 +75,14 @@ pub(super) enum Part {
 pub(super) fn needs_of(rule: Option<Rule>, value: Value<'_>) -> Needs {
     let Some(rule) = rule else { return Needs::NONE.with(Need::UnknownMembers) };
     let needed = match rule {
+        Rule::Members(known) => {
+            let rule_of = |name: &str| known.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule);
+            let needs = value.members().filter(|(_, value)| !value.is_null());
+            let needs = needs.fold(Needs::NONE, |all, (name, value)| all.union(needs_of(rule_of(&name), value)));
+            // a schema says more than that it is JSON
+            return if needs.has(Need::JsonSchema) { needs.without(Need::JsonObject) } else { needs };
+        }
+        Rule::Is(need, word) => value.text().is_some_and(|text| text == word).then_some(need),
         Rule::Plain | Rule::Model | Rule::Stream | Rule::StreamOptions | Rule::MaxTokens(_) => None,
         Rule::Part(Part::Tools) => value.elements().next().map(|_| Need::Tools),
         Rule::Part(_) => None,

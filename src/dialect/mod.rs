@@ -3,9 +3,14 @@
 
 pub mod anthropic;
 pub mod error;
+pub mod eventstream;
+pub mod framing;
+pub mod gemini;
 pub mod json;
 pub mod models;
 pub mod openai_chat;
+pub mod openai_completions;
+pub mod openai_embeddings;
 pub mod openai_responses;
 pub mod profile;
 pub mod region;
@@ -16,6 +21,7 @@ pub mod splice;
 pub mod sse;
 pub mod translate;
 
+mod bedrock;
 mod emit;
 mod grammar;
 mod honour;
@@ -28,6 +34,10 @@ mod schema;
 pub enum Task {
     /// An answer from a model.
     Generate,
+    /// How many tokens a call would have.
+    Count,
+    /// Vectors for texts.
+    Embed,
 }
 
 /// A company's API: the shape of errors and listings that several dialects share.
@@ -37,6 +47,8 @@ pub enum Api {
     Openai,
     /// Anthropic's.
     Anthropic,
+    /// Google's.
+    Google,
 }
 
 /// A wire format that clients or vendors speak.
@@ -46,13 +58,41 @@ pub enum Dialect {
     OpenaiChat,
     /// OpenAI Responses, `POST /v1/responses`.
     OpenaiResponses,
+    /// OpenAI's legacy Completions, `POST /v1/completions`.
+    OpenaiCompletions,
+    /// OpenAI Embeddings, `POST /v1/embeddings`.
+    OpenaiEmbeddings,
     /// Anthropic Messages, `POST /v1/messages`.
     Anthropic,
+    /// AWS Bedrock, `POST /model/{id}/converse`, which vendors alone speak.
+    Bedrock,
+    /// Anthropic's `POST /v1/messages/count_tokens`.
+    AnthropicCount,
+    /// Google's `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`.
+    Gemini,
+    /// Google's `POST /v1beta/models/{model}:countTokens`.
+    GeminiCount,
+    /// Google's `POST /v1beta/models/{model}:embedContent` and `:batchEmbedContents`.
+    GeminiEmbed,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 3] = [Self::OpenaiChat, Self::OpenaiResponses, Self::Anthropic];
+    pub const ALL: [Self; 10] = [
+        Self::OpenaiChat,
+        Self::OpenaiResponses,
+        Self::OpenaiCompletions,
+        Self::OpenaiEmbeddings,
+        Self::Anthropic,
+        Self::Bedrock,
+        Self::AnthropicCount,
+        Self::Gemini,
+        Self::GeminiCount,
+        Self::GeminiEmbed,
+    ];
+
+    /// Those in which clients hold conversations; a legacy completion is none.
+    pub const CONVERSING: [Self; 4] = [Self::OpenaiChat, Self::OpenaiResponses, Self::Anthropic, Self::Gemini];
 
     /// The name in config, metrics and logs.
     #[must_use]
@@ -60,7 +100,14 @@ impl Dialect {
         match self {
             Self::OpenaiChat => "openai_chat",
             Self::OpenaiResponses => "openai_responses",
+            Self::OpenaiCompletions => "openai_completions",
+            Self::OpenaiEmbeddings => "openai_embeddings",
             Self::Anthropic => "anthropic",
+            Self::Bedrock => "bedrock",
+            Self::AnthropicCount => "anthropic_count",
+            Self::Gemini => "gemini",
+            Self::GeminiCount => "gemini_count",
+            Self::GeminiEmbed => "gemini_embed",
         }
     }
 
@@ -75,24 +122,52 @@ impl Dialect {
     #[must_use]
     pub const fn task(self) -> Task {
         match self {
-            Self::OpenaiChat | Self::OpenaiResponses | Self::Anthropic => Task::Generate,
+            Self::OpenaiChat
+            | Self::OpenaiResponses
+            | Self::OpenaiCompletions
+            | Self::Anthropic
+            | Self::Bedrock
+            | Self::Gemini => Task::Generate,
+            Self::AnthropicCount | Self::GeminiCount => Task::Count,
+            Self::OpenaiEmbeddings | Self::GeminiEmbed => Task::Embed,
         }
+    }
+
+    /// Whether clients speak it, and not vendors alone.
+    #[must_use]
+    pub const fn has_clients(self) -> bool {
+        !matches!(self, Self::Bedrock)
     }
 
     /// Whose errors and listings its clients read.
     #[must_use]
     pub const fn api(self) -> Api {
         match self {
-            Self::OpenaiChat | Self::OpenaiResponses => Api::Openai,
-            Self::Anthropic => Api::Anthropic,
+            Self::OpenaiChat | Self::OpenaiResponses | Self::OpenaiCompletions | Self::OpenaiEmbeddings => Api::Openai,
+            // no client speaks Bedrock's dialect, so nobody reads its errors from us
+            Self::Anthropic | Self::AnthropicCount | Self::Bedrock => Api::Anthropic,
+            Self::Gemini | Self::GeminiCount | Self::GeminiEmbed => Api::Google,
         }
+    }
+
+    /// Whether its bodies name the model below the top, where nothing can be spliced: they are always written anew.
+    #[must_use]
+    pub const fn names_model_within(self) -> bool {
+        matches!(self, Self::GeminiCount | Self::GeminiEmbed)
     }
 
     const fn grammar(self) -> &'static grammar::Grammar {
         match self {
             Self::OpenaiChat => &openai_chat::GRAMMAR,
             Self::OpenaiResponses => &openai_responses::GRAMMAR,
+            Self::OpenaiCompletions => &openai_completions::GRAMMAR,
+            Self::OpenaiEmbeddings => &openai_embeddings::GRAMMAR,
             Self::Anthropic => &anthropic::GRAMMAR,
+            Self::Bedrock => &bedrock::GRAMMAR,
+            Self::AnthropicCount => &anthropic::count::GRAMMAR,
+            Self::Gemini => &gemini::GRAMMAR,
+            Self::GeminiCount => &gemini::count::GRAMMAR,
+            Self::GeminiEmbed => &gemini::embed::GRAMMAR,
         }
     }
 }

@@ -8,22 +8,13 @@ use serde_json::{Value, json};
 /// is obligatory in the types of its SDK (2.12.0 for Python); a name that is listed may be asked for.
 #[must_use]
 pub fn listing(dialect: Dialect, names: &[&str]) -> Bytes {
+    let data: Vec<Value> = names.iter().map(|name| model(dialect, name)).collect();
     let listing = match dialect.api() {
         Api::Openai => {
-            let data: Vec<Value> = names
-                .iter()
-                .map(|name| json!({ "id": name, "object": "model", "created": 0, "owned_by": "backstay" }))
-                .collect();
             json!({ "object": "list", "data": data })
         }
+        Api::Google => json!({ "models": data }),
         Api::Anthropic => {
-            let data: Vec<Value> = names
-                .iter()
-                .map(|name| {
-                    json!({ "type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z",
-                        "lifecycle": "active" })
-                })
-                .collect();
             json!({ "data": data, "has_more": false, "first_id": names.first(), "last_id": names.last() })
         }
     };
@@ -45,6 +36,27 @@ pub fn listed(body: &[u8]) -> Option<(Vec<String>, bool)> {
     let id = |entry: &Value| entry[member].as_str().map(|id| id.strip_prefix("models/").unwrap_or(id).to_owned());
     let more = listing["has_more"] == true || listing["nextPageToken"].is_string();
     Some((entries.iter().filter_map(id).collect(), !more))
+}
+
+/// One public model, as `GET /v1/models/{id}` tells it.
+#[must_use]
+pub fn one(dialect: Dialect, name: &str) -> Bytes {
+    model(dialect, name).to_string().into()
+}
+
+/// What a model can do is known of each deployment behind the name, not of the name: it takes what clients may ask here.
+fn model(dialect: Dialect, name: &str) -> Value {
+    match dialect.api() {
+        Api::Openai => json!({ "id": name, "object": "model", "created": 0, "owned_by": "backstay" }),
+        Api::Anthropic => {
+            json!({ "type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z",
+                "lifecycle": "active" })
+        }
+        Api::Google => {
+            json!({ "name": format!("models/{name}"), "baseModelId": name, "version": "1", "displayName": name,
+            "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens", "embedContent"] })
+        }
+    }
 }
 
 #[cfg(test)]

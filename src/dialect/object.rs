@@ -1,6 +1,7 @@
 //! Reading JSON objects of which we know some members: each is parsed once, and what we do not know is kept as it came.
 
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -90,27 +91,30 @@ impl<'de, T: Members<'de>> Visitor<'de> for KnownVisitor<T> {
     }
 }
 
-/// Defines a struct of members as a table of field, wire name and type; a missing member keeps its default.
+/// Defines a struct of members as a table of field, wire name (and its other spellings) and type; a missing member keeps
+/// its default.
 macro_rules! object {
-    ($(#[$doc:meta])* $object:ident { $($field:ident = $wire:literal: $type:ty,)* }) => {
+    ($(#[$doc:meta])* $object:ident { $($field:ident = $wire:literal $(| $also:literal)*: $type:ty,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Default)]
         pub(crate) struct $object { $(pub(crate) $field: $type,)* }
 
-        $crate::dialect::object::object! { @members 'de, $object, $($field = $wire,)* }
+        $crate::dialect::object::object! { @members 'de, $object, $($field = $wire $(| $also)*,)* }
     };
-    ($(#[$doc:meta])* $object:ident<$life:lifetime> { $($field:ident = $wire:literal: $type:ty,)* }) => {
+    ($(#[$doc:meta])* $object:ident<$life:lifetime> {
+        $($field:ident = $wire:literal $(| $also:literal)*: $type:ty,)*
+    }) => {
         $(#[$doc])*
         #[derive(Debug, Default)]
         pub(crate) struct $object<$life> { $(pub(crate) $field: $type,)* }
 
-        $crate::dialect::object::object! { @members $life, $object<$life>, $($field = $wire,)* }
+        $crate::dialect::object::object! { @members $life, $object<$life>, $($field = $wire $(| $also)*,)* }
     };
-    (@members $life:lifetime, $object:ty, $($field:ident = $wire:literal,)*) => {
+    (@members $life:lifetime, $object:ty, $($field:ident = $wire:literal $(| $also:literal)*,)*) => {
         impl<$life> $crate::dialect::object::Members<$life> for $object {
             fn read<A: serde::de::MapAccess<$life>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
                 match name {
-                    $($wire => self.$field = map.next_value()?,)*
+                    $($wire $(| $also)* => self.$field = map.next_value()?,)*
                     _ => return Ok(false),
                 }
                 Ok(true)
@@ -165,6 +169,48 @@ impl<'de, L: Deserialize<'de>> Visitor<'de> for TextOrVisitor<L> {
             list.push(element);
         }
         Ok(TextOr::List(list))
+    }
+}
+
+/// A list, or the one thing that would be in it: Google's parsers take either. Only for objects, and not for raw ones.
+#[derive(Debug)]
+pub(crate) struct Many<T>(pub(crate) Vec<T>);
+
+impl<T> Default for Many<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ManyVisitor(PhantomData))
+    }
+}
+
+struct ManyVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ManyVisitor<T> {
+    type Value = Many<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array or an object")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Many::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(|one| Many(vec![one]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut list = Vec::with_capacity(seq.size_hint().unwrap_or(1));
+        while let Some(element) = seq.next_element()? {
+            list.push(element);
+        }
+        Ok(Many(list))
     }
 }
 

@@ -1,10 +1,13 @@
 //! A vendor's way of speaking a dialect, as data: a quirk is a field of a constant, never a branch elsewhere.
 
+pub mod clouds;
 pub mod compatible;
+pub mod google;
 pub mod quirks;
 
 use crate::call::needs::{Capabilities, Need, Needs};
 use crate::dialect::Dialect;
+pub use google::{GEMINI, GEMINI_COUNT, GEMINI_EMBED, VERTEX, VERTEX_COUNT, VERTEX_EMBED};
 use quirks::{Efforts, Member, Quirks, ToolCallIds};
 
 /// How a vendor takes its credential.
@@ -14,12 +17,25 @@ pub enum AuthHeader {
     Bearer,
     /// `x-api-key: KEY`.
     XApiKey,
+    /// `api-key: KEY`.
+    ApiKey,
+    /// `x-goog-api-key: KEY`.
+    XGoogApiKey,
+}
+
+/// How the events of a stream are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Framing {
+    /// Server-sent events.
+    Sse,
+    /// AWS's binary frames.
+    EventStream,
 }
 
 /// What is public knowledge about a vendor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// Where it answers, unless the config says otherwise.
+    /// Where it answers, unless the config says otherwise. A cloud's holds settings of the endpoint in braces, as paths do.
     pub base_url: Option<&'static str>,
     /// Country where the company is seated, for calls to that base URL.
     pub seat: Option<&'static str>,
@@ -52,8 +68,17 @@ pub struct Profile {
     pub path: &'static str,
     /// Path of a call whose answer is streamed.
     pub stream_path: &'static str,
-    /// Path of the free model listing, appended to the base URL: what an unpaid probe asks for.
+    /// Members that every body carries at this vendor beside the dialect's own, each as JSON.
+    pub body_members: &'static [(&'static str, &'static str)],
+    /// Whether the model stands in the path and must not stand in the body.
+    pub model_in_path: bool,
+    /// Path of the free model listing, appended to the base URL: what an unpaid probe asks for. Empty where there is none: any
+    /// answer below 500 at the root then tells that the host is there, and no more.
     pub models_path: &'static str,
+    /// How the events of a stream are told apart.
+    pub framing: Framing,
+    /// The header that tells the vendor's id of an answer, where the answer itself does not.
+    pub id_header: Option<&'static str>,
     /// How the credential is sent.
     pub auth: AuthHeader,
     /// Headers that every request carries.
@@ -107,7 +132,11 @@ pub const OPENAI: Profile = Profile {
     dialect: Dialect::OpenaiChat,
     path: "/chat/completions",
     stream_path: "/chat/completions",
+    body_members: &[],
+    model_in_path: false,
     models_path: "/models",
+    framing: Framing::Sse,
+    id_header: None,
     auth: AuthHeader::Bearer,
     headers: &[],
     usage_on_request: true,
@@ -131,6 +160,25 @@ pub const OPENAI_RESPONSES: Profile = Profile {
     ..OPENAI
 };
 
+/// OpenAI's legacy completions.
+pub const OPENAI_COMPLETIONS: Profile = Profile {
+    dialect: Dialect::OpenaiCompletions,
+    path: "/completions",
+    stream_path: "/completions",
+    max_tokens_member: "max_tokens",
+    capabilities: Needs::all(),
+    ..OPENAI
+};
+
+/// OpenAI's vectors.
+pub const OPENAI_EMBEDDINGS: Profile = Profile {
+    dialect: Dialect::OpenaiEmbeddings,
+    path: "/embeddings",
+    stream_path: "/embeddings",
+    capabilities: Needs::all(),
+    ..OPENAI
+};
+
 /// Anthropic itself.
 pub const ANTHROPIC: Profile = Profile {
     name: "anthropic",
@@ -138,7 +186,11 @@ pub const ANTHROPIC: Profile = Profile {
     dialect: Dialect::Anthropic,
     path: "/v1/messages",
     stream_path: "/v1/messages",
+    body_members: &[],
+    model_in_path: false,
     models_path: "/v1/models",
+    framing: Framing::Sse,
+    id_header: None,
     auth: AuthHeader::XApiKey,
     headers: &[("anthropic-version", "2023-06-01")],
     usage_on_request: false,
@@ -151,11 +203,23 @@ pub const ANTHROPIC: Profile = Profile {
     capabilities: ANTHROPIC_CAPABILITIES,
 };
 
+/// Counting at Anthropic.
+pub const ANTHROPIC_COUNT: Profile = Profile {
+    dialect: Dialect::AnthropicCount,
+    path: "/v1/messages/count_tokens",
+    stream_path: "/v1/messages/count_tokens",
+    capabilities: ANTHROPIC_CAPABILITIES.with(Need::JsonObject),
+    ..ANTHROPIC
+};
+
 impl Profile {
     /// Whether a client's bytes of the same dialect must be read and written anew, because this vendor would refuse or
     /// overlook some of them. The search may err on the side of writing anew, which changes no meaning.
     #[must_use]
     pub fn rewrites(&self, body: &[u8]) -> bool {
+        if self.dialect != Dialect::OpenaiChat {
+            return false;
+        }
         let quirks = &self.quirks;
         let holds = |needle: &str| memchr::memmem::find(body, needle.as_bytes()).is_some();
         let twice = |needle: &str| memchr::memmem::find_iter(body, needle.as_bytes()).nth(1).is_some();
@@ -178,18 +242,26 @@ impl Profile {
         streamed: bool,
         setting: impl Fn(&str) -> Option<&'a str>,
     ) -> Result<String, &'static str> {
-        let mut rest = if streamed { self.stream_path } else { self.path };
-        let mut path = String::with_capacity(rest.len());
-        while let Some((before, (name, after))) =
-            rest.split_once('{').and_then(|(before, opened)| Some((before, opened.split_once('}')?)))
-        {
-            path.push_str(before);
-            push_segment(&mut path, setting(name).ok_or(name)?);
-            rest = after;
-        }
-        path.push_str(rest);
-        Ok(path)
+        fill(if streamed { self.stream_path } else { self.path }, setting)
     }
+}
+
+/// A template with the names in braces filled in, each as one segment of a path.
+///
+/// # Errors
+/// The first name that `setting` knows nothing of.
+pub fn fill<'a>(template: &'static str, setting: impl Fn(&str) -> Option<&'a str>) -> Result<String, &'static str> {
+    let mut rest = template;
+    let mut path = String::with_capacity(rest.len());
+    while let Some((before, (name, after))) =
+        rest.split_once('{').and_then(|(before, opened)| Some((before, opened.split_once('}')?)))
+    {
+        path.push_str(before);
+        push_segment(&mut path, setting(name).ok_or(name)?);
+        rest = after;
+    }
+    path.push_str(rest);
+    Ok(path)
 }
 
 /// Whether some object in `body` has a member of this name.
@@ -215,11 +287,24 @@ fn push_segment(path: &mut String, text: &str) {
 
 /// Every profile that the config can name.
 pub fn all() -> impl Iterator<Item = &'static Profile> {
-    PROFILES.into_iter().chain(compatible::PROFILES)
+    PROFILES.into_iter().chain(compatible::PROFILES).chain(&compatible::FURTHER).chain(clouds::PROFILES)
 }
 
 /// Those whose vendors set the rules of their dialect.
-pub const PROFILES: [&Profile; 3] = [&OPENAI, &OPENAI_RESPONSES, &ANTHROPIC];
+pub const PROFILES: [&Profile; 12] = [
+    &OPENAI,
+    &OPENAI_RESPONSES,
+    &OPENAI_COMPLETIONS,
+    &OPENAI_EMBEDDINGS,
+    &ANTHROPIC,
+    &ANTHROPIC_COUNT,
+    &GEMINI,
+    &GEMINI_COUNT,
+    &GEMINI_EMBED,
+    &VERTEX,
+    &VERTEX_COUNT,
+    &VERTEX_EMBED,
+];
 
 /// What a vendor speaks, by the names in the config: a profile for each dialect, the one to translate to first. Where no name
 /// is given, the family's default. Empty for names that are not known.

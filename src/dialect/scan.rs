@@ -190,10 +190,12 @@ impl<'a> Reading<'a> {
                 flag("store", value, offset)?;
                 self.scan.spots.store = Some(range);
             }
-            // of two caps the smaller one holds
-            Some(Rule::MaxTokens(name)) if !value.is_null() => {
-                let cap = value.count().ok_or_else(|| mistyped(name, "a whole number", offset))?;
-                self.scan.max_tokens = Some(self.scan.max_tokens.map_or(cap, |other| other.min(cap)));
+            Some(Rule::MaxTokens(name)) if !value.is_null() => self.cap(name, value, offset)?,
+            Some(Rule::Members(known)) => {
+                let caps = known.iter().filter_map(|(name, rule)| matches!(rule, Rule::MaxTokens(_)).then_some(*name));
+                for (name, value) in caps.filter_map(|name| Some((name, value.get(name)?))) {
+                    self.cap(name, value, offset)?;
+                }
             }
             Some(Rule::Part(part)) => {
                 if let Some(slot) = self.parts.get_mut(part as usize) {
@@ -208,8 +210,16 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
+    /// Of two caps the smaller one holds.
+    fn cap(&mut self, name: &'static str, value: Value<'_>, offset: usize) -> Result<(), ScanError> {
+        let cap = value.count().ok_or_else(|| mistyped(name, "a whole number", offset))?;
+        self.scan.max_tokens = Some(self.scan.max_tokens.map_or(cap, |other| other.min(cap)));
+        Ok(())
+    }
+
     fn finish(mut self, disguised: bool) -> Result<Scan, ScanError> {
-        if !self.model_named {
+        // where no member names the model the path does
+        if !self.model_named && self.members.iter().any(|(_, rule)| *rule == Rule::Model) {
             let message = "`model` is missing: name the model to ask".to_owned();
             return Err(ScanError { message, offset: self.body.len(), limit: None, param: Some("model") });
         }

@@ -135,8 +135,8 @@ impl StreamSeen {
             return Mark::Quiet;
         }
         let data = event.data.trim_ascii();
-        if event.name == b"error" {
-            return self.fault(data);
+        if is_error(event.name) {
+            return self.fault(event.name, data);
         }
         if data == b"[DONE]" {
             self.noted.ended = true;
@@ -149,12 +149,12 @@ impl StreamSeen {
         }
         let value = Value::new(data);
         if value.get("error").is_some() {
-            return self.fault(data);
+            return self.fault(b"", data);
         }
         self.noted.bears = false;
         let mark = (self.answer().event)(&mut self.noted, value);
         if self.noted.failed {
-            return self.fault(data);
+            return self.fault(b"", data);
         }
         self.noted.content |= self.noted.bears;
         mark
@@ -171,8 +171,8 @@ impl StreamSeen {
         &self.profile.dialect.grammar().answer
     }
 
-    fn fault(&self, data: &[u8]) -> Mark {
-        Mark::Fault(signals::in_answer(&self.profile, self.phase(), data))
+    fn fault(&self, name: &[u8], data: &[u8]) -> Mark {
+        Mark::Fault(signals::in_event(&self.profile, self.phase(), name, data))
     }
 
     /// Whether content has come.
@@ -234,6 +234,11 @@ impl StreamSeen {
     const fn phase(&self) -> Phase {
         if self.noted.content { Phase::Content } else { Phase::Headers }
     }
+}
+
+/// Whether an event of this name tells of an error: Bedrock's are named by the exception, such as `throttlingException`.
+fn is_error(name: &[u8]) -> bool {
+    name == b"error" || name.ends_with(b"xception")
 }
 
 /// What a whole answer says.

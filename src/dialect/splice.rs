@@ -15,6 +15,10 @@ pub struct Edits<'a> {
     pub include_usage: bool,
     /// Forbid the vendor to keep the call; only where the dialect has it.
     pub store_false: bool,
+    /// Members that every body carries at this vendor, each as JSON; those that are there stay as they are.
+    pub members: &'a [(&'a str, &'a str)],
+    /// Take the model out: it stands in the path.
+    pub without_model: bool,
 }
 
 /// One change: the bytes at `range` become `text`.
@@ -28,8 +32,16 @@ struct Change {
 pub fn splice(body: &Bytes, scan: &Scan, edits: &Edits<'_>) -> Bytes {
     let mut changes: Vec<Change> = Vec::new();
     let head = scan.spots.head;
-    if let Some(model) = edits.model.filter(|model| *model != scan.model) {
-        changes.push(set(head, "model", scan.spots.model.as_ref(), quoted(model)));
+    for (name, value) in edits.members.iter().filter(|(name, _)| Value::new(body).get(name).is_none()) {
+        changes.push(set(head, name, None, (*value).to_owned()));
+    }
+    // where no member names the model the path does
+    if let Some(range) = &scan.spots.model {
+        if edits.without_model {
+            changes.push(Change { range: member_of(body, range), text: String::new() });
+        } else if let Some(model) = edits.model.filter(|model| *model != scan.model) {
+            changes.push(Change { range: range.clone(), text: quoted(model) });
+        }
     }
     if scan.dialect == Dialect::OpenaiChat && edits.include_usage && scan.stream && !scan.include_usage {
         changes.push(with_usage(body, head, scan.spots.stream_options.as_ref()));
@@ -53,6 +65,22 @@ fn set(head: usize, name: &str, spot: Option<&Range<usize>>, value: String) -> C
         Some(range) => Change { range: range.clone(), text: value },
         None => Change { range: head..head, text: format!("\"{name}\":{value},") },
     }
+}
+
+/// The member whose value lies at `value`, with the comma behind it, or else the one before it.
+fn member_of(body: &[u8], value: &Range<usize>) -> Range<usize> {
+    let before = body.get(..value.start).unwrap_or_default();
+    let quote = |text: &[u8]| text.iter().rposition(|byte| *byte == b'"').unwrap_or(0);
+    let end_of_name = quote(before);
+    let start = quote(before.get(..end_of_name).unwrap_or_default());
+    let blanks = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let after = body.get(value.end..).unwrap_or_default();
+    let space = blanks(after);
+    if after.get(space) == Some(&b',') {
+        return start..value.end + space + 1;
+    }
+    let comma = body.get(..start).unwrap_or_default().trim_ascii_end();
+    if comma.ends_with(b",") { comma.len() - 1..value.end } else { start..value.end }
 }
 
 /// Sets `include_usage` among the `stream_options` that are there, or gives it new ones.
@@ -100,9 +128,13 @@ mod tests {
         assert_eq!(splice(&body, &scan, &edits), expected);
     }
 
-    const MODEL: Edits<'_> = Edits { model: Some("new"), include_usage: false, store_false: false };
-    const USAGE: Edits<'_> = Edits { model: None, include_usage: true, store_false: false };
-    const STORE: Edits<'_> = Edits { model: None, include_usage: false, store_false: true };
+    const NONE: Edits<'_> =
+        Edits { model: None, include_usage: false, store_false: false, members: &[], without_model: false };
+    const MODEL: Edits<'_> = Edits { model: Some("new"), ..NONE };
+    const USAGE: Edits<'_> = Edits { include_usage: true, ..NONE };
+    const STORE: Edits<'_> = Edits { store_false: true, ..NONE };
+    const VERTEX: Edits<'_> =
+        Edits { members: &[("anthropic_version", "\"vertex-2023-10-16\"")], without_model: true, ..NONE };
 
     #[test]
     fn only_the_members_asked_for_change() {
@@ -135,8 +167,25 @@ mod tests {
         ] {
             check(Dialect::OpenaiChat, body, edits, expected);
         }
-        let all = Edits { model: Some("quo\"te\\\n"), include_usage: true, store_false: true };
+        let all = Edits { model: Some("quo\"te\\\n"), include_usage: true, store_false: true, ..NONE };
         check(Dialect::Anthropic, r#"{"model":"m","stream":true}"#, all, r#"{"model":"quo\"te\\\n","stream":true}"#);
+    }
+
+    #[test]
+    fn a_model_that_stands_in_the_path_leaves_the_body() {
+        let version = r#""anthropic_version":"vertex-2023-10-16","#;
+        for (body, expected) in [
+            (r#"{"model":"m","stream":true}"#, format!(r#"{{{version}"stream":true}}"#)),
+            (r#"{"stream":true,"model":"m"}"#, format!(r#"{{{version}"stream":true}}"#)),
+            (r#"{ "a" : 1 , "model" : "m" , "b" : 2 }"#, format!(r#"{{{version} "a" : 1 ,  "b" : 2 }}"#)),
+            (r#"{ "a" : 1 , "mod\u0065l" : "m" }"#, format!(r#"{{{version} "a" : 1  }}"#)),
+            (
+                r#"{"anthropic_version":"vertex-2023-10-16","model":"m","a":1}"#,
+                r#"{"anthropic_version":"vertex-2023-10-16","a":1}"#.to_owned(),
+            ),
+        ] {
+            check(Dialect::Anthropic, body, VERTEX, &expected);
+        }
     }
 
     #[test]
@@ -144,7 +193,7 @@ mod tests {
         let body =
             Bytes::from_static(br#"{"model":"m","store":false,"stream":true,"stream_options":{"include_usage":true}}"#);
         let scan = scan(Dialect::OpenaiChat, &body).unwrap();
-        let edits = Edits { model: Some("m"), include_usage: true, store_false: true };
+        let edits = Edits { model: Some("m"), include_usage: true, store_false: true, ..NONE };
         assert_eq!(splice(&body, &scan, &edits).as_ptr(), body.as_ptr());
     }
 
@@ -183,7 +232,8 @@ mod tests {
             let text = if pretty { serde_json::to_string_pretty(&tree) } else { serde_json::to_string(&tree) };
             let body = Bytes::from(text.unwrap());
             let scan = scan(Dialect::OpenaiChat, &body).unwrap();
-            let spliced = splice(&body, &scan, &Edits { model: Some(&model), include_usage: usage, store_false: store });
+            let edits = Edits { model: Some(&model), include_usage: usage, store_false: store, ..NONE };
+            let spliced = splice(&body, &scan, &edits);
 
             let mut edited = tree;
             edited.insert("model".into(), model.into());

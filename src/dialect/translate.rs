@@ -1,22 +1,28 @@
 //! From one dialect to another, through the canonical form.
 
 use super::Dialect;
-use super::grammar::{Generate, ReadEvents, Target, Translation, WriteDeltas};
+use super::grammar::{Generate, NoStream, ReadEvents, Target, Translation, WriteDeltas};
+use super::honour::invalid;
 use super::profile::Profile;
 use super::sse::Event;
-use crate::base::failure::Failure;
+use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::Call;
 use crate::call::delta::{Delta, unfold};
+use crate::call::embedding::EmbeddingCall;
 use crate::call::reply::Reply;
 use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
 
 /// Reads a client's request.
 ///
 /// # Errors
 /// A rejection that names the member, where the body is not what the dialect allows.
 pub fn read_call(dialect: Dialect, body: &[u8]) -> Result<Call, Rejection> {
-    (generate(dialect).read_call)(body)
+    match generate(dialect) {
+        Some(generate) => (generate.read_call)(body),
+        None => Err(invalid(format_args!("{} holds no conversation", dialect.name()))),
+    }
 }
 
 /// Writes the request to a vendor's `model`. Where the vendor demands a cap on the answer's tokens and the client gave
@@ -38,7 +44,8 @@ pub fn write_call(
         return Err(Refusal::Capability(need.name()));
     }
     let target = Target { model, default_max_tokens, include_usage };
-    (generate(profile.dialect).write_call)(profile, call, &target).map(Bytes::from)
+    let generate = generate(profile.dialect).ok_or(Refusal::Capability(profile.dialect.name()))?;
+    (generate.write_call)(profile, call, &target).map(Bytes::from)
 }
 
 /// Reads a vendor's whole answer.
@@ -46,18 +53,92 @@ pub fn write_call(
 /// # Errors
 /// [`Malformed`](crate::base::failure::FailureKind::Malformed) where the body is no answer of the vendor's dialect.
 pub fn read_reply(profile: &Profile, body: &[u8]) -> Result<Reply, Failure> {
-    (generate(profile.dialect).read_reply)(profile, body)
+    match generate(profile.dialect) {
+        Some(generate) => (generate.read_reply)(profile, body),
+        None => Err(Failure::new(FailureKind::Malformed, Phase::Headers, "not_the_dialect")),
+    }
 }
 
 /// Writes a whole answer for a client.
 #[must_use]
 pub fn write_reply(dialect: Dialect, reply: &Reply) -> Bytes {
-    (generate(dialect).write_reply)(reply).into()
+    generate(dialect).map(|generate| (generate.write_reply)(reply)).unwrap_or_default().into()
 }
 
-const fn generate(dialect: Dialect) -> &'static Generate {
+/// `None` for a dialect in which nothing is generated.
+const fn generate(dialect: Dialect) -> Option<&'static Generate> {
     match &dialect.grammar().translation {
-        Translation::Generate(generate) => generate,
+        Translation::Generate(generate) => Some(generate),
+        Translation::Embed(_) => None,
+    }
+}
+
+/// What a client asks, in the form of its task.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asked {
+    /// For an answer, or for how many tokens the call has.
+    Call(Box<Call>),
+    /// For vectors.
+    Embedding(Box<EmbeddingCall>),
+}
+
+impl Asked {
+    /// Reads a client's request, whose model and manner may be told beside the body.
+    ///
+    /// # Errors
+    /// A rejection that names the member, where the body is not what the dialect allows.
+    pub fn read(dialect: Dialect, body: &[u8], model: &str, stream: bool) -> Result<Self, Rejection> {
+        Ok(match &dialect.grammar().translation {
+            Translation::Generate(generate) => {
+                let call = (generate.read_call)(body)?;
+                Self::Call(Box::new(Call { model: model.to_owned(), stream, ..call }))
+            }
+            Translation::Embed(embed) => {
+                let call = (embed.read_call)(body)?;
+                Self::Embedding(Box::new(EmbeddingCall { model: model.to_owned(), ..call }))
+            }
+        })
+    }
+
+    /// Writes the request to a vendor's `model`; see [`write_call`].
+    ///
+    /// # Errors
+    /// [`Refusal::Capability`] that names what the vendor's dialect cannot honour.
+    pub fn write(
+        &self,
+        profile: &Profile,
+        model: &str,
+        default_max_tokens: u64,
+        include_usage: bool,
+    ) -> Result<Bytes, Refusal> {
+        match (self, &profile.dialect.grammar().translation) {
+            (Self::Call(call), _) => write_call(profile, call, model, default_max_tokens, include_usage),
+            (Self::Embedding(call), Translation::Embed(embed)) => {
+                if let Some(need) = call.needs().unmet(profile.capabilities) {
+                    return Err(Refusal::Capability(need.name()));
+                }
+                (embed.write_call)(profile, call, model).map(Bytes::from)
+            }
+            (Self::Embedding(_), Translation::Generate(_)) => Err(Refusal::Capability(profile.dialect.name())),
+        }
+    }
+
+    /// Retells a vendor's whole answer to a client, with what the vendor leaves unsaid.
+    ///
+    /// # Errors
+    /// [`Malformed`](FailureKind::Malformed) where the body is no answer of the vendor's dialect.
+    pub fn retell(&self, profile: &Profile, client: Dialect, body: &[u8], unsaid: &Unsaid) -> Result<Bytes, Failure> {
+        let (from, to) = (&profile.dialect.grammar().translation, &client.grammar().translation);
+        match (self, from, to) {
+            (Self::Embedding(call), Translation::Embed(from), Translation::Embed(to)) => {
+                Ok((to.write_reply)(call, &(from.read_reply)(body)?).into())
+            }
+            _ => {
+                let mut reply = read_reply(profile, body)?;
+                unsaid.complete(&mut reply);
+                Ok(write_reply(client, &reply))
+            }
+        }
     }
 }
 
@@ -69,7 +150,7 @@ impl StreamReader {
     /// A reader of `profile`'s streams.
     #[must_use]
     pub fn new(profile: &Profile) -> Self {
-        Self((generate(profile.dialect).reader)(profile))
+        Self(generate(profile.dialect).map_or_else(|| Box::new(NoStream) as _, |generate| (generate.reader)(profile)))
     }
 
     /// Reads one event and hands on the deltas that it adds.
@@ -87,22 +168,21 @@ impl StreamReader {
 pub struct StreamTranslator {
     reader: StreamReader,
     writer: Box<dyn WriteDeltas>,
-    created_s: u64,
+    unsaid: Unsaid,
 }
 
 impl StreamTranslator {
     /// A translator of a stream of `profile` for a client of `client`, which is told the usage with `include_usage`.
     #[must_use]
     pub fn new(profile: &Profile, client: Dialect, include_usage: bool) -> Self {
-        let writer = (generate(client).writer)(include_usage);
-        Self { reader: StreamReader::new(profile), writer, created_s: 0 }
+        let writer = writer(client, include_usage);
+        Self { reader: StreamReader::new(profile), writer, unsaid: Unsaid::default() }
     }
 
-    /// The same, which tells a client that wants to know when the answer was made, in seconds since 1970, where the
-    /// vendor does not.
+    /// The same, which tells a client what the vendor leaves unsaid.
     #[must_use]
-    pub const fn created_s(mut self, created_s: u64) -> Self {
-        self.created_s = created_s;
+    pub fn unsaid(mut self, unsaid: Unsaid) -> Self {
+        self.unsaid = unsaid;
         self
     }
 
@@ -111,11 +191,11 @@ impl StreamTranslator {
     /// # Errors
     /// As of [`StreamReader::event`], and where what the vendor sends has no order in the client's dialect.
     pub fn event(&mut self, event: &Event<'_>, out: &mut BytesMut) -> Result<(), Failure> {
-        let (writer, created_s) = (&mut self.writer, self.created_s);
+        let (writer, unsaid) = (&mut self.writer, &self.unsaid);
         let mut written = Ok(());
         self.reader.event(event, |delta| {
             if written.is_ok() {
-                written = writer.delta(dated(delta, created_s), out);
+                written = writer.delta(unsaid.said(delta), out);
             }
         })?;
         written
@@ -127,12 +207,50 @@ impl StreamTranslator {
     }
 }
 
+/// What clients want to know of an answer, for vendors that do not say it.
+#[derive(Clone, Debug, Default)]
+pub struct Unsaid {
+    /// Its id.
+    pub id: String,
+    /// The model that answers.
+    pub model: Arc<str>,
+    /// When it was made, in seconds since 1970.
+    pub created_s: u64,
+}
+
+impl Unsaid {
+    /// Tells a whole answer's own id, model and time, where it lacks them.
+    pub fn complete(&self, reply: &mut Reply) {
+        if reply.id.is_empty() {
+            reply.id.clone_from(&self.id);
+        }
+        if reply.model.is_empty() {
+            reply.model = self.model.to_string();
+        }
+        if reply.created_s == 0 {
+            reply.created_s = self.created_s;
+        }
+    }
+
+    fn said<'a>(&'a self, delta: Delta<'a>) -> Delta<'a> {
+        let or = |told: &'a str, own: &'a str| if told.is_empty() { own } else { told };
+        match delta {
+            Delta::Start { id, model, created_s } => Delta::Start {
+                id: or(id, &self.id),
+                model: or(model, &self.model),
+                created_s: if created_s == 0 { self.created_s } else { created_s },
+            },
+            delta => delta,
+        }
+    }
+}
+
 /// Tells a whole answer as a stream of the client's dialect, from its first event to its last.
 ///
 /// # Errors
 /// [`Malformed`](crate::base::failure::FailureKind::Malformed) where the answer has no order in the dialect.
 pub fn stream_of(client: Dialect, reply: &Reply, include_usage: bool) -> Result<Bytes, Failure> {
-    let mut writer = (generate(client).writer)(include_usage);
+    let mut writer = writer(client, include_usage);
     let (mut out, mut written) = (BytesMut::new(), Ok(()));
     unfold(reply, |delta| {
         if written.is_ok() {
@@ -143,9 +261,6 @@ pub fn stream_of(client: Dialect, reply: &Reply, include_usage: bool) -> Result<
     written.map(|()| out.freeze())
 }
 
-fn dated(delta: Delta<'_>, now_s: u64) -> Delta<'_> {
-    match delta {
-        Delta::Start { id, model, created_s: 0 } => Delta::Start { id, model, created_s: now_s },
-        delta => delta,
-    }
+fn writer(client: Dialect, include_usage: bool) -> Box<dyn WriteDeltas> {
+    generate(client).map_or_else(|| Box::new(NoStream) as _, |generate| (generate.writer)(include_usage))
 }

@@ -79,10 +79,11 @@ pub(crate) fn whole(settlement: &Settlement, status: StatusCode, body: Bytes) ->
 
 /// A streamed answer.
 pub(crate) fn stream(settlement_headers: HeaderMap, relay: Box<Relay>) -> Response<Answer> {
+    let kind = if relay.is_array() { "application/json; charset=utf-8" } else { "text/event-stream; charset=utf-8" };
     let mut response = Response::new(Answer::Stream(relay));
     *response.headers_mut() = settlement_headers;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }

@@ -1,22 +1,26 @@
 //! A request's way in: which dialect it speaks, its body under a bound, and one scan of it.
 
 use crate::base::rejection::{Rejection, RejectionCode};
-use crate::call::Call;
 use crate::dialect::Dialect;
 use crate::dialect::scan::{Scan, ScanError, scan};
+use crate::dialect::translate::Asked;
 use crate::exchange::body::{self, BodyBounds, BodyError};
+use crate::exchange::google::{self, Google, InPath};
 use bytes::Bytes;
 use http::header::CONTENT_ENCODING;
 use http::request::Parts;
 use http::{HeaderMap, Method};
+use std::sync::Arc;
 
 /// What a path asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// An answer from a model.
-    Chat(Dialect),
+    /// A call of a model, and what the path says of it.
+    Chat(Dialect, Option<InPath>),
     /// The models that the key may ask for.
     Models(Dialect),
+    /// One of them.
+    Model(Dialect, String),
     /// The path is known, the method is not.
     WrongMethod(Dialect),
     /// Nothing is here.
@@ -25,11 +29,13 @@ pub(crate) enum Route {
 
 impl Route {
     /// The dialect that errors are written in.
-    pub(crate) const fn dialect(self) -> Dialect {
+    pub(crate) const fn dialect(&self) -> Dialect {
         match self {
-            Self::Chat(dialect) | Self::Models(dialect) | Self::WrongMethod(dialect) | Self::Unknown(dialect) => {
-                dialect
-            }
+            Self::Chat(dialect, _)
+            | Self::Models(dialect)
+            | Self::Model(dialect, _)
+            | Self::WrongMethod(dialect)
+            | Self::Unknown(dialect) => *dialect,
         }
     }
 }
@@ -39,14 +45,31 @@ pub(crate) fn route(parts: &Parts) -> Route {
     let (dialect, method, known) = match parts.uri.path() {
         "/v1/chat/completions" => (Dialect::OpenaiChat, Method::POST, true),
         "/v1/responses" => (Dialect::OpenaiResponses, Method::POST, true),
+        "/v1/completions" => (Dialect::OpenaiCompletions, Method::POST, true),
+        "/v1/embeddings" => (Dialect::OpenaiEmbeddings, Method::POST, true),
         "/v1/messages" => (Dialect::Anthropic, Method::POST, true),
+        "/v1/messages/count_tokens" => (Dialect::AnthropicCount, Method::POST, true),
         "/v1/models" => (spoken(&parts.headers), Method::GET, false),
-        _ => return Route::Unknown(spoken(&parts.headers)),
+        _ => return google_route(parts),
     };
     match (parts.method == method, known) {
         (false, _) => Route::WrongMethod(dialect),
-        (true, true) => Route::Chat(dialect),
+        (true, true) => Route::Chat(dialect, None),
         (true, false) => Route::Models(dialect),
+    }
+}
+
+fn google_route(parts: &Parts) -> Route {
+    let get = parts.method == Method::GET;
+    // others have one model under `/v1` too, in another shape
+    let teller = if parts.uri.path().starts_with("/v1beta/") { Dialect::Gemini } else { spoken(&parts.headers) };
+    match google::read(&parts.uri) {
+        Some(Google::Models) if get => Route::Models(Dialect::Gemini),
+        Some(Google::Model(name)) if get => Route::Model(teller, name),
+        Some(Google::Call(dialect, in_path)) if parts.method == Method::POST => Route::Chat(dialect, Some(in_path)),
+        Some(Google::Models | Google::Model(_)) => Route::WrongMethod(teller),
+        Some(Google::Call(dialect, _)) => Route::WrongMethod(dialect),
+        None => Route::Unknown(teller),
     }
 }
 
@@ -54,6 +77,8 @@ pub(crate) fn route(parts: &Parts) -> Route {
 fn spoken(headers: &HeaderMap) -> Dialect {
     if headers.contains_key("anthropic-version") || headers.contains_key("x-api-key") {
         Dialect::Anthropic
+    } else if headers.contains_key("x-goog-api-key") {
+        Dialect::Gemini
     } else {
         Dialect::OpenaiChat
     }
@@ -65,7 +90,9 @@ pub(crate) struct Ingress {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) scan: Scan,
-    pub(crate) call: Option<Call>,
+    /// Whether a stream is to be one JSON array.
+    pub(crate) array: bool,
+    pub(crate) asked: Option<Arc<Asked>>,
 }
 
 /// Reads the body and scans it.
@@ -74,6 +101,7 @@ pub(crate) struct Ingress {
 /// A body that is too large, too slow, encoded, cut off, or not a call of the dialect.
 pub(crate) async fn read<B>(
     dialect: Dialect,
+    in_path: Option<InPath>,
     headers: HeaderMap,
     body: B,
     limits: &BodyBounds,
@@ -89,8 +117,12 @@ where
         return Err(Rejection::new(RejectionCode::UnsupportedEncoding, message));
     }
     let body = body::collect_bounded(body, limits).await.map_err(|error| body_rejection(&error, limits))?;
-    let scan = scan(dialect, &body).map_err(scan_rejection)?;
-    Ok(Ingress { dialect, headers, body, scan, call: None })
+    let mut scan = scan(dialect, &body).map_err(scan_rejection)?;
+    let array = in_path.as_ref().is_some_and(|in_path| in_path.array);
+    if let Some(in_path) = in_path {
+        (scan.model, scan.stream) = (in_path.model, in_path.stream);
+    }
+    Ok(Ingress { dialect, headers, body, scan, array, asked: None })
 }
 
 fn body_rejection(error: &BodyError, limits: &BodyBounds) -> Rejection {

@@ -5,8 +5,10 @@
 
 mod admit;
 mod answer;
+mod array;
 mod attempt;
 pub mod body;
+mod google;
 mod ingress;
 mod pump;
 mod recall;
@@ -23,6 +25,7 @@ use crate::base::rejection::{Rejection, RejectionCode};
 use crate::dialect::{Dialect, models};
 use crate::exchange::attempt::{Served, Work};
 use crate::exchange::body::BodyBounds;
+use crate::exchange::google::InPath;
 use crate::exchange::ingress::Route;
 use crate::exchange::receive::Received;
 use crate::exchange::relay::Relay;
@@ -64,7 +67,8 @@ impl Exchanges {
     {
         let began = Instant::now();
         let world = self.state.world();
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        google::key_from_query(&parts.uri, &mut parts.headers);
         let route = ingress::route(&parts);
         let policy = Arc::clone(&world.snapshot.policy_digest);
         let mut settlement = Settlement::open(&self.state, began, route.dialect().name(), policy);
@@ -73,13 +77,15 @@ impl Exchanges {
             Err(rejection) => self.reject(settlement, route.dialect(), &rejection),
             Ok(key) => match route {
                 Route::Models(dialect) => self.models(&world, settlement, &key, dialect),
-                Route::Chat(dialect) => {
+                Route::Model(dialect, name) => self.model(&world, settlement, &key, dialect, &name),
+                Route::Chat(dialect, in_path) => {
                     // its state is large: in a box it is gone while the answer streams, and is not moved about
-                    Box::pin(self.chat(world, settlement, key, dialect, parts.headers, body)).await
+                    Box::pin(self.chat(world, settlement, key, (dialect, in_path), parts.headers, body)).await
                 }
                 Route::Unknown(dialect) => {
                     let message = format!(
-                        "Nothing is at `{}`. Try /v1/chat/completions, /v1/messages or /v1/models.",
+                        "Nothing is at `{}`. Try /v1/chat/completions, /v1/messages, /v1beta/models/MODEL:generateContent or \
+                         /v1/models.",
                         shown(parts.uri.path())
                     );
                     self.reject(settlement, dialect, &Rejection::new(RejectionCode::NotFound, message))
@@ -92,10 +98,31 @@ impl Exchanges {
         }
     }
 
-    fn models(&self, world: &World, mut settlement: Settlement, key: &Key, dialect: Dialect) -> Response<Answer> {
+    fn models(&self, world: &World, settlement: Settlement, key: &Key, dialect: Dialect) -> Response<Answer> {
         let pools = world.snapshot.pools_of(key);
         let names: Vec<&str> = pools.iter().map(|pool| &*pool.name).collect();
         let body = models::listing(dialect, &names);
+        Self::listed(settlement, key, body)
+    }
+
+    /// One public model, under whatever name clients ask for it.
+    fn model(
+        &self,
+        world: &World,
+        settlement: Settlement,
+        key: &Key,
+        dialect: Dialect,
+        name: &str,
+    ) -> Response<Answer> {
+        let pools = world.snapshot.pools_of(key);
+        if pools.iter().any(|pool| *pool.name == *name || pool.aliases.iter().any(|alias| **alias == *name)) {
+            return Self::listed(settlement, key, models::one(dialect, name));
+        }
+        let message = "No such model here. Ask /v1/models for those that this key may use.";
+        self.reject(settlement, dialect, &Rejection::new(RejectionCode::ModelNotFound, message).param("model"))
+    }
+
+    fn listed(mut settlement: Settlement, key: &Key, body: Bytes) -> Response<Answer> {
         settlement.note(|record| {
             record.key = Arc::clone(&key.name);
             record.status = 200;
@@ -111,7 +138,7 @@ impl Exchanges {
         world: Arc<World>,
         mut settlement: Settlement,
         key: Arc<Key>,
-        dialect: Dialect,
+        (dialect, in_path): (Dialect, Option<InPath>),
         headers: HeaderMap,
         body: B,
     ) -> Response<Answer>
@@ -123,7 +150,7 @@ impl Exchanges {
         if !self.state.sink.can_record() {
             return self.reject(settlement, dialect, &unrecordable());
         }
-        let ingress = match ingress::read(dialect, headers, body, &body_bounds(&world.snapshot.bounds)).await {
+        let ingress = match ingress::read(dialect, in_path, headers, body, &body_bounds(&world.snapshot.bounds)).await {
             Ok(ingress) => ingress,
             Err(rejection) => return self.reject(settlement, dialect, &rejection),
         };
@@ -184,7 +211,7 @@ impl Exchanges {
 
     /// Waits for content as long as clients' own timeouts rest; then answers with a relay that goes on waiting.
     async fn streamed(&self, mut work: Box<Work>, selection: select::Selection) -> Response<Answer> {
-        let dialect = work.ingress.dialect;
+        let (dialect, array) = (work.ingress.dialect, work.ingress.array);
         let head = work.settlement.head();
         let mut held_headers = HeaderMap::new();
         answer::every_answer(&mut held_headers, &work.settlement);
@@ -193,7 +220,7 @@ impl Exchanges {
         match tokio::time::timeout(ping_every, attempts.as_mut()).await {
             Err(_) => {
                 head.store(200, Ordering::Relaxed);
-                answer::stream(held_headers, Box::new(Relay::held(dialect, attempts, ping_every)))
+                answer::stream(held_headers, Box::new(Relay::held(dialect, attempts, ping_every).in_array(array)))
             }
             Ok((work, Err(rejection))) => self.reject(work.settlement, dialect, &rejection),
             Ok((work, Ok(served))) => {
@@ -201,7 +228,7 @@ impl Exchanges {
                 let mut headers = HeaderMap::new();
                 answer::every_answer(&mut headers, &work.settlement);
                 answer::served(&mut headers, &served.deployment.id, served.took, work.settlement.elapsed(), None);
-                answer::stream(headers, Box::new(Relay::flowing(work, *served)))
+                answer::stream(headers, Box::new(Relay::flowing(work, *served).in_array(array)))
             }
         }
     }

@@ -2,9 +2,9 @@
 
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::usage::Usage;
+use crate::dialect::framing::Splitter;
 use crate::dialect::seen::{Mark, ReplySeen, StreamSeen};
-use crate::dialect::sse::Splitter;
-use crate::dialect::translate::StreamTranslator;
+use crate::dialect::translate::{StreamTranslator, Unsaid};
 use crate::exchange::request::Prepared;
 use bytes::{Bytes, BytesMut};
 
@@ -35,13 +35,13 @@ pub(crate) struct Pumped {
 }
 
 impl Pump {
-    pub(crate) fn new(prepared: &Prepared, now_s: u64) -> Self {
+    pub(crate) fn new(prepared: &Prepared, unsaid: Unsaid) -> Self {
         let profile = &prepared.profile;
         let translator = prepared.translated.then(|| {
-            Box::new(StreamTranslator::new(profile, prepared.client, prepared.client_wants_usage).created_s(now_s))
+            Box::new(StreamTranslator::new(profile, prepared.client, prepared.client_wants_usage).unsaid(unsaid))
         });
         Self {
-            splitter: Splitter::new(),
+            splitter: Splitter::new(profile.framing),
             seen: StreamSeen::new(profile),
             translator,
             cut_usage: !prepared.client_wants_usage,
@@ -51,7 +51,7 @@ impl Pump {
 
     /// After a whole answer that is told as a stream.
     pub(crate) fn whole(prepared: &Prepared, reply: ReplySeen) -> Self {
-        Self { seen: StreamSeen::whole(&prepared.profile, reply), ..Self::new(prepared, 0) }
+        Self { seen: StreamSeen::whole(&prepared.profile, reply), ..Self::new(prepared, Unsaid::default()) }
     }
 
     /// The vendor's count so far.
@@ -93,8 +93,8 @@ impl Pump {
             let event = match self.splitter.take() {
                 Ok(Some(event)) => event,
                 Ok(None) => break,
-                Err(_) => {
-                    pumped.fault = Some(Failure::new(FailureKind::Malformed, Phase::Content, "event_too_long"));
+                Err(error) => {
+                    pumped.fault = Some(Failure::new(FailureKind::Malformed, Phase::Content, error.reason()));
                     break;
                 }
             };

@@ -1,9 +1,9 @@
 //! The beginning of an answer: read until it is sure that there is something to give, and held back until then.
 
 use crate::base::failure::{Failure, FailureKind, Phase};
-use crate::call::reply::Reply;
 use crate::call::usage::Usage;
-use crate::dialect::{seen, signals, translate};
+use crate::dialect::translate::Unsaid;
+use crate::dialect::{eventstream, seen, signals, translate};
 use crate::exchange::pump::{Pump, Pumped};
 use crate::exchange::request::Prepared;
 use crate::snapshot::deployment::Timeouts;
@@ -12,6 +12,7 @@ use crate::upstream::{Incoming, VendorBody};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -84,26 +85,27 @@ async fn read_error(mut body: VendorBody) -> Bytes {
 
 async fn read_whole(incoming: Incoming, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
     let profile = &prepared.profile;
+    let unsaid = unsaid(prepared, &incoming.headers);
     let mut body = incoming.body;
     let answer = collect(&mut body, prepared.answer_bytes).await?;
     let seen = match seen::reply(profile, &answer) {
         Err(empty) if empty.kind == FailureKind::Empty && accept_empty => seen::reply_even_empty(profile, &answer)?,
         other => other?,
     };
-    let body = if prepared.translated {
-        let mut reply = translate::read_reply(profile, &answer)?;
-        date(&mut reply);
-        translate::write_reply(prepared.client, &reply)
-    } else {
-        answer
+    let body = match &prepared.asked {
+        Some(asked) => asked.retell(profile, prepared.client, &answer, &unsaid)?,
+        None => answer,
     };
     Ok(Received::Whole { body, usage: seen.usage })
 }
 
-/// Dates an answer whose vendor does not, for clients that want to know.
-fn date(reply: &mut Reply) {
-    if reply.created_s == 0 {
-        reply.created_s = Clock::unix_seconds().unsigned_abs();
+/// What the vendor may leave unsaid: its id of the answer is then in a header, and the model is the one that was asked.
+fn unsaid(prepared: &Prepared, headers: &HeaderMap) -> Unsaid {
+    let id = prepared.profile.id_header.and_then(|name| headers.get(name)?.to_str().ok());
+    Unsaid {
+        id: id.unwrap_or_default().to_owned(),
+        model: Arc::clone(&prepared.model),
+        created_s: Clock::unix_seconds().unsigned_abs(),
     }
 }
 
@@ -131,15 +133,16 @@ async fn collect(body: &mut VendorBody, most: usize) -> Result<Bytes, Failure> {
 /// Reads a stream up to its first content.
 async fn first_content(incoming: Incoming, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
     let declared = is_event_stream(&incoming.headers);
+    let unsaid = unsaid(prepared, &incoming.headers);
     let mut body = incoming.body;
-    let mut pump = Box::new(Pump::new(prepared, Clock::unix_seconds().unsigned_abs()));
+    let mut pump = Box::new(Pump::new(prepared, unsaid.clone()));
     let mut begun = declared;
     let mut held = Held::default();
     loop {
         let mut pumped = match body.chunk().await {
             Some(Ok(chunk)) if !begun && !chunk.trim_ascii_start().is_empty() => {
                 if matches!(chunk.trim_ascii_start().first(), Some(b'{' | b'<')) {
-                    return told_whole(chunk, body, prepared).await;
+                    return told_whole(chunk, body, prepared, &unsaid).await;
                 }
                 begun = true;
                 pump.push(chunk)
@@ -166,18 +169,25 @@ async fn first_content(incoming: Incoming, prepared: &Prepared, accept_empty: bo
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
-    let declared = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().get(..17));
-    declared.is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"))
+    let declared = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    ["text/event-stream", eventstream::CONTENT_TYPE]
+        .into_iter()
+        .any(|kind| declared.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind.as_bytes())))
 }
 
 /// A 200 whose body is a page or one object where a stream was asked for. Gemini's endpoints label an error so
 /// (recording `62593b535479768c`); others answer whole when they cannot stream, which is then told as a stream.
-async fn told_whole(first: Bytes, mut body: VendorBody, prepared: &Prepared) -> Result<Received, Failure> {
+async fn told_whole(
+    first: Bytes,
+    mut body: VendorBody,
+    prepared: &Prepared,
+    unsaid: &Unsaid,
+) -> Result<Received, Failure> {
     let rest = collect(&mut body, prepared.answer_bytes.saturating_sub(first.len())).await?;
     let answer = [&first[..], &rest[..]].concat();
     let seen = seen::reply(&prepared.profile, &answer)?;
     let mut reply = translate::read_reply(&prepared.profile, &answer)?;
-    date(&mut reply);
+    unsaid.complete(&mut reply);
     let first = translate::stream_of(prepared.client, &reply, prepared.client_wants_usage)?;
     let (pump, timeouts) = (Box::new(Pump::whole(prepared, seen)), prepared.timeouts);
     Ok(Received::Stream { body, pump, first, complete: true, timeouts })

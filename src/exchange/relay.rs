@@ -9,6 +9,7 @@ use crate::base::rejection::{Rejection, RejectionCode};
 use crate::dialect::{Dialect, error};
 use crate::exchange::admit::Admitted;
 use crate::exchange::answer::Broken;
+use crate::exchange::array::Array;
 use crate::exchange::attempt::{self, Served, Work};
 use crate::exchange::pump::{Pump, Pumped};
 use crate::exchange::recall::{self, Recall};
@@ -41,6 +42,8 @@ pub struct Relay {
     dialect: Dialect,
     phase: Stage,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Makes one JSON array of the events, for a client that wants no events.
+    array: Option<Box<Array>>,
 }
 
 enum Stage {
@@ -80,16 +83,48 @@ impl Relay {
     pub(crate) fn flowing(work: Box<Work>, served: Served) -> Self {
         let dialect = work.ingress.dialect;
         let phase = Flow::begin(work, served).map_or(Stage::Over, |flow| Stage::Flowing(Box::new(flow)));
-        Self { dialect, phase, timer: None }
+        Self { dialect, phase, timer: None, array: None }
     }
 
     /// A stream whose attempts still go on.
     pub(crate) fn held(dialect: Dialect, attempts: Attempts, ping_every: Duration) -> Self {
-        Self { dialect, phase: Stage::Held { attempts, ping_at: Instant::now(), ping_every }, timer: None }
+        Self { dialect, phase: Stage::Held { attempts, ping_at: Instant::now(), ping_every }, timer: None, array: None }
     }
 
-    /// The next bytes for the client; an error breaks the connection.
+    /// The same, as one JSON array where the client wants no events.
+    pub(crate) fn in_array(mut self, array: bool) -> Self {
+        self.array = array.then(Box::default);
+        self
+    }
+
+    /// Whether it is one JSON array.
+    pub(crate) const fn is_array(&self) -> bool {
+        self.array.is_some()
+    }
+
+    /// The next bytes for the client; an error breaks the connection. An array that broke off is never closed.
     pub(crate) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        loop {
+            let polled = ready!(self.poll_events(cx));
+            let Some(array) = &mut self.array else { return Poll::Ready(polled) };
+            return Poll::Ready(match polled {
+                Some(Ok(events)) => {
+                    let elements = array.push(events);
+                    if elements.is_empty() {
+                        continue;
+                    }
+                    Some(Ok(elements))
+                }
+                Some(Err(broken)) => {
+                    self.array = None;
+                    Some(Err(broken))
+                }
+                None => self.array.take().map(|array| Ok(array.end())),
+            });
+        }
+    }
+
+    fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         loop {
             match &mut self.phase {
                 Stage::Over => return Poll::Ready(None),

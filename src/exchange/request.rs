@@ -1,11 +1,12 @@
 //! What goes out to a deployment: the client's own bytes with a few members spliced, or a translation.
 
 use crate::base::rejection::{Refusal, Rejection};
-use crate::call::Call;
 use crate::call::needs::{Need, Needs};
+use crate::dialect::Dialect;
 use crate::dialect::profile::Profile;
+use crate::dialect::scan::scan;
 use crate::dialect::splice::{Edits, splice};
-use crate::dialect::{Dialect, translate};
+use crate::dialect::translate::Asked;
 use crate::exchange::admit::Size;
 use crate::exchange::ingress::Ingress;
 use crate::snapshot::bounds::Bounds;
@@ -30,10 +31,14 @@ const LONG_PROMPT_FACTOR: u32 = 6;
 pub(crate) struct Prepared {
     /// How it is asked.
     pub(crate) profile: Profile,
+    /// The vendor's name of the model.
+    pub(crate) model: Arc<str>,
     /// The client's dialect.
     pub(crate) client: Dialect,
     /// Whether the answer must be translated.
     pub(crate) translated: bool,
+    /// What is asked, where it was translated.
+    pub(crate) asked: Option<Arc<Asked>>,
     /// Whether the call is streamed.
     pub(crate) streamed: bool,
     /// Whether the client itself asked for usage in the stream.
@@ -92,19 +97,21 @@ pub(crate) fn prepare(
     let unspoken = || Unfit::Deployment(Refusal::Capability(dialect.name()));
     let voice = deployment.voice(dialect).ok_or_else(unspoken)?;
     let profile = &voice.profile;
-    let translated = profile.dialect != ingress.dialect;
+    let same = profile.dialect == dialect;
+    let translated = !same || dialect.names_model_within();
     let body = if translated || ingress.scan.translated || profile.rewrites(&ingress.body) {
         // a client of the same dialect gets the usage where it has asked for it
-        let include_usage =
-            ingress.scan.stream && (profile.usage_on_request || (!translated && ingress.scan.include_usage));
-        let call = ingress.call().map_err(Unfit::Call)?;
-        translate::write_call(profile, call, &deployment.model, deployment.default_max_tokens, include_usage)
-            .map_err(Unfit::Deployment)?
+        let include_usage = ingress.scan.stream && (profile.usage_on_request || (same && ingress.scan.include_usage));
+        let asked = ingress.asked().map_err(Unfit::Call)?;
+        let written = asked.write(profile, &deployment.model, deployment.default_max_tokens, include_usage);
+        fitted(written.map_err(Unfit::Deployment)?, profile)
     } else {
         let scan = &ingress.scan;
         let edits = Edits {
             model: (*scan.model != *deployment.model).then_some(&*deployment.model),
             include_usage: scan.stream && profile.usage_on_request && !scan.include_usage,
+            members: profile.body_members,
+            without_model: profile.model_in_path,
             ..Edits::default()
         };
         splice(&ingress.body, scan, &edits)
@@ -112,9 +119,11 @@ pub(crate) fn prepare(
     let scan = &ingress.scan;
     Ok(Prepared {
         profile: *profile,
+        model: Arc::clone(&deployment.model),
         path: Arc::clone(if scan.stream { &voice.stream_path } else { &voice.path }),
         client: ingress.dialect,
         translated,
+        asked: ingress.asked.clone().filter(|_| translated),
         streamed: scan.stream,
         client_wants_usage: scan.include_usage,
         answer_bytes: usize::try_from(bounds.max_answer_bytes).unwrap_or(usize::MAX),
@@ -122,6 +131,15 @@ pub(crate) fn prepare(
         headers: headers(&ingress.headers, scan.stream, translated),
         body,
     })
+}
+
+/// A written body as the vendor wants it, where it wants more or less than its dialect says.
+fn fitted(body: Bytes, profile: &Profile) -> Bytes {
+    if profile.body_members.is_empty() {
+        return body;
+    }
+    let edits = Edits { members: profile.body_members, without_model: profile.model_in_path, ..Edits::default() };
+    scan(profile.dialect, &body).map_or_else(|_| body.clone(), |scan| splice(&body, &scan, &edits))
 }
 
 fn headers(client: &HeaderMap, streamed: bool, translated: bool) -> HeaderMap {
@@ -159,12 +177,12 @@ fn timeouts(configured: &Timeouts, needs: Needs, input_tokens: u64, streamed: bo
 }
 
 impl Ingress {
-    /// The call in its canonical form, read once.
-    pub(crate) fn call(&mut self) -> Result<&Call, Rejection> {
-        let call = match self.call.take() {
-            Some(call) => call,
-            None => translate::read_call(self.dialect, &self.body)?,
+    /// What is asked in its canonical form, read once.
+    pub(crate) fn asked(&mut self) -> Result<&Asked, Rejection> {
+        let asked = match self.asked.take() {
+            Some(asked) => asked,
+            None => Arc::new(Asked::read(self.dialect, &self.body, &self.scan.model, self.scan.stream)?),
         };
-        Ok(self.call.insert(call))
+        Ok(self.asked.insert(asked))
     }
 }

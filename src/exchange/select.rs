@@ -3,8 +3,8 @@
 use crate::base::clock::Moment;
 use crate::base::event::Considered;
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
-use crate::dialect::Dialect;
 use crate::dialect::scan::Scan;
+use crate::dialect::{Dialect, Task};
 use crate::exchange::admit::Admitted;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::eligibility::Ceiling;
@@ -88,7 +88,10 @@ fn eligible(
     if let Some(need) = deployment.unmet(dialect, scan.needs).next() {
         return Err(Refusal::Capability(need));
     }
-    deployment.limits.fit(scan.prompt_tokens_min(), scan.max_tokens)?;
+    // several texts to embed share no context
+    if dialect.task() == Task::Generate {
+        deployment.limits.fit(scan.prompt_tokens_min(), scan.max_tokens)?;
+    }
     let pool = admitted.pool.max_price.as_ref().map(Ceiling::from).unwrap_or_default();
     let price = deployment.price.as_ref();
     if pool.admits(price) && admitted.ceiling.admits(price) { Ok(()) } else { Err(Refusal::Price) }

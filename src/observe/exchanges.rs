@@ -220,9 +220,10 @@ impl Handles {
 impl PoolHandles {
     fn new(families: &Families, name: &Arc<str>) -> Self {
         let served = |dialect: Dialect| families.requests.with([name, dialect.name(), Outcome::Served.label()]);
+        let spoken = Dialect::ALL.into_iter().filter(|dialect| dialect.has_clients());
         Self {
             name: Arc::clone(name),
-            served: Dialect::ALL.into_iter().map(|dialect| (dialect.name(), served(dialect))).collect(),
+            served: spoken.map(|dialect| (dialect.name(), served(dialect))).collect(),
             seconds: families.request_seconds.with(name),
         }
     }

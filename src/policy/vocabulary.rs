@@ -233,6 +233,8 @@ impl Vocabulary {
     /// `europe-west4-aiplatform.googleapis.com`), Bedrock's inference profiles in a prefix (`eu.`, `us.`, `global.`).
     #[must_use]
     pub fn hint(&self, host: &str, model: &str) -> Option<Arc<str>> {
+        // an ARN names the profile behind its last slash
+        let model = model.rsplit('/').next().filter(|_| model.starts_with("arn:")).unwrap_or(model);
         let prefix = model.split_once('.').map(|(prefix, _)| prefix);
         match prefix {
             Some("global") => return Some(Arc::from(UNKNOWN)),

@@ -47,8 +47,23 @@ pub async fn run(state: Arc<State>, connections: Arc<Connections>) {
                 due.push((Arc::clone(pool), Arc::clone(deployment)));
             }
         }
+        renew(&state, &world, &connections).await;
         for (pool, deployment) in due {
             probe(&state, &world, &connections, &pool, &deployment).await;
+        }
+    }
+}
+
+/// Fetches tokens whose time has come, before a call has to wait for them; only where some key may use the deployment, and
+/// nothing restricts it.
+async fn renew(state: &State, world: &World, connections: &Connections) {
+    for deployment in world.snapshot.deployments.iter().filter(|deployment| connections.is_renewal_due(deployment)) {
+        let Ok(permit) = state.world().snapshot.probe_permit(deployment) else { continue };
+        if state.restrictions.refuses_probe(deployment).is_some() {
+            continue;
+        }
+        if let Err(failure) = connections.renew(&permit).await {
+            state.sink.emit(Event::Probe { node: Arc::clone(&deployment.host_key), failure: Some(failure.kind) });
         }
     }
 }
@@ -80,7 +95,7 @@ async fn probe(state: &State, world: &World, connections: &Connections, pool: &P
     let withdrawn = world.restrictions.refuses(deployment).is_some();
     let paid = pool.probe.kind == ProbeKind::Paid && !health.is_closed() && !withdrawn;
     let request = if paid { paid_call(deployment) } else { free_listing(deployment) };
-    let Some(result) = ask(state, connections, deployment, request).await else { return };
+    let Some(result) = ask(state, connections, deployment, request, paid).await else { return };
     state.sink.emit(Event::Probe {
         node: Arc::clone(&health.host.key),
         failure: result.as_ref().err().map(|failure| failure.kind),
@@ -110,6 +125,7 @@ async fn ask(
     connections: &Connections,
     deployment: &Arc<Deployment>,
     request: Outgoing,
+    paid: bool,
 ) -> Option<Result<Bytes, Failure>> {
     let permit = state.world().snapshot.probe_permit(deployment).ok()?;
     if state.restrictions.refuses_probe(deployment).is_some() {
@@ -125,7 +141,9 @@ async fn ask(
                 break;
             }
         }
-        if incoming.status.is_success() {
+        // where nothing can be listed, any answer tells that the host is there
+        let is_there = deployment.voice.models_path.is_empty() && !incoming.status.is_server_error();
+        if incoming.status.is_success() || (is_there && !paid) {
             return Ok(body.freeze());
         }
         let (profile, status) = (&deployment.voice.profile, incoming.status.as_u16());
@@ -138,7 +156,7 @@ async fn ask(
 fn free_listing(deployment: &Deployment) -> Outgoing {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    let path = deployment.voice.profile.models_path.to_owned();
+    let path = if deployment.voice.models_path.is_empty() { "/" } else { &deployment.voice.models_path }.to_owned();
     Outgoing { method: Method::GET, path, headers, body: Bytes::new() }
 }
 

@@ -6,6 +6,7 @@ use crate::base::secret::Secret;
 use crate::call::needs::Capabilities;
 use crate::dialect::Dialect;
 use crate::dialect::profile::Profile;
+use crate::snapshot::proof::Proof;
 use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +67,8 @@ pub struct Credential {
     pub name: Arc<str>,
     /// The secret.
     pub secret: Secret,
+    /// What is made of it for a request.
+    pub proof: Proof,
 }
 
 /// What a deployment charges.
@@ -90,6 +93,8 @@ pub struct Voice {
     pub path: Arc<str>,
     /// Where a call goes whose answer is streamed.
     pub stream_path: Arc<str>,
+    /// Where models are listed for free; empty where that is nowhere.
+    pub models_path: Arc<str>,
     /// What the deployment can do when asked so.
     pub capabilities: Capabilities,
 }

@@ -12,6 +12,7 @@ pub mod narrowing;
 pub mod permit;
 pub mod policy_test;
 pub mod pool;
+pub mod proof;
 pub mod properties;
 pub mod reach;
 pub mod standing;

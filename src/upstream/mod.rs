@@ -1,10 +1,11 @@
 //! Floor 4: everything that opens a connection to a vendor. Nothing resolves or connects without a [`Permit`].
 //!
-//! A request's way: [`Connections::send`] finds the endpoint's `site`, takes a connection at rest or opens one (`resolve`, `dial`,
+//! A request's way: [`Connections::send`] proves who we are (`auth`), finds the endpoint's `site`, takes a connection at rest or opens one (`resolve`, `dial`,
 //! `tls`), sends the `request` over it (`http1`, under a `guard`; or `http2`, shared through `links`) and gives back the head of the answer with its `body`, which owns
 //! the connection until its end.
 
 mod address;
+mod auth;
 mod body;
 mod dial;
 mod framing;
@@ -18,6 +19,7 @@ mod site;
 mod stream;
 mod tls;
 
+pub use auth::Tokens;
 pub use body::VendorBody;
 #[cfg(test)]
 pub(crate) use resolve::Resolver as SimulatedNetwork;
@@ -77,6 +79,7 @@ pub struct Connections {
     sink: Arc<dyn Sink>,
     tls: Tls,
     resolver: Arc<dyn Resolver>,
+    tokens: Arc<Tokens>,
     sites: Mutex<Sites>,
     sweeping: AtomicBool,
 }
@@ -88,19 +91,21 @@ struct Sites {
 }
 
 impl Connections {
-    /// No connection yet; `sink` learns of certificates that are refused and of shared connections that are lost.
+    /// No connection yet; `sink` learns of certificates that are refused and of shared connections that are lost. `tokens`
+    /// are those that all workers share.
     #[must_use]
-    pub fn new(sink: Arc<dyn Sink>) -> Arc<Self> {
-        Self::with_resolver(sink, Arc::new(SystemResolver))
+    pub fn new(sink: Arc<dyn Sink>, tokens: Arc<Tokens>) -> Arc<Self> {
+        Self::with_resolver(sink, tokens, Arc::new(SystemResolver))
     }
 
     /// The same with a resolver of the caller's.
-    pub(crate) fn with_resolver(sink: Arc<dyn Sink>, resolver: Arc<dyn Resolver>) -> Arc<Self> {
+    pub(crate) fn with_resolver(sink: Arc<dyn Sink>, tokens: Arc<Tokens>, resolver: Arc<dyn Resolver>) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             tls: Tls::new(Arc::clone(&sink)),
             sink,
             resolver,
+            tokens,
             sites: Mutex::default(),
             sweeping: AtomicBool::new(false),
         })
@@ -121,9 +126,15 @@ impl Connections {
     ) -> Result<Incoming, Failure> {
         let deployment = permit.deployment();
         let site = self.site(&deployment.endpoint)?;
-        let request = request::assemble(deployment, request)?;
+        let body = request.body.clone();
+        let mut request = request::assemble(deployment, request)?;
         self.keep_sweeping();
-        self.exchange(&site, deployment, request, timeouts, fresh).await
+        self.prove(permit, &mut request, &body).await?;
+        let incoming = self.exchange(&site, deployment, request, timeouts, fresh).await?;
+        if incoming.status == StatusCode::UNAUTHORIZED {
+            self.refused(deployment);
+        }
+        Ok(incoming)
     }
 
     /// Sends the request over a connection that is there, or a new one.

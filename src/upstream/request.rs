@@ -1,11 +1,10 @@
 //! What goes out: the caller's request with our own head fields, and none of those that belong to a connection or a client.
 
 use crate::base::failure::{Failure, FailureKind, Phase};
-use crate::dialect::profile::AuthHeader;
-use crate::snapshot::deployment::{Credential, Deployment};
+use crate::snapshot::deployment::Deployment;
 use crate::upstream::Outgoing;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, HOST, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, CONNECTION, HOST, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body_util::Full;
@@ -21,14 +20,15 @@ pub(super) enum Unanswered {
     Failed(Failure),
 }
 
-const USER_AGENT_VALUE: HeaderValue = HeaderValue::from_static(concat!("backstay/", env!("CARGO_PKG_VERSION")));
+/// Who we say we are.
+pub(super) const USER_AGENT_VALUE: HeaderValue =
+    HeaderValue::from_static(concat!("backstay/", env!("CARGO_PKG_VERSION")));
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// The request as HTTP/1.1 sends it: a path, and `Host`.
+/// The request as HTTP/1.1 sends it: a path, and `Host`. The credential is still to be put in.
 ///
 /// # Errors
-/// `malformed` when the path, authority or credential cannot be sent at all.
+/// `malformed` when the path or authority cannot be sent at all.
 pub(super) fn assemble(deployment: &Deployment, outgoing: Outgoing) -> Result<Outbound, Failure> {
     let Outgoing { method, path, headers, body } = outgoing;
     let path = match &*deployment.endpoint.path {
@@ -77,25 +77,7 @@ fn head_fields(deployment: &Deployment, mut headers: HeaderMap) -> Result<Header
             headers.insert(name, HeaderValue::from_static(value));
         }
     }
-    if let Some(credential) = &deployment.credential {
-        let name = match profile.auth {
-            AuthHeader::Bearer => AUTHORIZATION,
-            AuthHeader::XApiKey => X_API_KEY,
-        };
-        headers.insert(name, credential_value(profile.auth, credential)?);
-    }
     Ok(headers)
-}
-
-fn credential_value(auth: AuthHeader, credential: &Credential) -> Result<HeaderValue, Failure> {
-    let secret = credential.secret.expose();
-    let value = match auth {
-        AuthHeader::Bearer => HeaderValue::from_maybe_shared(Bytes::from(["Bearer ", secret].concat())),
-        AuthHeader::XApiKey => HeaderValue::from_str(secret),
-    };
-    let mut value = value.map_err(|_| unsendable("credential"))?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// Takes out what belongs to one connection (RFC 9110 §7.6.1) or to one client.
@@ -130,8 +112,10 @@ fn is_foreign(name: &str) -> bool {
             | "api-key"
             | "cookie"
     ) || name.starts_with("x-backstay-")
+        || name.starts_with("x-amz-")
 }
 
-fn unsendable(reason: &'static str) -> Failure {
+/// What cannot be sent at all.
+pub(super) fn unsendable(reason: &'static str) -> Failure {
     Failure::new(FailureKind::Malformed, Phase::Connect, reason)
 }

@@ -1,6 +1,7 @@
 //! Translation over recorded traffic: the shipped selection, and the whole collection where it lies beside the clone
 //! (`../shared/vendor-traffic`, or the folder that `BACKSTAY_RECORDINGS` names).
 
+mod bedrock;
 mod bent;
 mod family;
 mod grammar;
@@ -14,9 +15,13 @@ use backstay::call::Call;
 use backstay::call::delta::Fold;
 use backstay::call::reply::Reply;
 use backstay::dialect::Dialect;
-use backstay::dialect::profile::{ANTHROPIC, OPENAI, OPENAI_RESPONSES, Profile};
+use backstay::dialect::profile::clouds::BEDROCK;
+use backstay::dialect::profile::{
+    ANTHROPIC, ANTHROPIC_COUNT, GEMINI, GEMINI_COUNT, GEMINI_EMBED, OPENAI, OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS,
+    OPENAI_RESPONSES, Profile,
+};
 use backstay::dialect::sse::Splitter;
-use backstay::dialect::translate::{self, StreamReader, StreamTranslator};
+use backstay::dialect::translate::{self, StreamReader, StreamTranslator, Unsaid};
 use bytes::{Bytes, BytesMut};
 use recordings::Recording;
 use std::collections::BTreeMap;
@@ -25,13 +30,20 @@ const fn profile_of(dialect: Dialect) -> &'static Profile {
     match dialect {
         Dialect::OpenaiChat => &OPENAI,
         Dialect::OpenaiResponses => &OPENAI_RESPONSES,
+        Dialect::OpenaiCompletions => &OPENAI_COMPLETIONS,
+        Dialect::OpenaiEmbeddings => &OPENAI_EMBEDDINGS,
         Dialect::Anthropic => &ANTHROPIC,
+        Dialect::Bedrock => &BEDROCK,
+        Dialect::AnthropicCount => &ANTHROPIC_COUNT,
+        Dialect::Gemini => &GEMINI,
+        Dialect::GeminiCount => &GEMINI_COUNT,
+        Dialect::GeminiEmbed => &GEMINI_EMBED,
     }
 }
 
-/// The dialects that are translated to and from this one.
+/// The other dialects of conversations.
 fn others(dialect: Dialect) -> impl Iterator<Item = Dialect> {
-    Dialect::ALL.into_iter().filter(move |other| *other != dialect && other.task() == dialect.task())
+    Dialect::CONVERSING.into_iter().filter(move |other| *other != dialect)
 }
 
 fn read_call(recording: &Recording) -> Call {
@@ -103,7 +115,8 @@ fn a_call_crosses_whole_or_is_refused_by_name() {
             *told.entry("crossed").or_default() += 1;
             let crossed = translate::read_call(there, &written)
                 .unwrap_or_else(|rejection| panic!("{}: {}", recording.id, rejection.message));
-            assert_eq!(shared::call(&crossed), shared::call(&call), "{} as {}", recording.id, there.name());
+            let place = format!("{} as {}", recording.id, there.name());
+            assert_eq!(shared::call(&crossed, there), shared::call(&call, there), "{place}");
         }
     }
     // Of the shipped selection alone, which is rich in what only one dialect knows.
@@ -169,7 +182,7 @@ fn a_stream_crosses_in_the_order_that_sdks_demand() {
                 continue;
             }
         };
-        for client in Dialect::ALL {
+        for client in Dialect::CONVERSING {
             let retold = retell(here, client, stream);
             grammar::check(client, &retold, &recording.id);
             let crossed = fold(profile_of(client), &[retold])
@@ -192,5 +205,43 @@ fn a_broken_body_is_an_error_and_never_a_panic() {
             let told = translate::read_reply(profile_of(recording.dialect), half);
             assert!(told.is_err(), "{} at {cut}", recording.id);
         }
+    }
+}
+
+/// The shipped recordings of Google's dialect, from which arbitrary input grows.
+static GOOGLES: std::sync::LazyLock<Vec<Recording>> = std::sync::LazyLock::new(|| {
+    recordings::shipped().filter(|recording| recording.dialect == Dialect::Gemini).collect()
+});
+
+proptest::proptest! {
+    /// What a stranger writes over a recording, anywhere, is an answer, an error, or another call: never a panic.
+    #[test]
+    fn a_mutated_recording_panics_nobody(
+        which in 0..1000_usize,
+        at in proptest::num::usize::ANY,
+        with in "[\\[\\]{}\",:0-9a-zA-Z\\\\ ]{0,12}",
+        over in 0..24_usize,
+    ) {
+        let recording = &GOOGLES[which % GOOGLES.len()];
+        for body in [&recording.request, &recording.response] {
+            let start = at % (body.len() + 1);
+            let mutated = [&body[..start], with.as_bytes(), &body[(start + over).min(body.len())..]].concat();
+            take(&mutated);
+        }
+        take(with.as_bytes());
+    }
+}
+
+/// Gives the bytes to everything that reads Google's dialects.
+fn take(bytes: &[u8]) {
+    for dialect in [Dialect::Gemini, Dialect::GeminiCount, Dialect::GeminiEmbed, Dialect::AnthropicCount] {
+        let profile = profile_of(dialect);
+        let _ = backstay::dialect::scan::scan(dialect, bytes);
+        let _ = backstay::dialect::seen::reply(profile, bytes);
+        if let Ok(asked) = translate::Asked::read(dialect, bytes, "m", false) {
+            let _ = asked.write(profile, "m", 9, false);
+            let _ = asked.retell(profile, dialect, bytes, &Unsaid::default());
+        }
+        let _ = fold(profile, &[Bytes::copy_from_slice(bytes)]);
     }
 }

@@ -5,6 +5,7 @@
 
 mod admin;
 mod alerts;
+mod clouds;
 mod codex;
 mod corpus;
 mod dashboards;
@@ -33,3 +34,4 @@ mod storm;
 mod streams;
 mod support;
 mod tidy;
+mod vectors;

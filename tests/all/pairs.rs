@@ -8,7 +8,7 @@
 mod outcome;
 mod table;
 
-use backstay::dialect::profile::{PROFILES, Profile};
+use backstay::dialect::profile::{self, Profile};
 use backstay::dialect::{Dialect, Task};
 use outcome::{Asked, Outcome};
 use serde_json::Value;
@@ -44,7 +44,7 @@ fn pairs() -> Vec<Pair> {
         let Some(calls) = read("calls", client) else { continue };
         for vendor in generates() {
             let Some(answers) = read("answers", vendor) else { continue };
-            let profile = PROFILES.into_iter().find(|profile| profile.dialect == vendor).expect("a vendor speaks it");
+            let profile = profile::all().find(|profile| profile.dialect == vendor).expect("a vendor speaks it");
             pairs.push(Pair { client, vendor: profile, calls: calls.clone(), answers });
         }
     }

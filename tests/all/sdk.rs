@@ -82,6 +82,14 @@ suites! {
     anthropic_in_node_with_responses_vendors: Anthropic, Node, OpenaiResponses;
     anthropic_in_node_with_openai_vendors: Anthropic, Node, OpenaiChat;
     anthropic_in_node_with_anthropic_vendors: Anthropic, Node, Anthropic;
+    openai_in_python_with_gemini_vendors: OpenaiChat, Python, Gemini;
+    anthropic_in_python_with_gemini_vendors: Anthropic, Python, Gemini;
+    gemini_in_python_with_gemini_vendors: Gemini, Python, Gemini;
+    gemini_in_python_with_openai_vendors: Gemini, Python, OpenaiChat;
+    gemini_in_python_with_anthropic_vendors: Gemini, Python, Anthropic;
+    gemini_in_node_with_gemini_vendors: Gemini, Node, Gemini;
+    gemini_in_node_with_openai_vendors: Gemini, Node, OpenaiChat;
+    gemini_in_node_with_anthropic_vendors: Gemini, Node, Anthropic;
 }
 
 /// Runs the suite of one SDK in front of vendors of one dialect.
@@ -143,6 +151,8 @@ fn command(
         Dialect::OpenaiChat => "openai",
         Dialect::OpenaiResponses => "responses",
         Dialect::Anthropic => "anthropic",
+        Dialect::Gemini => "gemini",
+        other => panic!("no SDK speaks {} alone", other.name()),
     };
     let environment = environment(proxy, vendor);
     // the installation may take its time, and the vendors must not wait for it
@@ -172,7 +182,8 @@ fn environment(proxy: &Proxy, vendor: Dialect) -> Vec<(String, String)> {
         ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
         ("PATH".to_owned(), std::env::var("PATH").unwrap_or_default()),
     ];
-    for (company, prefix) in [("OPENAI", "/v1"), ("ANTHROPIC", "")] {
+    environment.push(("GOOGLE_GEMINI_BASE_URL".to_owned(), format!("https://{}", proxy.address())));
+    for (company, prefix) in [("OPENAI", "/v1"), ("ANTHROPIC", ""), ("GEMINI", "")] {
         environment.push((format!("{company}_BASE_URL"), format!("https://{}{prefix}", proxy.address())));
         environment.push((format!("{company}_API_KEY"), KEY.to_owned()));
     }
@@ -221,6 +232,8 @@ fn the_vendor_was_told_the_system_prompt(proxy: &Proxy, dialect: Dialect) {
                 || body["input"][0]["role"] != "user" && body["input"][0].to_string().contains(SYSTEM)
         }
         Dialect::Anthropic => body["system"].to_string().contains(SYSTEM),
+        Dialect::Gemini => body["systemInstruction"].to_string().contains(SYSTEM),
+        other => panic!("{} has no system prompt", other.name()),
     };
     let told = proxy.vendors[0]
         .log()

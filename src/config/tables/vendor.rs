@@ -59,14 +59,16 @@ section! {
         http2: Option<bool>,
         /// How requests are authenticated.
         auth: Option<At<Auth>>,
+        /// Where tokens are fetched, unless it is the cloud's own endpoint.
+        token_url: Option<At<String>>,
         /// Google Cloud project.
         project: Option<String>,
         /// Google Cloud location.
         location: Option<String>,
         /// Azure API version.
         api_version: Option<String>,
-        /// Azure form of URLs.
-        url_form: Option<String>,
+        /// Azure form of URLs: "v1" or "classic".
+        url_form: Option<At<String>>,
         /// How long to wait for what.
         timeouts: Option<Timeouts>,
     }
@@ -167,14 +169,14 @@ section! {
         http2: Option<bool>,
         /// How requests are authenticated.
         auth: Option<At<Auth>>,
+        /// Where tokens are fetched, unless it is the cloud's own endpoint.
+        token_url: Option<At<String>>,
         /// Google Cloud project.
         project: Option<String>,
         /// Google Cloud location.
         location: Option<String>,
         /// Azure API version.
         api_version: Option<String>,
-        /// Azure form of URLs.
-        url_form: Option<String>,
         /// How long to wait for what.
         timeouts: Option<Timeouts>,
     }

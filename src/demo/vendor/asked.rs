@@ -28,58 +28,89 @@ impl Asked {
             include_usage: call["stream_options"]["include_usage"].as_bool().unwrap_or(false),
             prompt_tokens: body.len().div_ceil(4),
             tool: if wants_tool(&call) { tool(dialect, &call) } else { None },
-            structured: schema_of_answer(&call).map(example),
+            structured: schema_of_answer(&call).map(|schema| example(&schema)),
             stops: stops(&call),
         }
+    }
+}
+
+impl Asked {
+    /// The same call at `path`, which tells some dialects and clouds which model is asked and whether to stream.
+    pub(super) fn at(mut self, path: &str, query: &str) -> Self {
+        let segment = path.rsplit_once("/model/").map(|(_, rest)| rest.split('/').next().unwrap_or_default());
+        let segment = segment.or_else(|| path.rsplit_once("/models/").and_then(|(_, rest)| rest.split(':').next()));
+        if let Some(model) = segment {
+            self.model = model.replace("%3A", ":").replace("%2F", "/");
+        }
+        self.streamed |= path.ends_with("/converse-stream") || path.ends_with(":streamRawPredict");
+        self.streamed |= path.ends_with(":streamGenerateContent") && query.contains("alt=sse");
+        self
     }
 }
 
 /// Tools are called once: not when their result has come, and not when the caller forbids it.
 fn wants_tool(call: &Value) -> bool {
     let choice = &call["tool_choice"];
-    let forbidden = choice == "none" || choice["type"] == "none";
-    let last = call.get("messages").or_else(|| call.get("input"));
-    let last = last.and_then(|turns| turns.as_array()?.last());
+    let mode = call.pointer("/toolConfig/functionCallingConfig/mode");
+    let forbidden = choice == "none" || choice["type"] == "none" || mode.is_some_and(|mode| mode == "NONE");
+    let last = ["messages", "input", "contents"].into_iter().find_map(|turns| call[turns].as_array()?.last());
     let answered = last.is_some_and(|last| {
-        last["role"] == "tool"
-            || last["type"] == "function_call_output"
-            || last["content"]
-                .as_array()
-                .is_some_and(|blocks| blocks.iter().any(|block| block["type"] == "tool_result"))
+        let parts = ["content", "parts"].into_iter().filter_map(|parts| last[parts].as_array());
+        last["role"] == "tool" || last["type"] == "function_call_output" || parts.flatten().any(is_result)
     });
     !forbidden && !answered
 }
 
+fn is_result(block: &Value) -> bool {
+    block["type"] == "tool_result" || block.get("toolResult").is_some() || block.get("functionResponse").is_some()
+}
+
 fn tool(dialect: Dialect, call: &Value) -> Option<(String, Value)> {
-    let offered = call["tools"].as_array()?;
+    let offered = if dialect == Dialect::Bedrock { &call["toolConfig"]["tools"] } else { &call["tools"] };
+    let offered = offered.as_array()?;
     let tool = match dialect {
         Dialect::OpenaiResponses => offered.iter().find(|tool| tool["type"] == "function")?,
-        Dialect::OpenaiChat | Dialect::Anthropic => offered.first()?,
+        _ => offered.first()?,
     };
     let (named, schema) = match dialect {
-        Dialect::OpenaiChat => (&tool["function"], &tool["function"]["parameters"]),
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => {
+            (&tool["function"], &tool["function"]["parameters"])
+        }
         Dialect::OpenaiResponses => (tool, &tool["parameters"]),
-        Dialect::Anthropic => (tool, &tool["input_schema"]),
+        Dialect::Anthropic | Dialect::AnthropicCount => (tool, &tool["input_schema"]),
+        Dialect::Bedrock => (&tool["toolSpec"], &tool["toolSpec"]["inputSchema"]["json"]),
+        Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => {
+            let function = tool.pointer("/functionDeclarations/0")?;
+            (function, function.get("parametersJsonSchema").unwrap_or(&function["parameters"]))
+        }
     };
     Some((named["name"].as_str()?.to_owned(), example(schema)))
 }
 
-/// `stop`, a string or several, or `stop_sequences`.
+/// `stop`, a string or several, or what other dialects call it.
 fn stops(call: &Value) -> Vec<String> {
-    let given = call.get("stop").or_else(|| call.get("stop_sequences")).unwrap_or(&Value::Null);
+    let places = ["/stop", "/stop_sequences", "/inferenceConfig/stopSequences", "/generationConfig/stopSequences"];
+    let given = places.into_iter().find_map(|place| call.pointer(place)).unwrap_or(&Value::Null);
     let several = given.as_array().map_or_else(|| std::slice::from_ref(given), Vec::as_slice);
     several.iter().filter_map(Value::as_str).filter(|stop| !stop.is_empty()).map(str::to_owned).collect()
 }
 
-fn schema_of_answer(call: &Value) -> Option<&Value> {
-    [
+fn schema_of_answer(call: &Value) -> Option<Value> {
+    const PLACES: [&str; 7] = [
         "/response_format/json_schema/schema",
         "/text/format/schema",
         "/output_config/format/schema",
         "/output_format/schema",
-    ]
-    .into_iter()
-    .find_map(|place| call.pointer(place))
+        "/outputConfig/textFormat/structure/jsonSchema/schema",
+        "/generationConfig/responseJsonSchema",
+        "/generationConfig/responseSchema",
+    ];
+    let schema = PLACES.into_iter().find_map(|place| call.pointer(place))?;
+    match schema {
+        // Bedrock takes the schema as a text of JSON
+        Value::String(text) => serde_json::from_str(text).ok(),
+        schema => Some(schema.clone()),
+    }
 }
 
 /// A value that fits a JSON Schema, as far as types, required members, enums and constants go.
@@ -100,8 +131,8 @@ fn example_within(root: &Value, schema: &Value, depth: usize) -> Value {
     if let Some(choice) = first("anyOf").or_else(|| first("oneOf")).or_else(|| first("allOf")) {
         return inner(choice);
     }
-    let kind = schema["type"].as_str().or_else(|| first("type").and_then(Value::as_str));
-    match (kind, schema["properties"].as_object()) {
+    let kind = schema["type"].as_str().or_else(|| first("type").and_then(Value::as_str)).map(str::to_ascii_lowercase);
+    match (kind.as_deref(), schema["properties"].as_object()) {
         (Some("string"), _) => json!("Lisbon"),
         (Some("integer"), _) => schema.get("minimum").filter(|least| least.is_i64()).cloned().unwrap_or(json!(3)),
         (Some("number"), _) => schema.get("minimum").cloned().unwrap_or(json!(1.5)),

@@ -25,7 +25,7 @@ impl Call<'_> {
             Fault::Close => vec![Step::Close],
             Fault::HeadersThenSilence => vec![self.head(), Step::Hang],
             Fault::PingsFirst => vec![
-                Step::Head(ok("text/event-stream; charset=utf-8", Framing::Chunked)),
+                Step::Head(ok(self.stream_type(), Framing::Chunked)),
                 Step::Repeat(speech::ping(self.dialect), self.script.ping_every),
             ],
             Fault::Garbage => {
@@ -152,7 +152,7 @@ impl Call<'_> {
     fn bare_end(&self) -> Bytes {
         match self.dialect {
             Dialect::OpenaiResponses => openai_responses::empty_stream(),
-            Dialect::OpenaiChat | Dialect::Anthropic => self.answer().terminator,
+            _ => self.answer().terminator,
         }
     }
 

@@ -15,9 +15,11 @@
 
 mod anthropic;
 mod asked;
+mod bedrock;
 mod connection;
 mod door;
 mod fault;
+mod gemini;
 mod http1;
 mod http2;
 mod log;
@@ -184,13 +186,20 @@ impl Shared {
     /// What is done about a request.
     fn plan(&self, method: &str, path: &str, body: &[u8], fault: Option<Fault>) -> Vec<Step> {
         let script = self.script();
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let dialect = self.dialect_at(path);
-        let asked = Asked::read(dialect, body);
+        let asked = Asked::read(dialect, body).at(path, query);
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let call = Call { dialect, asked: &asked, script: &script, serial };
         match (method, fault) {
-            ("POST", None) if path.ends_with("/count_tokens") => plan::token_count(&asked),
-            ("POST", fault) if script.replay.is_some() || path.ends_with(call_path(dialect)) => call.plan(fault),
+            ("POST", None) if path.ends_with("/count_tokens") || path.ends_with(":countTokens") => {
+                plan::token_count(dialect, &asked)
+            }
+            ("POST", None) if path.ends_with(":embedContent") || path.ends_with(":batchEmbedContents") => {
+                plan::embeddings(body)
+            }
+            ("POST", None) if path.ends_with("/embeddings") => plan::openai_embeddings(body),
+            ("POST", fault) if script.replay.is_some() || is_call(dialect, path) => call.plan(fault),
             (_, Some(fault)) if matches!(fault.phase(), Phase::Connection | Phase::BeforeContent) => {
                 call.plan(Some(fault))
             }
@@ -201,7 +210,7 @@ impl Shared {
 
     /// A vendor of OpenAI's API speaks both of its dialects, each at its own path.
     fn dialect_at(&self, path: &str) -> Dialect {
-        if self.dialect == Dialect::OpenaiChat && path.ends_with(call_path(Dialect::OpenaiResponses)) {
+        if self.dialect == Dialect::OpenaiChat && is_call(Dialect::OpenaiResponses, path) {
             Dialect::OpenaiResponses
         } else {
             self.dialect
@@ -221,13 +230,19 @@ impl Shared {
     }
 }
 
-/// How the path of a call ends, whatever prefix a base URL has.
-const fn call_path(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::OpenaiChat => "/chat/completions",
-        Dialect::OpenaiResponses => "/responses",
-        Dialect::Anthropic => "/v1/messages",
-    }
+/// Whether a call of this dialect goes to this path, whatever prefix its base URL has.
+fn is_call(dialect: Dialect, path: &str) -> bool {
+    let ends: &[&str] = match dialect {
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => &["/chat/completions"],
+        Dialect::OpenaiResponses => &["/responses"],
+        // at Google the path names the model and whether to stream
+        Dialect::Anthropic | Dialect::AnthropicCount => &["/v1/messages", ":rawPredict", ":streamRawPredict"],
+        Dialect::Bedrock => &["/converse", "/converse-stream"],
+        Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => {
+            &[":generateContent", ":streamGenerateContent"]
+        }
+    };
+    ends.iter().any(|end| path.ends_with(end))
 }
 
 #[cfg(test)]

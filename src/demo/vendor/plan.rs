@@ -2,10 +2,12 @@
 
 use super::asked::Asked;
 use super::fault::Fault;
+use super::gemini;
 use super::script::{Cuts, Recording, Script};
 use super::speech::{self, Answer, Saying};
-use crate::dialect::Dialect;
+use crate::dialect::{Api, Dialect, eventstream};
 use bytes::Bytes;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// One thing that a vendor does.
@@ -90,14 +92,26 @@ impl Call<'_> {
             (true, false) => Framing::Chunked,
             (false, _) => Framing::Length(answer.content.iter().map(Bytes::len).sum()),
         };
-        let kind = if answer.streamed { "text/event-stream; charset=utf-8" } else { "application/json" };
+        let kind = if answer.streamed { self.stream_type() } else { "application/json" };
         let mut head = ok(kind, framing);
         let (name, value) = match self.dialect {
-            Dialect::OpenaiChat | Dialect::OpenaiResponses => ("x-request-id", format!("req_demo{}", self.serial)),
-            Dialect::Anthropic => ("request-id", format!("req_demo{}", self.serial)),
+            Dialect::OpenaiChat | Dialect::OpenaiResponses | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => {
+                ("x-request-id", format!("req_demo{}", self.serial))
+            }
+            Dialect::Anthropic | Dialect::AnthropicCount => ("request-id", format!("req_demo{}", self.serial)),
+            Dialect::Bedrock => ("x-amzn-requestid", format!("demo-{}", self.serial)),
+            Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => ("server", "demo".to_owned()),
         };
         head.headers.push((name.to_owned(), value));
         Step::Head(head)
+    }
+
+    /// The media type of a stream.
+    pub(super) const fn stream_type(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Bedrock => eventstream::CONTENT_TYPE,
+            _ => "text/event-stream; charset=utf-8",
+        }
     }
 
     /// The whole answer, word by word where it is streamed.
@@ -133,9 +147,31 @@ pub(super) fn listing(dialect: Dialect, model: Option<&str>) -> Vec<Step> {
     whole(200, "application/json", &speech::models(dialect, model))
 }
 
-/// How many tokens a call has, as Anthropic's `count_tokens` says it.
-pub(super) fn token_count(asked: &Asked) -> Vec<Step> {
-    whole(200, "application/json", format!("{{\"input_tokens\":{}}}", asked.prompt_tokens).as_bytes())
+/// How many tokens a call has, as Anthropic's `count_tokens` says it, or Google's `countTokens`.
+pub(super) fn token_count(dialect: Dialect, asked: &Asked) -> Vec<Step> {
+    let told = match dialect.api() {
+        Api::Google => gemini::token_count(asked.prompt_tokens),
+        Api::Openai | Api::Anthropic => serde_json::json!({"input_tokens": asked.prompt_tokens}),
+    };
+    whole(200, "application/json", told.to_string().as_bytes())
+}
+
+/// Vectors for texts, as Google tells them.
+pub(super) fn embeddings(body: &[u8]) -> Vec<Step> {
+    whole(200, "application/json", gemini::embeddings(body).to_string().as_bytes())
+}
+
+/// OpenAI's vectors: as many as there are texts, each of three numbers.
+pub(super) fn openai_embeddings(body: &[u8]) -> Vec<Step> {
+    let call: Value = serde_json::from_slice(body).unwrap_or_default();
+    let count = call["input"].as_array().map_or(1, Vec::len);
+    let data: Vec<Value> = (0..count)
+        .map(|index| json!({"object": "embedding", "index": index, "embedding": [0.5, -0.25, 1.0]}))
+        .collect();
+    let tokens = body.len().div_ceil(4);
+    let answer = json!({"object": "list", "model": call["model"], "data": data,
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens}});
+    whole(200, "application/json", answer.to_string().as_bytes())
 }
 
 /// The answer to a path that the vendor does not know.

@@ -2,8 +2,9 @@
 
 use super::asked::Asked;
 use super::script::Script;
-use super::{anthropic, openai_chat, openai_responses};
-use crate::dialect::Dialect;
+use super::{anthropic, bedrock, gemini, openai_chat, openai_responses};
+use crate::dialect::eventstream::{event_frame, exception_frame};
+use crate::dialect::{Api, Dialect};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -59,12 +60,22 @@ impl<'a> Saying<'a> {
     /// The answer in `dialect`.
     pub(super) fn answer(&self, dialect: Dialect) -> Answer {
         match (dialect, self.asked.streamed) {
-            (Dialect::OpenaiChat, true) => openai_chat::stream(self),
+            (Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings, true) => {
+                openai_chat::stream(self)
+            }
             (Dialect::OpenaiResponses, true) => openai_responses::stream(self),
-            (Dialect::Anthropic, true) => anthropic::stream(self),
-            (Dialect::OpenaiChat, false) => whole_answer(&openai_chat::reply(self)),
+            (Dialect::Anthropic | Dialect::AnthropicCount, true) => anthropic::stream(self),
+            (Dialect::Bedrock, true) => bedrock::stream(self),
+            (Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed, true) => gemini::stream(self),
+            (Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings, false) => {
+                whole_answer(&openai_chat::reply(self))
+            }
             (Dialect::OpenaiResponses, false) => whole_answer(&openai_responses::reply(self)),
-            (Dialect::Anthropic, false) => whole_answer(&anthropic::reply(self)),
+            (Dialect::Anthropic | Dialect::AnthropicCount, false) => whole_answer(&anthropic::reply(self)),
+            (Dialect::Bedrock, false) => whole_answer(&bedrock::reply(self)),
+            (Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed, false) => {
+                whole_answer(&gemini::reply(self))
+            }
         }
     }
 }
@@ -161,21 +172,92 @@ pub(super) fn error(dialect: Dialect, wrong: Wrong) -> ErrorAnswer {
             body: Bytes::from(recorded.body.clone()),
         };
     }
-    let body = match dialect {
-        Dialect::OpenaiChat | Dialect::OpenaiResponses => {
-            json!({"error": {"message": message, "type": kind, "param": null, "code": code}})
-        }
-        Dialect::Anthropic => json!({"type": "error", "error": {"type": kind, "message": message}}),
+    let status = if dialect.api() == Api::Google { google_status(wrong, status) } else { status };
+    let body = match dialect.api() {
+        _ if dialect == Dialect::Bedrock => return aws_error(wrong, message),
+        Api::Openai => json!({"error": {"message": message, "type": kind, "param": null, "code": code}}),
+        Api::Anthropic => json!({"type": "error", "error": {"type": kind, "message": message}}),
+        Api::Google => json!({"error": {"code": status, "message": google_message(wrong, message),
+            "status": google_word(status)}}),
     };
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     ErrorAnswer { status, headers, body: Bytes::from(body.to_string()) }
 }
 
-/// OpenAI's errors are the same in both of its dialects.
+/// AWS's errors: a message alone, and the type in a header.
+fn aws_error(wrong: Wrong, message: &str) -> ErrorAnswer {
+    let (status, kind, message) = match wrong {
+        Wrong::ServerError | Wrong::BadGateway => (500, "InternalServerException", message),
+        Wrong::Unavailable | Wrong::Overloaded => {
+            (503, "ServiceUnavailableException", "Service capacity limit has been reached. Please try again later.")
+        }
+        Wrong::RateLimited => (429, "ThrottlingException", "Too many requests, please wait before trying again."),
+        Wrong::Quota => (400, "ServiceQuotaExceededException", message),
+        Wrong::Credential => {
+            (403, "UnrecognizedClientException", "The security token included in the request is invalid.")
+        }
+        Wrong::Forbidden => (403, "AccessDeniedException", "You are not authorized to perform: bedrock:InvokeModel"),
+        Wrong::ModelGone => (400, "ValidationException", "The provided model identifier is invalid."),
+        Wrong::RegionDenied => (
+            403,
+            "AccessDeniedException",
+            "Access to Anthropic models is not allowed from unsupported countries, regions, or territories.",
+        ),
+        Wrong::ContextLength => (400, "ValidationException", "Input is too long for requested model."),
+        Wrong::BadRequest => (400, "ValidationException", "Malformed input request, please reformat your input."),
+    };
+    let named = format!("{kind}:http://internal.amazon.com/coral/com.amazon.bedrock/");
+    let headers = [("content-type", "application/json".to_owned()), ("x-amzn-errortype", named)];
+    ErrorAnswer {
+        status,
+        headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        body: Bytes::from(json!({ "message": message }).to_string()),
+    }
+}
+
+/// Dialects of one company tell their errors in the same way.
 const fn recorded_as(dialect: Dialect) -> &'static str {
     match dialect {
-        Dialect::OpenaiChat | Dialect::OpenaiResponses => Dialect::OpenaiChat.name(),
-        Dialect::Anthropic => Dialect::Anthropic.name(),
+        Dialect::OpenaiChat | Dialect::OpenaiResponses | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => {
+            Dialect::OpenaiChat.name()
+        }
+        Dialect::Anthropic | Dialect::AnthropicCount => Dialect::Anthropic.name(),
+        Dialect::Bedrock => Dialect::Bedrock.name(),
+        Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => Dialect::Gemini.name(),
+    }
+}
+
+/// Google has neither Anthropic's 529 nor OpenAI's 401 for a bad key (recording `4ed2c648d12be7bf`).
+const fn google_status(wrong: Wrong, status: u16) -> u16 {
+    match wrong {
+        Wrong::Overloaded => 503,
+        Wrong::Credential | Wrong::RegionDenied => 400,
+        _ => status,
+    }
+}
+
+const fn google_word(status: u16) -> &'static str {
+    match status {
+        400 => "INVALID_ARGUMENT",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        429 => "RESOURCE_EXHAUSTED",
+        503 => "UNAVAILABLE",
+        _ => "INTERNAL",
+    }
+}
+
+/// The words by which Google's errors of one status are told apart.
+const fn google_message(wrong: Wrong, message: &'static str) -> &'static str {
+    match wrong {
+        Wrong::Credential => "API key not valid. Please pass a valid API key.",
+        Wrong::RegionDenied => "User location is not supported for the API use.",
+        Wrong::ModelGone => "models/demo is not found for API version v1beta.",
+        Wrong::Quota => "You exceeded your current quota, limit: 0",
+        Wrong::ContextLength => {
+            "The input token count (1250060) exceeds the maximum number of tokens allowed (1048575)."
+        }
+        _ => message,
     }
 }
 
@@ -194,40 +276,66 @@ pub(super) const HTML: &[u8] =
 /// An event that says the vendor failed, after the stream had begun with 200.
 pub(super) fn error_event(dialect: Dialect) -> Bytes {
     match dialect {
-        Dialect::OpenaiChat => Bytes::from_static(
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => Bytes::from_static(
             b"data: {\"error\":{\"message\":\"The server had an error while processing your request. Sorry about that!\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n",
         ),
         Dialect::OpenaiResponses => Bytes::from_static(
             b"event: error\ndata: {\"type\":\"error\",\"code\":\"server_error\",\"message\":\"The server had an error while processing your request. Sorry about that!\",\"param\":null,\"sequence_number\":2}\n\n",
         ),
+        Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => Bytes::from_static(
+            b"data: {\"error\":{\"code\":500,\"message\":\"An internal error has occurred.\",\"status\":\"INTERNAL\"}}\r\n\r\n",
+        ),
         // recorded as the very first event: afab290997b9f062
-        Dialect::Anthropic => Bytes::from_static(
+        Dialect::Anthropic | Dialect::AnthropicCount => Bytes::from_static(
             b"event: error\ndata: {\"type\":\"error\",\"error\":{\"details\":null,\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}     }\n\n",
         ),
+        Dialect::Bedrock => {
+            let message = r#"{"message":"The model encountered an unexpected error. Try again.","originalStatusCode":500}"#;
+            exception_frame("modelStreamErrorException", message)
+        }
     }
 }
 
 /// Something that keeps a stream alive and says nothing.
 pub(super) fn ping(dialect: Dialect) -> Bytes {
     match dialect {
-        Dialect::OpenaiChat | Dialect::OpenaiResponses => Bytes::from_static(b": keep-alive\n\n"),
-        Dialect::Anthropic => Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n"),
+        Dialect::OpenaiChat
+        | Dialect::OpenaiResponses
+        | Dialect::OpenaiCompletions
+        | Dialect::OpenaiEmbeddings
+        | Dialect::Gemini
+        | Dialect::GeminiCount
+        | Dialect::GeminiEmbed => Bytes::from_static(b": keep-alive\n\n"),
+        Dialect::Anthropic | Dialect::AnthropicCount => {
+            Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n")
+        }
+        Dialect::Bedrock => event_frame("initial-response", "{}"),
     }
 }
 
 /// A whole answer with nothing in it.
 pub(super) fn empty_reply(dialect: Dialect) -> Bytes {
     let reply = match dialect {
-        Dialect::OpenaiChat => {
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => {
             json!({"id": "chatcmpl-demo", "object": "chat.completion", "created": 0, "model": "demo",
             "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}})
         }
         Dialect::OpenaiResponses => json!({"id": "resp_demo", "object": "response", "created_at": 0, "model": "demo",
             "status": "completed", "error": null, "incomplete_details": null, "output": [],
             "usage": {"input_tokens": 1, "output_tokens": 0, "total_tokens": 1}}),
-        Dialect::Anthropic => json!({"id": "msg_demo", "type": "message", "role": "assistant", "model": "demo",
+        Dialect::Anthropic | Dialect::AnthropicCount => {
+            json!({"id": "msg_demo", "type": "message", "role": "assistant", "model": "demo",
             "content": [], "stop_reason": "end_turn", "stop_sequence": null,
-            "usage": {"input_tokens": 1, "output_tokens": 0}}),
+            "usage": {"input_tokens": 1, "output_tokens": 0}})
+        }
+        Dialect::Bedrock => {
+            json!({"output": {"message": {"role": "assistant", "content": []}}, "stopReason": "end_turn",
+            "usage": {"inputTokens": 1, "outputTokens": 0, "totalTokens": 1}})
+        }
+        Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => {
+            json!({"candidates": [{"content": {"role": "model"}, "finishReason": "STOP", "index": 0}],
+            "modelVersion": "demo", "responseId": "demo", "usageMetadata": {"promptTokenCount": 1, "totalTokenCount": 1}})
+        }
     };
     Bytes::from(reply.to_string())
 }
@@ -235,11 +343,18 @@ pub(super) fn empty_reply(dialect: Dialect) -> Bytes {
 /// The free listing of models.
 pub(super) fn models(dialect: Dialect, model: Option<&str>) -> Bytes {
     let names = model.map_or_else(|| vec!["gpt-5.5", "claude-opus-4-8"], |model| vec![model]);
-    let listing = match dialect {
-        Dialect::OpenaiChat | Dialect::OpenaiResponses => json!({"object": "list", "data": names.iter().map(|name| {
+    let listing = match dialect.api() {
+        _ if dialect == Dialect::Bedrock => {
+            json!({"modelSummaries": names.iter().map(|name| json!({"modelId": name})).collect::<Vec<_>>()})
+        }
+        Api::Openai => json!({"object": "list", "data": names.iter().map(|name| {
             json!({"id": name, "object": "model", "created": 1_782_321_905, "owned_by": "demo"})
         }).collect::<Vec<_>>()}),
-        Dialect::Anthropic => json!({"data": names.iter().map(|name| {
+        Api::Google => json!({"models": names.iter().map(|name| {
+            json!({"name": format!("models/{name}"), "version": "001", "displayName": name,
+                "supportedGenerationMethods": ["generateContent", "countTokens"]})
+        }).collect::<Vec<_>>()}),
+        Api::Anthropic => json!({"data": names.iter().map(|name| {
             json!({"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z"})
         }).collect::<Vec<_>>(), "has_more": false, "first_id": names.first(), "last_id": names.last()}),
     };

@@ -1,5 +1,6 @@
 //! Anthropic Messages, `POST /v1/messages`.
 
+pub(super) mod count;
 pub(super) mod needs;
 pub(super) mod request;
 pub(super) mod response;

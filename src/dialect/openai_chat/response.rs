@@ -65,7 +65,7 @@ pub(super) fn made_up_id(answer: &str, index: usize) -> String {
 }
 
 /// Some vendors write the time with a fraction.
-pub(super) fn read_created(created: Option<f64>) -> u64 {
+pub(in crate::dialect) fn read_created(created: Option<f64>) -> u64 {
     created.map_or(0, |seconds| seconds as u64)
 }
 
@@ -112,7 +112,7 @@ pub(super) fn read_annotation(raw: &RawValue) -> Result<Citation, serde_json::Er
 
 /// The reasons of all vendors that speak this dialect; `tool_call` is DeepSeek's on Azure (recording
 /// `97606878f29df919`), `eos` Together's (`2db78c718bd342cb`), the empty one Snowflake's.
-pub(super) fn read_finish(reason: &str) -> Finish {
+pub(in crate::dialect) fn read_finish(reason: &str) -> Finish {
     match reason {
         "stop" | "eos" | "" => Finish::Stop,
         "length" => Finish::Length,
@@ -124,7 +124,7 @@ pub(super) fn read_finish(reason: &str) -> Finish {
 
 /// The reason in this dialect's words. SDKs know only these four, so a word of a newer vendor becomes `stop`. An answer
 /// that was refused without a word ends as filtered: it is not what the model would have said.
-pub(super) const fn write_finish(finish: &Finish, spoken_refusal: bool) -> &'static str {
+pub(in crate::dialect) const fn write_finish(finish: &Finish, spoken_refusal: bool) -> &'static str {
     match finish {
         Finish::Stop | Finish::StopSequence(_) | Finish::Pause | Finish::Other(_) => "stop",
         Finish::Length | Finish::ContextWindow => "length",

@@ -294,14 +294,15 @@ impl Writer {
 mod tests {
     use super::*;
     use crate::dialect::sse::Event;
-    use crate::dialect::translate::StreamTranslator;
+    use crate::dialect::translate::{StreamTranslator, Unsaid};
     use crate::dialect::{Dialect, profile};
     use serde_json::{Value, json};
 
     /// Retells events of Anthropic to a client of this dialect, and gives what it is told of each choice and of usage.
     fn retell(events: &[Value], include_usage: bool) -> Vec<Value> {
+        let unsaid = Unsaid { created_s: 7, ..Unsaid::default() };
         let mut translator =
-            StreamTranslator::new(&profile::ANTHROPIC, Dialect::OpenaiChat, include_usage).created_s(7);
+            StreamTranslator::new(&profile::ANTHROPIC, Dialect::OpenaiChat, include_usage).unsaid(unsaid);
         let mut out = BytesMut::new();
         for event in events {
             let raw = format!("data: {event}\n\n");

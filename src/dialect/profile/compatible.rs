@@ -1,7 +1,7 @@
 //! Vendors that speak OpenAI's dialects in their own ways, from their documentation and from recorded traffic.
 
 use super::quirks::{Efforts, Member, Members, Quirks, ToolCallIds};
-use super::{Known, OPENAI, Profile};
+use super::{Known, OPENAI, OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS, Profile};
 use crate::call::needs::{Capabilities, Need, Needs};
 
 /// What OpenAI alone does: a compatible vendor overlooks what asks for it, which a client would not notice.
@@ -211,6 +211,39 @@ pub const VLLM: Profile = Profile {
     capabilities: COMPATIBLE.with(Need::TopK).with(Need::Audio),
     ..GENERIC
 };
+
+/// The same vendor's vectors.
+const fn embeddings(of: Profile) -> Profile {
+    Profile { name: of.name, quirks: of.quirks, known: of.known, ..OPENAI_EMBEDDINGS }
+}
+
+/// The same vendor's legacy completions.
+const fn completions(of: Profile) -> Profile {
+    Profile { name: of.name, quirks: of.quirks, known: of.known, ..OPENAI_COMPLETIONS }
+}
+
+/// What they speak beside chat.
+pub const FURTHER: [Profile; 19] = [
+    embeddings(GENERIC),
+    completions(GENERIC),
+    embeddings(MISTRAL),
+    embeddings(TOGETHER),
+    completions(TOGETHER),
+    embeddings(FIREWORKS),
+    completions(FIREWORKS),
+    embeddings(OPENROUTER),
+    completions(OPENROUTER),
+    embeddings(COHERE),
+    embeddings(PERPLEXITY),
+    embeddings(HUGGINGFACE),
+    completions(CEREBRAS),
+    embeddings(OLLAMA),
+    completions(OLLAMA),
+    embeddings(LLAMACPP),
+    completions(LLAMACPP),
+    embeddings(VLLM),
+    completions(VLLM),
+];
 
 /// Every one of them.
 pub const PROFILES: [&Profile; 16] = [

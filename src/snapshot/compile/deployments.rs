@@ -1,13 +1,14 @@
 //! The deployments of pools, each compiled when it is first used.
 
 use super::Compiler;
+use super::clouds::Settings;
 use super::pools::{DEFAULT_TIMEOUTS, Facts, Pools};
 use super::vendors::{PlaceToCall, Places, Promises, overrides};
 use crate::base::hash::Digest;
 use crate::call::needs::{Capabilities, Need};
 use crate::catalog::Model;
 use crate::config::{At, defaults, names, tables};
-use crate::dialect::profile::Profile;
+use crate::dialect::profile::{Profile, fill};
 use crate::snapshot::deployment::{Credential, Deployment, Limits, Price, TimeoutOverrides, Voice};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -135,7 +136,7 @@ impl Compiler<'_> {
             let listed = profile.capabilities.minus(known.lacks);
             let capabilities = offers.iter().fold(listed, |all, need| all.with(*need));
             let capabilities = lacks.iter().fold(capabilities, |all, need| all.without(*need));
-            voice(*profile, model, capabilities)
+            voice(*profile, model, &place.settings, capabilities)
         });
         let voices = voices.flatten().collect();
         let limits = limits(profiles.first(), &known, table);
@@ -222,10 +223,17 @@ impl Template {
     }
 }
 
-/// A profile with its paths filled in; one whose path wants something that is not known is left out.
-fn voice(profile: Profile, model: &str, capabilities: Capabilities) -> Option<Voice> {
+/// A profile with its paths filled in; one whose path wants something that is not known is left out, which has been said.
+fn voice(profile: Profile, model: &str, settings: &Settings, capabilities: Capabilities) -> Option<Voice> {
     // what the deployment itself can do goes for whoever writes to it
     let profile = Profile { capabilities, ..profile };
-    let path = |streamed| profile.path_of(streamed, |name| (name == "model").then_some(model)).map(Arc::from);
-    Some(Voice { profile, path: path(false).ok()?, stream_path: path(true).ok()?, capabilities })
+    let setting = |name: &str| if name == "model" { Some(model) } else { settings.named(name) };
+    let path = |template| fill(template, setting).map(Arc::from).ok();
+    Some(Voice {
+        profile,
+        path: path(profile.path)?,
+        stream_path: path(profile.stream_path)?,
+        models_path: path(profile.models_path)?,
+        capabilities,
+    })
 }

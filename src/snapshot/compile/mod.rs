@@ -1,8 +1,10 @@
 //! Files to snapshot: pure, and everything that is wrong is said at once.
 
 mod audit;
+mod auth;
 mod base_url;
 mod certificates;
+mod clouds;
 mod deployments;
 mod keys;
 mod listeners;

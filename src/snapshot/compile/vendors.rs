@@ -1,7 +1,9 @@
 //! Vendors and the endpoints where they answer.
 
 use super::Compiler;
+use super::auth::Use;
 use super::base_url::{self, BaseUrl};
+use super::clouds::{Settings, aws_region_of, form_of_urls, is_aws_region, own_url, vendors_own_url};
 use crate::base::diagnostic::Place;
 use crate::config::At;
 use crate::config::secrets::{NamedCredential, SecretSource};
@@ -27,6 +29,8 @@ pub(super) struct PlaceToCall {
     pub(super) credentials: Vec<Option<Credential>>,
     /// The base URL in one spelling.
     pub(super) url: String,
+    /// What its paths name in braces.
+    pub(super) settings: Settings,
     pub(super) timeouts: TimeoutOverrides,
     pub(super) promises: Promises,
     pub(super) written: Place,
@@ -58,7 +62,7 @@ impl Promises {
 /// The fields that a vendor's own endpoint and further endpoints share.
 struct Written<'a> {
     name: &'a At<String>,
-    base_url: &'a At<String>,
+    base_url: At<String>,
     region: Option<&'a At<String>>,
     credential: Option<&'a At<SecretSource>>,
     credentials: &'a [NamedCredential],
@@ -66,6 +70,8 @@ struct Written<'a> {
     allow_private: bool,
     http2: bool,
     auth: Option<&'a At<Auth>>,
+    token_url: Option<&'a At<String>>,
+    settings: Settings,
     timeouts: TimeoutOverrides,
     promises: Promises,
 }
@@ -78,8 +84,9 @@ impl<'a> Compiler<'a> {
         for named in sources.config.vendor.iter() {
             let vendor = named.body.as_ref().and_then(|table| Some((table, self.vendor(&named.name, table)?)));
             if let Some((table, vendor)) = &vendor {
+                let settings = Settings::of_vendor(table);
                 if let Some(base_url) = self.base_url_of(&named.name, table, &vendor.profiles) {
-                    let own = self.own_endpoint(&named.name, table, vendor, &base_url);
+                    let own = self.own_endpoint(&named.name, table, vendor, base_url, settings);
                     endpoints.insert(named.name.as_str(), own);
                 }
             } else {
@@ -103,11 +110,13 @@ impl<'a> Compiler<'a> {
     fn warn_of_homeless_vendors(&mut self, endpoints: &BTreeMap<&str, Option<PlaceToCall>>) {
         let config = &self.sources.config;
         for named in config.vendor.iter() {
-            let own = endpoints.contains_key(named.name.as_str());
+            let own = named.body.is_none() || endpoints.contains_key(named.name.as_str());
             let further = config.endpoint.iter().filter_map(|endpoint| endpoint.body.as_ref());
             if !own && further.into_iter().all(|endpoint| endpoint.vendor.value != named.name.value) {
                 let message = format!("the vendor \"{}\" answers nowhere", named.name.value);
-                self.warning(&named.name.place, message, "add `base_url`, or an [endpoint.NAME] of it");
+                let derived = vendors_own_url(named.body.as_ref());
+                let help = derived.unwrap_or("add `base_url`, or an [endpoint.NAME] of it");
+                self.warning(&named.name.place, message, help);
             }
         }
     }
@@ -115,13 +124,13 @@ impl<'a> Compiler<'a> {
     fn vendor(&mut self, name: &At<String>, table: &tables::Vendor) -> Option<Arc<Vendor>> {
         let profiles = self.profiles(table)?;
         let profiles = self.with_quirks(table, profiles);
-        self.warn_of_idle_fields(name, table);
+        self.warn_of_idle_fields(name, table, &profiles);
         let catalog = self.catalog_of(table, &profiles);
         Some(Arc::new(Vendor { name: Arc::from(name.as_str()), profiles: profiles.into(), catalog }))
     }
 
     fn profiles(&mut self, table: &tables::Vendor) -> Option<Vec<Profile>> {
-        let found = profile::find(&table.dialect, table.profile.as_ref().map(|name| name.as_str()));
+        let found = profile::find(&table.dialect, form_of_urls(table));
         if found.is_empty() {
             let family: Vec<_> = profile::all().filter(|profile| profile.family == table.dialect.value).collect();
             match &table.profile {
@@ -166,17 +175,22 @@ impl<'a> Compiler<'a> {
         (spoken.len() == table.speaks.len()).then_some(spoken)
     }
 
-    /// Where a vendor answers itself: as written, else where the world knows the profile that it names, unless it has
-    /// further endpoints alone.
+    /// Where a vendor answers itself: as written, else where the world knows the profile that it names, or where its cloud is
+    /// for this region or location; unless it has further endpoints alone.
     fn base_url_of(&self, name: &At<String>, table: &tables::Vendor, profiles: &[Profile]) -> Option<At<String>> {
         let mut endpoints = self.sources.config.endpoint.iter().filter_map(|endpoint| endpoint.body.as_ref());
         match &table.base_url {
             Some(written) => Some(written.clone()),
             None if endpoints.any(|endpoint| endpoint.vendor.value == name.value) => None,
             None => {
-                table.profile.as_ref()?;
                 let known = profiles.iter().find_map(|profile| profile.known.base_url)?;
-                Some(At { value: known.to_owned(), place: name.place.clone() })
+                let url = if known.contains('{') {
+                    own_url(known, &Settings::of_vendor(table))?
+                } else {
+                    table.profile.as_ref()?;
+                    known.to_owned()
+                };
+                Some(At { value: url, place: name.place.clone() })
             }
         }
     }
@@ -184,10 +198,12 @@ impl<'a> Compiler<'a> {
     /// Where the company is seated that answers at a vendor's base URL, where the world knows it.
     pub(super) fn known_seat(&self, name: &At<String>, table: &tables::Vendor) -> Option<Arc<str>> {
         let host = |url: &str| url.split('/').nth(2).map(str::to_lowercase);
-        let profiles = profile::find(&table.dialect, table.profile.as_ref().map(|name| name.as_str()));
+        let profiles = profile::find(&table.dialect, form_of_urls(table));
         let answers = self.base_url_of(name, table, &profiles)?;
         let known = profiles.iter().map(|profile| profile.known).find(|known| known.seat.is_some())?;
-        (host(&answers) == host(known.base_url?)).then(|| known.seat.map(Arc::from)).flatten()
+        let template = known.base_url?;
+        let own = own_url(template, &Settings::of_vendor(table)).unwrap_or_else(|| template.to_owned());
+        (host(&answers) == host(&own)).then(|| known.seat.map(Arc::from)).flatten()
     }
 
     fn own_endpoint(
@@ -195,7 +211,8 @@ impl<'a> Compiler<'a> {
         name: &At<String>,
         table: &tables::Vendor,
         vendor: &Arc<Vendor>,
-        base_url: &At<String>,
+        base_url: At<String>,
+        settings: Settings,
     ) -> Option<PlaceToCall> {
         let promises = self.vendor_promises(table);
         let written = Written {
@@ -208,6 +225,8 @@ impl<'a> Compiler<'a> {
             allow_private: table.allow_private.unwrap_or(false),
             http2: table.http2.unwrap_or(false),
             auth: table.auth.as_ref(),
+            token_url: table.token_url.as_ref(),
+            settings,
             timeouts: overrides(table.timeouts.as_ref()),
             promises,
         };
@@ -234,7 +253,7 @@ impl<'a> Compiler<'a> {
         let vendors_timeouts = overrides(of.timeouts.as_ref());
         let written = Written {
             name,
-            base_url: &table.base_url,
+            base_url: table.base_url.clone(),
             region: table.region.as_ref(),
             credential: table.credential.as_ref(),
             credentials: &table.credentials,
@@ -242,6 +261,8 @@ impl<'a> Compiler<'a> {
             allow_private: table.allow_private.unwrap_or(false),
             http2: table.http2.or(of.http2).unwrap_or(false),
             auth: table.auth.as_ref().or(of.auth.as_ref()),
+            token_url: table.token_url.as_ref().or(of.token_url.as_ref()),
+            settings: Settings::of_endpoint(table, of),
             timeouts: overrides(table.timeouts.as_ref()).or(vendors_timeouts),
             promises: own.or(self.vendor_promises(of)),
         };
@@ -249,24 +270,24 @@ impl<'a> Compiler<'a> {
     }
 
     fn place_to_call(&mut self, vendor: &Arc<Vendor>, written: &Written<'_>) -> Option<PlaceToCall> {
-        let credentials = self.credentials(written);
         let roots = match written.ca_file {
             Some(_) if self.sources.dry => Some(Roots::System),
             Some(file) => self.roots(file).map(|roots| Roots::With(roots.into())),
             None => Some(Roots::System),
         };
-        if let Some(auth) = written.auth.filter(|auth| auth.value != Auth::Bearer) {
-            self.error(&auth.place, "this way of authentication is not supported yet", "\"bearer\" is");
+        if let Some(auth) = written.auth {
+            self.check_auth(auth, &vendor.profiles);
         }
-        if credentials.as_ref().is_some_and(|credentials| matches!(credentials.as_slice(), [None])) {
+        if written.credential.is_none() && written.credentials.is_empty() {
             self.warn_of_no_credential(written);
         }
         let region = written.region.map_or_else(|| Some(Arc::from(UNKNOWN)), |region| self.region(region));
         let url = self.base_url(vendor, written)?;
-        let (region, credentials, roots) = (region?, credentials?, roots?);
+        let (region, roots) = (region?, roots?);
         if let Some(declared) = written.region {
             self.check_region(declared, &region, &url.host, "");
         }
+        self.check_settings(written.name, &vendor.profiles, &written.settings, &url.host, &region);
         let endpoint = Endpoint {
             name: Arc::from(written.name.as_str()),
             vendor: Arc::clone(vendor),
@@ -281,8 +302,10 @@ impl<'a> Compiler<'a> {
             loopback: url.loopback,
             region,
         };
+        let credentials = self.credentials(written, &endpoint)?;
         Some(PlaceToCall {
             endpoint: Arc::new(endpoint),
+            settings: written.settings.clone(),
             credentials,
             url: url.canonical(),
             timeouts: written.timeouts,
@@ -293,30 +316,16 @@ impl<'a> Compiler<'a> {
     }
 
     fn warn_of_no_credential(&mut self, written: &Written<'_>) {
-        let near = base_url::parse(written.base_url, false).is_ok_and(|url| url.loopback);
+        let near = base_url::parse(&written.base_url, false).is_ok_and(|url| url.loopback);
         if !near && !written.allow_private {
             let message = format!("\"{}\" has no credential", written.name.value);
             self.warning(&written.name.place, message, "add credential = { env = \"...\" } if it asks for one");
         }
     }
 
-    /// What is read for vendors that are not spoken with yet must not look as if it did something.
-    fn warn_of_idle_fields(&mut self, name: &At<String>, table: &tables::Vendor) {
-        let idle = [
-            ("project", table.project.is_some()),
-            ("location", table.location.is_some()),
-            ("api_version", table.api_version.is_some()),
-            ("url_form", table.url_form.is_some()),
-        ];
-        for (field, _) in idle.into_iter().filter(|(_, written)| *written) {
-            let message = format!("`{field}` has no effect on the dialect \"{}\"", table.dialect.value);
-            self.warning(&name.place, message, "remove it");
-        }
-    }
-
     fn base_url(&mut self, vendor: &Vendor, written: &Written<'_>) -> Option<BaseUrl> {
         let place = &written.base_url.place;
-        let url = match base_url::parse(written.base_url, written.allow_private) {
+        let url = match base_url::parse(&written.base_url, written.allow_private) {
             Ok(url) => url,
             Err((message, help)) => {
                 self.error(place, message, help);
@@ -330,7 +339,7 @@ impl<'a> Compiler<'a> {
         Some(url)
     }
 
-    fn credentials(&mut self, written: &Written<'_>) -> Option<Vec<Option<Credential>>> {
+    fn credentials(&mut self, written: &Written<'_>, endpoint: &Endpoint) -> Option<Vec<Option<Credential>>> {
         if let (Some(one), [_, ..]) = (written.credential, written.credentials) {
             self.error(&one.place, "there are both `credential` and `credentials`", "write one of the two");
         }
@@ -340,6 +349,13 @@ impl<'a> Compiler<'a> {
         if all.is_empty() {
             return Some(vec![None]);
         }
+        let declared = written.settings.region.as_deref().filter(|region| is_aws_region(region));
+        let used = Use {
+            auth: written.auth.map_or(Auth::Bearer, |auth| auth.value),
+            endpoint,
+            aws_region: aws_region_of(&endpoint.host).or(declared),
+            token_url: written.token_url,
+        };
         let mut compiled: Vec<Option<Credential>> = Vec::new();
         for (name, source) in &all {
             if let Some(message) = crate::config::names::wrong(name) {
@@ -348,8 +364,8 @@ impl<'a> Compiler<'a> {
             if compiled.iter().flatten().any(|other| *other.name == ***name) {
                 self.error(&name.place, format!("the credential \"{}\" is declared twice", name.value), "");
             }
-            if let Some(secret) = self.token(source) {
-                compiled.push(Some(Credential { name: Arc::from(name.as_str()), secret }));
+            if let Some((secret, proof)) = self.proof(source, &used) {
+                compiled.push(Some(Credential { name: Arc::from(name.as_str()), secret, proof }));
             }
         }
         (compiled.len() == all.len()).then_some(compiled)

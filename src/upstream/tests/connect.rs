@@ -60,7 +60,7 @@ async fn f_003_the_next_address_is_tried_when_the_first_is_dead() {
     let address = tls_vendor(ca.server("vendor.test", 2020..2090, &[])).await;
     // nothing listens at 127.0.0.2 and ::1, and both belong to this machine
     let names = Names::new(&["127.0.0.2", "::1", "127.0.0.1"]);
-    let connections = Connections::with_resolver(Arc::new(NoSink), names);
+    let connections = Connections::with_resolver(Arc::new(NoSink), Tokens::new(1), names);
     let target = Target { host: "localhost", ..Target::tls(address, "localhost", &ca) };
     // the name is checked after the connection: what matters here is that one was made
     assert_eq!(told(send(&connections, &target.deployment()).await), (TlsCert, "name_mismatch".to_owned()));
@@ -74,7 +74,7 @@ async fn f_004_f_005_a_name_without_addresses_is_a_dns_error() {
         if reason == "resolver" {
             names.fail();
         }
-        let connections = Connections::with_resolver(Arc::new(NoSink), names);
+        let connections = Connections::with_resolver(Arc::new(NoSink), Tokens::new(1), names);
         let target = Target { host: "vendor.test", ..Target::plain(address) };
         assert_eq!(told(send(&connections, &target.deployment()).await), (DnsError, reason.to_owned()));
     }
@@ -91,7 +91,7 @@ async fn f_006_a_vendor_at_a_private_address_is_denied_before_any_connection() {
         ("169.254.169.254", "metadata"),
     ];
     for (resolved, reason) in cases {
-        let connections = Connections::with_resolver(Arc::new(NoSink), Names::new(&[resolved]));
+        let connections = Connections::with_resolver(Arc::new(NoSink), Tokens::new(1), Names::new(&[resolved]));
         let target = Target { host: "vendor.test", ..Target::plain(address) };
         assert_eq!(told(send(&connections, &target.deployment()).await), (DnsDenied, reason.to_owned()), "{resolved}");
     }
@@ -114,7 +114,7 @@ async fn f_007_f_010_f_011_f_012_a_bad_certificate_is_refused_with_its_reason() 
     ];
     for (config, reason) in cases {
         let events = Arc::new(Events::default());
-        let connections = Connections::new(Arc::clone(&events) as Arc<dyn Sink>);
+        let connections = Connections::new(Arc::clone(&events) as Arc<dyn Sink>, Tokens::new(1));
         let deployment = Target::tls(tls_vendor(config).await, "localhost", &ca).deployment();
         for _ in 0..2 {
             assert_eq!(told(send(&connections, &deployment).await), (TlsCert, reason.to_owned()));

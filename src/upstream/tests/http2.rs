@@ -324,7 +324,7 @@ async fn f_029_f_030_f_031_what_a_vendor_gives_up_is_told_apart() {
     ];
     for (frames, kind, reason, lost) in cases {
         let events = Arc::new(Events::default());
-        let connections = Connections::new(Arc::clone(&events) as Arc<dyn Sink>);
+        let connections = Connections::new(Arc::clone(&events) as Arc<dyn Sink>, Tokens::new(1));
         let target = Target { http2: true, ..Target::tls(raw(&ca, frames).await, "localhost", &ca) };
         let told = told(send(&connections, &target.deployment()).await);
         assert_eq!(told, (kind, reason.to_owned()), "{frames:?}");

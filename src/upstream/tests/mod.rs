@@ -14,8 +14,9 @@ use crate::snapshot::deployment::{
     Credential, Deployment, Endpoint, Limits, Price, Roots, TimeoutOverrides, Timeouts, Vendor, Voice,
 };
 use crate::snapshot::permit::Permit;
+use crate::snapshot::proof::Proof;
 use crate::upstream::resolve::Resolver;
-use crate::upstream::{Connections, Incoming, Outgoing};
+use crate::upstream::{Connections, Incoming, Outgoing, Tokens};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -83,7 +84,8 @@ impl Target {
         };
         let price = TokenPrice(1);
         let (path, stream_path) = (OPENAI.path.into(), OPENAI.stream_path.into());
-        let voice = Voice { profile: OPENAI, path, stream_path, capabilities: OPENAI.capabilities };
+        let models_path = OPENAI.models_path.into();
+        let voice = Voice { profile: OPENAI, path, stream_path, models_path, capabilities: OPENAI.capabilities };
         Arc::new(Deployment {
             index: 0,
             id: "vendor/model".into(),
@@ -92,7 +94,11 @@ impl Target {
             endpoint: Arc::new(endpoint),
             model: "model".into(),
             region: "eu".into(),
-            credential: Some(Credential { name: "default".into(), secret: Secret::new("sk-canary".to_owned()) }),
+            credential: Some(Credential {
+                name: "default".into(),
+                secret: Secret::new("sk-canary".to_owned()),
+                proof: Proof::Header,
+            }),
             voice,
             further_voices: Vec::new(),
             limits: Limits::default(),
@@ -143,7 +149,7 @@ fn told<T: std::fmt::Debug>(result: Result<T, Failure>) -> (FailureKind, String)
 }
 
 fn connections() -> Arc<Connections> {
-    Connections::new(Arc::new(NoSink))
+    Connections::new(Arc::new(NoSink), Tokens::new(1))
 }
 
 /// Answers every name alike.

@@ -11,6 +11,8 @@ pub(super) fn check(dialect: Dialect, stream: &[u8], id: &str) {
         Dialect::OpenaiChat => check_openai(&events, id),
         Dialect::OpenaiResponses => check_responses(&events, id),
         Dialect::Anthropic => check_anthropic(&events, id),
+        Dialect::Gemini => check_gemini(&events, id),
+        other => panic!("{id}: {} is not streamed to clients", other.name()),
     }
 }
 
@@ -107,6 +109,22 @@ fn check_openai(events: &[(&str, &str)], id: &str) {
         }
     }
     assert!(finished, "{id}");
+}
+
+/// Answers with parts of one kind each, all of the same answer, the last of which alone says why it ends.
+fn check_gemini(events: &[(&str, &str)], id: &str) {
+    for (place, (name, data)) in events.iter().enumerate() {
+        let event: Value = serde_json::from_str(data).unwrap_or_else(|error| panic!("{id}: {error}: {data}"));
+        assert!(
+            name.is_empty() && event["responseId"].is_string() && event["modelVersion"].is_string(),
+            "{id}: {data}"
+        );
+        let candidate = &event["candidates"][0];
+        let is_last = place + 1 == events.len();
+        assert_eq!(candidate["finishReason"].is_string(), is_last, "{id}: {data}");
+        assert_eq!((&candidate["content"]["role"], &candidate["index"]), (&"model".into(), &0.into()), "{id}: {data}");
+        assert_eq!(candidate["content"]["parts"].as_array().map(Vec::len), Some(1), "{id}: {data}");
+    }
 }
 
 /// One message; blocks one after the other, each opened, filled by deltas of its kind, closed; the end once.

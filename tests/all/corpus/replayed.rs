@@ -33,6 +33,9 @@ async fn ask(proxy: &Proxy, client: Dialect, recording: &Recording, cuts: Cuts) 
         Dialect::OpenaiChat => "/v1/chat/completions",
         Dialect::OpenaiResponses => "/v1/responses",
         Dialect::Anthropic => "/v1/messages",
+        Dialect::Gemini if recording.stream => "/v1beta/models/smart:streamGenerateContent?alt=sse",
+        Dialect::Gemini => "/v1beta/models/smart:generateContent",
+        other => panic!("{} holds no conversation", other.name()),
     };
     proxy.client().post(path, &request(client, recording)).await
 }
@@ -45,8 +48,9 @@ fn request(client: Dialect, recording: &Recording) -> Value {
         let usage = (client == Dialect::OpenaiChat && recording.stream).then(|| json!({ "include_usage": true }));
         let question = json!([{ "role": "user", "content": "Hello" }]);
         let mut body = match client {
+            Dialect::Gemini => return json!({ "contents": [{ "parts": [{ "text": "Hello" }] }] }),
             Dialect::OpenaiResponses => json!({ "input": question, "store": false }),
-            Dialect::OpenaiChat | Dialect::Anthropic => json!({ "max_tokens": 99, "messages": question }),
+            _ => json!({ "max_tokens": 99, "messages": question }),
         };
         if let Some(usage) = usage {
             body["stream_options"] = usage;
@@ -54,7 +58,9 @@ fn request(client: Dialect, recording: &Recording) -> Value {
         body["stream"] = recording.stream.into();
         body
     };
-    body["model"] = "smart".into();
+    if client != Dialect::Gemini {
+        body["model"] = "smart".into();
+    }
     body
 }
 
@@ -88,7 +94,7 @@ fn expected(recording: &Recording) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_recorded_answer_passes_byte_for_byte_in_its_own_dialect() {
-    for dialect in Dialect::ALL {
+    for dialect in Dialect::CONVERSING {
         let proxy = proxy(dialect).await;
         let mut passed = 0;
         for recording in shipped().filter(|recording| recording.dialect == dialect && !is_error(recording)) {
@@ -106,7 +112,7 @@ async fn a_recorded_answer_passes_byte_for_byte_in_its_own_dialect() {
 
 #[tokio::test]
 async fn a_recorded_answer_reaches_other_dialects_by_value() {
-    for vendor in Dialect::ALL {
+    for vendor in Dialect::CONVERSING {
         let proxy = proxy(vendor).await;
         let mut passed = 0;
         for recording in shipped().filter(|recording| recording.dialect == vendor) {
@@ -116,7 +122,11 @@ async fn a_recorded_answer_reaches_other_dialects_by_value() {
                 one_reply(&recording)
             };
             // several choices, or an error inside the stream: neither is translated
-            let Some(told) = told else { continue };
+            let Some(mut told) = told else { continue };
+            // who does not say which model answered is taken to have asked the right one
+            if told.model.is_empty() {
+                told.model = "model-of-only".to_owned();
+            }
             for client in others(vendor) {
                 let answer = ask(&proxy, client, &recording, Cuts::Whole).await;
                 assert_eq!((answer.status, answer.clean), (200, true), "{}: {}", recording.id, answer.text());

@@ -38,7 +38,9 @@ pub(super) struct SharedCall {
     model: String,
 }
 
-pub(super) fn call(call: &Call) -> SharedCall {
+/// What `dialect` can hold of a call.
+pub(super) fn call(call: &Call, dialect: Dialect) -> SharedCall {
+    let gemini = dialect == Dialect::Gemini;
     let one_tool_at_a_time = call.parallel_tools == Some(false) && call.tool_choice != ToolChoice::None;
     SharedCall {
         system: call
@@ -55,25 +57,30 @@ pub(super) fn call(call: &Call) -> SharedCall {
             .filter(|turn| !turn.is_system())
             .flat_map(|turn| said(turn.role, &turn.parts))
             .collect(),
-        tools: call.tools.iter().filter_map(tool).collect(),
+        // Gemini keeps every function to its schema, or none
+        tools: call.tools.iter().filter_map(|offered| tool(offered, gemini)).collect(),
         tool_choice: match &call.tool_choice {
-            ToolChoice::Unsaid if one_tool_at_a_time => ToolChoice::Auto,
+            ToolChoice::Unsaid if one_tool_at_a_time || gemini => ToolChoice::Auto,
             choice => choice.clone(),
         },
         one_tool_at_a_time,
         max_tokens: call.max_tokens.unwrap_or(4096),
         numbers: (call.temperature, call.top_p),
         stop: call.stop.clone(),
-        user: call.user.clone(),
+        // nothing of the answer depends on it, and Gemini has no place for it
+        user: call.user.clone().filter(|_| !gemini),
         schema: match &call.format {
-            Format::JsonSchema { schema, .. } => Some(value(schema.text())),
+            Format::JsonSchema { schema, .. } => Some(closed(value(schema.text()))),
             Format::Text | Format::JsonObject => None,
         },
-        thinks: call.reasoning.as_ref().is_some_and(|reasoning| {
-            reasoning.effort.is_some() || !matches!(reasoning.mode, ReasoningMode::Off | ReasoningMode::Unsaid)
+        thinks: call.reasoning.as_ref().is_some_and(|reasoning| match reasoning.mode {
+            // whether to show thoughts, if there are any
+            ReasoningMode::Off | ReasoningMode::Unsaid => reasoning.effort.is_some(),
+            ReasoningMode::Adaptive | ReasoningMode::Budget(_) => true,
         }),
-        stream: call.stream,
-        model: call.model.clone(),
+        // Gemini has both in its paths
+        stream: call.stream && !gemini,
+        model: if gemini { String::new() } else { call.model.clone() },
     }
 }
 
@@ -96,7 +103,7 @@ fn one_said(role: Role, content: &Content) -> Option<Said> {
         Content::Image { source, .. } => Some(Said::Image(source.clone())),
         Content::Document { source, .. } => Some(Said::Document(source.clone())),
         Content::ToolCall(ToolCall { id, name, arguments }) => {
-            Some(Said::ToolCall(id.clone(), name.clone(), value(arguments)))
+            Some(Said::ToolCall(id.clone(), name.clone(), object(arguments)))
         }
         Content::ToolResult { id, parts, error } => {
             let prefix = if *error == Some(true) { "Error: " } else { "" };
@@ -116,16 +123,33 @@ fn text(parts: &[Part]) -> String {
         .collect()
 }
 
-fn tool(tool: &Tool) -> Option<SharedTool> {
+fn tool(tool: &Tool, gemini: bool) -> Option<SharedTool> {
     let Tool::Function(function) = tool else { return None };
     let nothing = value(r#"{"type":"object","properties":{}}"#);
     let parameters = function.parameters.as_ref().map_or(nothing, |schema| value(schema.text()));
-    Some((
-        function.name.clone(),
-        function.description.clone(),
-        Some(parameters),
-        function.strict.filter(|strict| *strict),
-    ))
+    let strict = function.strict.filter(|strict| *strict && !gemini);
+    Some((function.name.clone(), function.description.clone(), Some(parameters), strict))
+}
+
+/// Arguments as dialects of objects tell them: what is no object is kept under one member (recording `4b99965cb2b72879`).
+fn object(text: &str) -> Value {
+    match value(text) {
+        object @ Value::Object(_) => object,
+        _ => serde_json::json!({ "_unparsed_arguments": text }),
+    }
+}
+
+/// A schema without what says that no more is allowed than it names, as Gemini always means.
+fn closed(mut schema: Value) -> Value {
+    match &mut schema {
+        Value::Object(members) => {
+            members.remove("additionalProperties");
+            members.values_mut().for_each(|value| *value = closed(value.take()));
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| *value = closed(value.take())),
+        _ => {}
+    }
+    schema
 }
 
 /// Arguments as they mean: nothing at all stands for no arguments.
@@ -153,7 +177,7 @@ pub(super) fn reply(reply: &Reply, dialect: Dialect) -> SharedReply {
         text: String::new(),
         tool_calls: Vec::new(),
         finish: finish(&reply.finish, dialect),
-        usage: reply.usage.unwrap_or_default(),
+        usage: usage(reply.usage.unwrap_or_default(), dialect),
     };
     for part in &reply.parts {
         match &part.content {
@@ -168,12 +192,27 @@ pub(super) fn reply(reply: &Reply, dialect: Dialect) -> SharedReply {
     shared
 }
 
+/// Gemini does not tell what was written to a cache.
+fn usage(usage: Usage, dialect: Dialect) -> Usage {
+    match dialect {
+        Dialect::Gemini => Usage { fresh: usage.fresh + usage.written, written: 0, ..usage },
+        _ => usage,
+    }
+}
+
 /// The reasons that `dialect` cannot tell apart are one.
 fn finish(finish: &Finish, dialect: Dialect) -> String {
     match (finish, dialect) {
-        (Finish::StopSequence(_) | Finish::Pause, Dialect::OpenaiChat | Dialect::OpenaiResponses)
-        | (Finish::ToolCalls, Dialect::OpenaiResponses) => "Stop".to_owned(),
-        (Finish::ContextWindow, Dialect::OpenaiChat | Dialect::OpenaiResponses) => "Length".to_owned(),
+        (
+            Finish::StopSequence(_) | Finish::Pause,
+            Dialect::OpenaiChat | Dialect::OpenaiResponses | Dialect::Gemini,
+        )
+        // a call of a function is no reason of its own there
+        | (Finish::ToolCalls, Dialect::OpenaiResponses | Dialect::Gemini)
+        | (Finish::Other(_), _) => "Stop".to_owned(),
+        (Finish::ContextWindow, Dialect::OpenaiChat | Dialect::OpenaiResponses | Dialect::Gemini) => {
+            "Length".to_owned()
+        }
         (Finish::ContentFilter | Finish::Refusal(_), _) => "Refusal".to_owned(),
         (finish, _) => format!("{finish:?}"),
     }

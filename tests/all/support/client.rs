@@ -64,12 +64,14 @@ impl Answer {
             let body = self.json();
             let whole = body["choices"][0]["message"]["content"].as_str().or(body["content"][0]["text"].as_str());
             let whole = whole.or(body["output"][0]["content"][0]["text"].as_str());
+            let whole = whole.or(body["candidates"][0]["content"]["parts"][0]["text"].as_str());
             return whole.unwrap_or_default().to_owned();
         }
         let events = self.events().into_iter().filter_map(|data| serde_json::from_str::<Value>(&data).ok());
         let piece = |event: Value| {
             let text = event["choices"][0]["delta"]["content"].as_str().or(event["delta"]["text"].as_str());
             let text = text.or(event["delta"].as_str());
+            let text = text.or(event["candidates"][0]["content"]["parts"][0]["text"].as_str());
             text.unwrap_or_default().to_owned()
         };
         events.map(piece).collect()
@@ -195,12 +197,21 @@ impl Client {
         self.post("/v1/responses", &body).await
     }
 
-    /// A simple call in this dialect.
+    /// A simple call in Gemini's dialect.
+    pub(crate) async fn content(&self, stream: bool) -> Answer {
+        let body = json!({ "contents": [{ "role": "user", "parts": [{ "text": "Hello" }] }] });
+        let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+        self.post(&format!("/v1beta/models/smart:{method}"), &body).await
+    }
+
+    /// A simple call in this dialect of conversations.
     pub(crate) async fn ask(&self, dialect: Dialect, stream: bool) -> Answer {
         match dialect {
             Dialect::OpenaiChat => self.chat(stream).await,
             Dialect::OpenaiResponses => self.response(stream).await,
             Dialect::Anthropic => self.message(stream).await,
+            Dialect::Gemini => self.content(stream).await,
+            other => panic!("{} holds no conversation", other.name()),
         }
     }
 

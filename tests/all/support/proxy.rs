@@ -23,6 +23,9 @@ pub(crate) const CREDENTIAL: &str = "sk-vendor-canary-9c27";
 /// The token of the harnesses' operator.
 pub(crate) const OPERATOR: &str = "op-canary-77d0";
 
+/// How a vendor's table names its credential.
+const CREDENTIAL_LINE: &str = "credential = { file = \"secrets/vendor\" }\n";
+
 /// Timeouts that tests can wait for.
 const TIMEOUTS: &str = r#"timeouts = { connect = "300ms", handshake = "400ms", headers = "500ms", first_content = "600ms", idle = "700ms", progress = "1200ms", answer = "1500ms" }"#;
 
@@ -30,6 +33,7 @@ const TIMEOUTS: &str = r#"timeouts = { connect = "300ms", handshake = "400ms", h
 pub(crate) struct Plan {
     vendors: Vec<(String, Setup)>,
     regions: Vec<&'static str>,
+    tables: Vec<String>,
     pool: String,
     keys: String,
     server: String,
@@ -46,10 +50,20 @@ impl Plan {
             setup
         };
         let regions = vec!["us"; vendors.len()];
+        let tables = vec![String::new(); vendors.len()];
         let vendors = vendors.iter().map(|(name, dialect)| ((*name).to_owned(), setup(*dialect))).collect();
         let keys = "[key.app]\nsecret = { file = \"secrets/app\" }\nresidency = \"any\"\ndata = []\n".to_owned();
         let server = "max_answer = \"1MiB\"\n".to_owned();
-        Self { vendors, regions, pool: TIMEOUTS.to_owned(), keys, server, more: String::new(), files: Vec::new() }
+        Self {
+            vendors,
+            regions,
+            tables,
+            pool: TIMEOUTS.to_owned(),
+            keys,
+            server,
+            more: String::new(),
+            files: Vec::new(),
+        }
     }
 
     /// Two vendors `first` and `second` of one dialect.
@@ -67,6 +81,12 @@ impl Plan {
     /// Says where a vendor processes.
     pub(crate) fn region(mut self, vendor: usize, region: &'static str) -> Self {
         self.regions[vendor] = region;
+        self
+    }
+
+    /// Adds lines to a vendor's table; one that names its credential takes the place of the usual one.
+    pub(crate) fn vendor(mut self, vendor: usize, lines: &str) -> Self {
+        self.tables[vendor].push_str(lines);
         self
     }
 
@@ -141,9 +161,13 @@ impl Plan {
              [admin]\naddress = \"127.0.0.1:0\"\noperators = { file = \"secrets/operators\" }\n\n",
         );
         let mut deployments = Vec::new();
-        for ((name, setup), region) in self.vendors.iter().zip(&self.regions) {
+        for (((name, setup), region), more) in self.vendors.iter().zip(&self.regions).zip(&self.tables) {
             let vendor = Vendor::start(setup.clone().tls(tls.clone())).await.unwrap();
-            config.push_str(&vendor_table(name, setup, region, vendor.address()));
+            let mut table = vendor_table(name, setup, region, vendor.address());
+            if more.contains("credential") {
+                table = table.replace(CREDENTIAL_LINE, "");
+            }
+            config.push_str(&format!("{}\n{more}\n\n", table.trim_end()));
             deployments.push(format!("\"{name}/model-of-{name}\""));
             vendors.push(vendor);
         }
@@ -162,14 +186,17 @@ impl Plan {
 
 fn vendor_table(name: &str, setup: &Setup, region: &str, address: SocketAddr) -> String {
     let (dialect, path) = match setup.dialect {
-        Dialect::OpenaiChat => ("openai\"\nspeaks = [\"chat\"]#\"", "/v1"),
+        Dialect::OpenaiChat => ("openai\"\nspeaks = [\"chat\", \"embeddings\"]#\"", "/v1"),
         Dialect::OpenaiResponses => ("openai\"\nspeaks = [\"responses\"]#\"", "/v1"),
-        Dialect::Anthropic => ("anthropic", ""),
+        Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => ("openai", "/v1"),
+        Dialect::Anthropic | Dialect::AnthropicCount => ("anthropic", ""),
+        Dialect::Bedrock => ("bedrock", ""),
+        Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => ("gemini", ""),
     };
     let http2 = if setup.http2 { "http2 = true\n" } else { "" };
     format!(
         "[vendor.{name}]\ndialect = \"{dialect}\"\nseat = \"US\"\nregion = \"{region}\"\nbase_url = \"https://{address}{path}\"\n\
-         ca_file = \"certs/ca.pem\"\ncredential = {{ file = \"secrets/vendor\" }}\n{http2}\n"
+         ca_file = \"certs/ca.pem\"\n{CREDENTIAL_LINE}{http2}\n"
     )
 }
 

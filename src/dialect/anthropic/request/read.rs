@@ -20,12 +20,18 @@ use std::borrow::Cow;
 /// # Errors
 /// A rejection that names the member, where the body is not what the dialect allows.
 pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
+    let call = read_counted(body)?;
+    if call.max_tokens.is_none() {
+        return Err(invalid("max_tokens: missing").param("max_tokens"));
+    }
+    Ok(call)
+}
+
+/// Reads a body whose tokens are only to be counted, so that no answer has to be capped.
+pub(crate) fn read_counted(body: &[u8]) -> Result<Call, Rejection> {
     let text = std::str::from_utf8(body).map_err(|error| invalid(format_args!("the body is not UTF-8: {error}")))?;
     let Object { known: request, unknown } = serde_json::from_str::<Object<'_, Request<'_>>>(text).map_err(invalid)?;
     let mut extras: Vec<Extra> = unknown.iter().filter_map(|(member, value)| extra(member, value)).collect();
-    let Some(max_tokens) = request.max_tokens else {
-        return Err(invalid("max_tokens: missing").param("max_tokens"));
-    };
     let (tool_choice, parallel_tools) = request.tool_choice.map_or(Ok((ToolChoice::Unsaid, None)), read_tool_choice)?;
     let output = request.output_config.unwrap_or_default();
     extras.extend(inside("output_config", output.unknown));
@@ -48,7 +54,7 @@ pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
         tools: request.tools.unwrap_or_default().into_iter().map(read_tool).collect::<Result<_, _>>()?,
         tool_choice,
         parallel_tools,
-        max_tokens: Some(max_tokens),
+        max_tokens: request.max_tokens,
         temperature: within("temperature", request.temperature, 1.0)?,
         top_p: within("top_p", request.top_p, 1.0)?,
         sampling: Sampling { top_k: request.top_k, ..Sampling::default() },

@@ -21,12 +21,17 @@ use std::borrow::Cow;
 /// # Errors
 /// A refusal that names what this dialect cannot say.
 pub(crate) fn write_call(_: &Profile, call: &Call, target: &Target<'_>) -> Result<Vec<u8>, Refusal> {
+    write_capped(call, target.model, Some(call.max_tokens.unwrap_or(target.default_max_tokens)))
+}
+
+/// Writes the body with this cap, or with none where nothing is to be answered.
+pub(crate) fn write_capped(call: &Call, model: &str, max_tokens: Option<u64>) -> Result<Vec<u8>, Refusal> {
     refuse_unsayable(call)?;
     let (system, messages) = write_turns(call)?;
     let reasoning = call.reasoning.as_ref();
     let request = RequestOut {
-        model: target.model,
-        max_tokens: call.max_tokens.unwrap_or(target.default_max_tokens),
+        model,
+        max_tokens,
         system,
         messages,
         tools: call.tools.iter().map(write_tool).collect::<Result<_, _>>()?,
@@ -79,7 +84,8 @@ fn refuse_unsayable(call: &Call) -> Result<(), Refusal> {
 #[derive(Serialize)]
 struct RequestOut<'a> {
     model: &'a str,
-    max_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     system: Option<ContentOut<'a>>,
     messages: Vec<MessageOut<'a>>,
