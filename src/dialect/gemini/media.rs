@@ -68,6 +68,8 @@ pub(super) fn need(raw: &RawValue) -> Need {
 pub(super) fn write<'a>(source: &'a Source, title: Option<&'a str>, need: Need) -> Result<PartOut<'a>, Refusal> {
     let inline = |mime_type, data| InlineDataOut { mime_type, data, display_name: title };
     Ok(match source {
+        // other types than these are refused by the vendor
+        Source::Base64 { media_type, .. } if matches!(kind(media_type), Kind::Other) => return Err(unmet(need)),
         Source::Base64 { media_type, data } => {
             PartOut { inline_data: Some(inline(media_type, Cow::Borrowed(data))), ..PartOut::default() }
         }

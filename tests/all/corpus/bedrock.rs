@@ -42,7 +42,7 @@ fn tidy(value: &Value) -> Value {
     match value {
         Value::Object(object) => {
             let said = |(name, value): &(&String, &Value)| {
-                !value.is_null() && !(*name == "stopSequences" && **value == json!([]))
+                !(value.is_null() || *name == "stopSequences" && **value == json!([]))
             };
             object.iter().filter(said).map(|(name, value)| (name.clone(), tidy(value))).collect()
         }
