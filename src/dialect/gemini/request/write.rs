@@ -55,6 +55,10 @@ pub(crate) fn write_request<'a>(call: &'a Call, model: &str) -> Result<RequestOu
             }
         }
     }
+    // turns of empty text alone are none
+    if contents.is_empty() && call.dialect != NAME {
+        return Err(Refusal::Capability("no_user_turn"));
+    }
     let system = ContentOut { role: None, parts: system, extras: Extras::within("", &[]) };
     Ok(RequestOut {
         contents,
