@@ -52,7 +52,7 @@ fn speaks(dialect: Dialect, body: &[u8]) -> bool {
     let Ok(value) = serde_json::from_slice::<Value>(body) else { return false };
     let spoken = value.pointer("/error/message").is_some_and(Value::is_string);
     match dialect.api() {
-        Api::Openai => spoken && value.get("type").is_none(),
+        Api::Openai => spoken && value.get("type").is_none() && value.pointer("/error/status").is_none(),
         Api::Anthropic => spoken && value.get("type").is_some_and(|kind| kind == "error"),
         Api::Google => spoken && value.pointer("/error/status").is_some_and(Value::is_string),
     }

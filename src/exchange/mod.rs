@@ -84,8 +84,8 @@ impl Exchanges {
                 }
                 Route::Unknown(dialect) => {
                     let message = format!(
-                        "Nothing is at `{}`. Try /v1/chat/completions, /v1/messages, /v1beta/models/MODEL:generateContent or \
-                         /v1/models.",
+                        "Nothing is at `{}`. Try /v1/chat/completions, /v1/responses, /v1/embeddings, /v1/messages, \
+                         /v1beta/models/MODEL:generateContent or /v1/models.",
                         shown(parts.uri.path())
                     );
                     self.reject(settlement, dialect, &Rejection::new(RejectionCode::NotFound, message))

@@ -74,7 +74,7 @@ def streamed_by_the_helper(client):
 def tools(client):
     message = yield client.messages.create(model="smart", tools=[TOOL], tool_choice={"type": "auto"}, **ASK)
     equal(message.stop_reason, "tool_use")
-    (use,) = message.content
+    (use,) = [block for block in message.content if block.type == "tool_use"]
     equal((use.type, use.name, use.input), ("tool_use", "weather", TRIP.model_dump()))
     result = {"type": "tool_result", "tool_use_id": use.id, "content": "sunny"}
     turns = [{"role": "assistant", "content": message.content}, {"role": "user", "content": [result]}]
@@ -89,9 +89,11 @@ def tools_streamed(client):
     events = []
     stream = yield client.messages.create(model="smart", tools=[TOOL], stream=True, **ASK)
     yield gather(stream, events)
-    (start,) = [event.content_block for event in events if event.type == "content_block_start"]
+    begun = [event.content_block for event in events if event.type == "content_block_start"]
+    (start,) = [block for block in begun if block.type == "tool_use"]
     equal((start.type, start.name, start.input), ("tool_use", "weather", {}))
-    pieces = [event.delta.partial_json for event in events if event.type == "content_block_delta"]
+    deltas = [event.delta for event in events if event.type == "content_block_delta"]
+    pieces = [delta.partial_json for delta in deltas if delta.type == "input_json_delta"]
     equal(json.loads("".join(pieces)), TRIP.model_dump())
     equal(stops(events), ["tool_use"])
 
@@ -100,7 +102,7 @@ def tools_streamed(client):
 def tools_by_the_helper(client):
     helper = client.messages.stream(model="smart", tools=[TOOL], **ASK)
     message = yield through(helper, [], lambda stream: stream.get_final_message())
-    (use,) = message.content
+    (use,) = [block for block in message.content if block.type == "tool_use"]
     equal((use.name, use.input, message.stop_reason), ("weather", TRIP.model_dump(), "tool_use"))
 
 

@@ -81,7 +81,8 @@ fn tool(dialect: Dialect, call: &Value) -> Option<(String, Value)> {
         Dialect::Bedrock => (&tool["toolSpec"], &tool["toolSpec"]["inputSchema"]["json"]),
         Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => {
             let function = tool.pointer("/functionDeclarations/0")?;
-            (function, function.get("parametersJsonSchema").unwrap_or(&function["parameters"]))
+            let schemas = ["parametersJsonSchema", "parameters_json_schema", "parameters"];
+            (function, schemas.into_iter().find_map(|name| function.get(name)).unwrap_or(&Value::Null))
         }
     };
     Some((named["name"].as_str()?.to_owned(), example(schema)))

@@ -29,7 +29,8 @@ pub(super) const GRAMMAR: Grammar = Grammar {
         event: seen::event,
         whole: seen::reply,
         terminator: b"",
-        ping: b": keep-alive\r\n\r\n",
+        // Google's Python SDK takes a comment for an answer that is no JSON; blank lines it passes over
+        ping: b"\r\n\r\n",
     },
     signals: signals::RULES,
     translation: Translation::Generate(Generate {

@@ -86,6 +86,7 @@ object! {
         description = "description": Option<String>,
         parameters = "parameters": Option<&'a RawValue>,
         json_schema = "parametersJsonSchema" | "parameters_json_schema": Option<&'a RawValue>,
+        returns = "response" | "responseJsonSchema" | "response_json_schema": Option<&'a RawValue>,
     }
 }
 

@@ -7,11 +7,9 @@ use crate::dialect::Dialect;
 
 /// Prompts are cached without being asked to (<https://ai.google.dev/gemini-api/docs/caching>). A turn of the model at the end
 /// is taken for a turn, not for the beginning of the answer.
-const GEMINI_CAPABILITIES: Capabilities = Needs::all()
-    .without(Need::LogitBias)
-    .without(Need::Prediction)
-    .without(Need::Prefill)
-    .without(Need::SignedReasoning);
+/// Thoughts under its own seal it takes back; the writer refuses those of others.
+const GEMINI_CAPABILITIES: Capabilities =
+    Needs::all().without(Need::LogitBias).without(Need::Prediction).without(Need::Prefill);
 
 /// The Gemini API.
 pub const GEMINI: Profile = Profile {

@@ -148,7 +148,7 @@ fn read_function(raw: &RawValue) -> Result<Tool, Rejection> {
     let openapi = known.parameters.map(|schema| openapi::parameters(schema.get()));
     Ok(Tool::Function(Function {
         name: known.name.ok_or_else(|| in_tools(&"a function without a name"))?,
-        description: known.description,
+        description: described(known.description, known.returns),
         parameters: openapi.or(known.json_schema.map(Json::from)),
         strict: None,
         cache: None,
@@ -159,6 +159,13 @@ fn read_function(raw: &RawValue) -> Result<Tool, Rejection> {
 fn wrapped(member: &str, value: &str) -> Json {
     let name = serde_json::Value::from(member).to_string();
     Json::parse(&["{", &name, ":", value, "}"].concat()).unwrap_or_default()
+}
+
+/// What a function returns has a member of its own here, which Google's Python SDK always fills; elsewhere it is told in words.
+fn described(description: Option<String>, returns: Option<&RawValue>) -> Option<String> {
+    let Some(schema) = returns else { return description };
+    let told = format!("Returns JSON of this schema: {}", schema.get());
+    Some(description.map_or_else(|| told.clone(), |description| format!("{description}\n\n{told}")))
 }
 
 /// Reads how functions are called. `VALIDATED` keeps every function to its schema.
