@@ -19,6 +19,7 @@ use crate::server::{Setting, workers};
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::{Snapshot, compile};
 use crate::state::clock::Clock;
+use crate::state::ledger::Ledger;
 use crate::state::restrictions::Restrictions;
 use crate::state::world::State;
 use crate::upstream::{Connections, Tokens};
@@ -107,7 +108,9 @@ impl App {
         let restrictions = Restrictions::open(&snapshot.state_directory, Arc::clone(&sink)).map_err(|error| {
             Fatal::Start(format!("{error}; mend the file: without it what is restricted would be asked again"))
         })?;
-        let state = Arc::new(State::new(Arc::clone(&snapshot), restrictions, Arc::clone(&sink), seed()));
+        let ledger = Ledger::start(&snapshot.state_directory, seed(), Arc::clone(&sink))
+            .map_err(|error| Fatal::Start(format!("the ledger's thread cannot be started: {error}")))?;
+        let state = Arc::new(State::new(Arc::clone(&snapshot), restrictions, ledger, Arc::clone(&sink), seed()));
         let doors = bind(&snapshot)?;
         let listeners = doors.iter().map(|door| (Arc::clone(&door.name), door.address)).collect();
         let drain = Drain::new();
@@ -155,10 +158,11 @@ impl App {
     /// # Errors
     /// A listener failed.
     pub async fn ended(self) -> io::Result<()> {
-        let Self { serving, serving_admin, background, observer, .. } = self;
+        let Self { state, serving, serving_admin, background, observer, .. } = self;
         let ended = serving.await.map_err(io::Error::other)?;
         drop(background);
         let _ = serving_admin.await;
+        state.ledger.close();
         observer.flush();
         ended
     }

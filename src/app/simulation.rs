@@ -11,6 +11,7 @@ use crate::exchange::Exchanges;
 use crate::probe;
 use crate::snapshot::explain::Question;
 use crate::snapshot::{Snapshot, compile};
+use crate::state::ledger::Ledger;
 use crate::state::restrictions::Restrictions;
 use crate::state::world::State;
 use crate::upstream::{Connections, SimulatedNetwork, Tokens};
@@ -487,6 +488,7 @@ async fn run(plan: &Plan, tally: &Mutex<Tally>) {
     let state = Arc::new(State::new(
         Arc::clone(&vendors.sides[0]),
         Restrictions::none(Arc::clone(&sink)),
+        Ledger::nowhere(),
         Arc::clone(&sink),
         7,
     ));

@@ -1,22 +1,24 @@
 //! What people see of the running process.
 
-use crate::admin::{Denied, DeploymentStatus, PoolStatus, ReloadStatus, Restricted, Status, Views};
+use crate::admin::{BudgetStatus, Denied, DeploymentStatus, PoolStatus, ReloadStatus, Restricted, Status, Views};
 use crate::base::clock::Moment;
 use crate::base::event::Event;
 use crate::base::hash::Digest;
+use crate::base::money::Microusd;
 use crate::base::rejection::Refusal;
 use crate::base::restriction::{Reach, Restriction};
-use crate::observe::{BreakerState, Observer, Readings};
+use crate::observe::{BreakerState, BudgetReading, Observer, Readings};
 use crate::reload::Reloader;
 use crate::server::drain::Drain;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::explain::{Question, Reason};
 use crate::snapshot::pool::Pool;
 use crate::state::clock::Clock;
+use crate::state::purse::Standing;
 use crate::state::restrictions;
 use crate::state::world::{State, World};
 use http::StatusCode;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -59,6 +61,8 @@ impl Live {
         readings.breakers = breakers.into_iter().collect();
         let today = Clock::unix_seconds();
         let certificates = world.snapshot.listeners.iter().flat_map(|listener| &listener.certificates);
+        readings.ledger_lag = self.state.ledger.waiting();
+        readings.budgets = standings(&world).iter().map(reading).collect();
         readings.certificates =
             certificates.map(|certificate| (Arc::clone(&certificate.file), certificate.not_after - today)).collect();
         readings
@@ -94,6 +98,7 @@ impl Views for Live {
             }),
             restrictions: world.restrictions.active().to_vec(),
             pools: pools.into_iter().map(|pool| pool_status(&world, pool, now)).collect(),
+            budgets: standings(&world).iter().map(budget_status).collect(),
         }
     }
 
@@ -156,9 +161,38 @@ fn unwell(refusal: &Refusal) -> Reason {
             format!("it is restricted ({}); `backstay release {id}` lifts that", cause.replace('_', " "))
         }
         Refusal::Full => "it has as many calls as it can bear for now".to_owned(),
-        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Price => String::new(),
+        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Price | Refusal::Budget { .. } => String::new(),
     };
     Reason { code: refusal.code().to_owned(), reason, ..Reason::default() }
+}
+
+/// Every budget once, however many keys spend from it.
+fn standings(world: &World) -> Vec<Standing> {
+    let purses = world.all_terms().flat_map(|terms| terms.purses());
+    let by_account: BTreeMap<_, _> = purses.map(|purse| (Arc::clone(&purse.account), purse)).collect();
+    by_account.into_values().map(|purse| purse.standing()).collect()
+}
+
+fn reading(standing: &Standing) -> BudgetReading {
+    BudgetReading {
+        account: Arc::clone(&standing.account),
+        limit_microusd: standing.budget.most.0,
+        gone_microusd: standing.gone.map_or(0, |gone| gone.0),
+        reserved_microusd: standing.reserved.0,
+    }
+}
+
+fn budget_status(standing: &Standing) -> BudgetStatus {
+    let usd = |amount: Microusd| amount.0 as f64 / 1e6;
+    BudgetStatus {
+        budget: standing.account.to_string(),
+        period: standing.budget.period.as_str().to_owned(),
+        ends_at: jiff::Timestamp::from_second(standing.span.until).map(|end| end.to_string()).unwrap_or_default(),
+        limit_usd: usd(standing.budget.most),
+        gone_usd: standing.gone.map(usd),
+        reserved_usd: usd(standing.reserved),
+        overshoot_at_most_usd: standing.exposure.map(usd),
+    }
 }
 
 fn breaker_state(label: &str) -> BreakerState {
@@ -218,7 +252,13 @@ fn deployment_status(
             status.reason = class.to_owned();
             Some(retry_after)
         }
-        Some(refusal @ (Refusal::Full | Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Price)) => {
+        Some(
+            refusal @ (Refusal::Full
+            | Refusal::Capability(_)
+            | Refusal::Policy(_)
+            | Refusal::Price
+            | Refusal::Budget { .. }),
+        ) => {
             status.reason = refusal.code().to_owned();
             None
         }

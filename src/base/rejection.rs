@@ -31,6 +31,10 @@ pub enum RejectionCode {
     NoHealthyDeployment,
     /// Throttled: by the key's own limit, or at every vendor.
     RateLimited,
+    /// The budget of the key or of its team is spent.
+    BudgetExhausted,
+    /// What is left of a budget cannot be told.
+    LedgerUnavailable,
     /// The exchange ran out of time.
     DeadlineExceeded,
     /// We have too much to do ourselves, or are going down.
@@ -66,6 +70,8 @@ impl RejectionCode {
             Self::NoCapableDeployment => "no_capable_deployment",
             Self::NoHealthyDeployment => "no_healthy_deployment",
             Self::RateLimited => "rate_limited",
+            Self::BudgetExhausted => "budget_exhausted",
+            Self::LedgerUnavailable => "ledger_unavailable",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::Overloaded => "overloaded",
             Self::AuditUnavailable => "audit_unavailable",
@@ -89,8 +95,8 @@ impl RejectionCode {
             Self::RequestTimeout => 408,
             Self::UnsupportedEncoding => 415,
             Self::PolicyDenied => 403,
-            Self::RateLimited => 429,
-            Self::NoHealthyDeployment | Self::Overloaded | Self::AuditUnavailable => 503,
+            Self::RateLimited | Self::BudgetExhausted => 429,
+            Self::NoHealthyDeployment | Self::Overloaded | Self::AuditUnavailable | Self::LedgerUnavailable => 503,
             Self::DeadlineExceeded => 504,
             Self::UpstreamMalformed | Self::UpstreamOversize | Self::UpstreamRedirect | Self::UpstreamBroken => 502,
         }
@@ -104,6 +110,7 @@ impl RejectionCode {
             | Self::NoHealthyDeployment
             | Self::Overloaded
             | Self::AuditUnavailable
+            | Self::LedgerUnavailable
             | Self::RequestTimeout => true,
             Self::InvalidApiKey
             | Self::NotFound
@@ -114,6 +121,7 @@ impl RejectionCode {
             | Self::UnsupportedEncoding
             | Self::PolicyDenied
             | Self::NoCapableDeployment
+            | Self::BudgetExhausted
             | Self::DeadlineExceeded
             | Self::UpstreamMalformed
             | Self::UpstreamOversize
@@ -154,6 +162,15 @@ pub enum Refusal {
     Full,
     /// It costs more than the call or the pool allows, or its price is unknown under a ceiling.
     Price,
+    /// A budget does not reach for it.
+    Budget {
+        /// `spent`, `held` by open calls, `unpriced`, `unbounded`, or `ledger` where what is left cannot be told.
+        cause: &'static str,
+        /// Whose budget, as `key/NAME` or `team/NAME`.
+        account: Arc<str>,
+        /// Until there may be enough.
+        retry_after: Duration,
+    },
 }
 
 impl Refusal {
@@ -168,6 +185,7 @@ impl Refusal {
             Self::Restricted { .. } => "restricted",
             Self::Full => "full",
             Self::Price => "price",
+            Self::Budget { .. } => "budget",
         }
     }
 }

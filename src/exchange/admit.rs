@@ -1,5 +1,6 @@
 //! Who calls, and on what terms: the key, its limits, and what headers narrow.
 
+use crate::base::clock::Moment;
 use crate::base::rejection::{Rejection, RejectionCode};
 use crate::call::needs::Needs;
 use crate::policy::Ask;
@@ -45,8 +46,8 @@ pub(crate) struct Admitted {
     pub(crate) ask: Ask,
     pub(crate) ceiling: Ceiling,
     pub(crate) fallback: bool,
-    /// Held to the exchange's end, by its drop.
-    _place: Option<Place>,
+    /// Held to the exchange's end, by their drop.
+    _places: Vec<Place>,
 }
 
 /// The key that the client showed, by header or by certificate.
@@ -93,22 +94,30 @@ pub(crate) fn admit(
     size: Size,
     needs: Needs,
     headers: &HeaderMap,
+    now: Moment,
 ) -> Result<Admitted, Rejection> {
     let pool = pool(&world.snapshot, &key, model)?;
     let ask = ask(&key, size, needs, headers, &|zone| world.snapshot.residency(&key, zone))?;
     let ceiling = ceiling(headers)?;
-    let place = world.limits(&key).map(|limits| limits.take()).transpose().map_err(|reached| {
+    let places = world.terms(&key).map(|terms| terms.take(now)).transpose().map_err(|reached| {
         Rejection::new(
             RejectionCode::RateLimited,
             format!(
-                "The key's own limit `{}` is used up. Wait as long as Retry-After says, or ask for a higher limit.",
+                "The limit `{}` of the key or of its team is used up. Wait as long as Retry-After says, or ask for a higher limit.",
                 reached.limit
             ),
         )
         .limit(reached.limit)
         .retry_after(reached.retry_after)
     })?;
-    Ok(Admitted { key, pool, ask, ceiling, fallback: !headers.contains_key(NO_FALLBACK), _place: place })
+    Ok(Admitted {
+        key,
+        pool,
+        ask,
+        ceiling,
+        fallback: !headers.contains_key(NO_FALLBACK),
+        _places: places.unwrap_or_default(),
+    })
 }
 
 /// The pool that the key may ask for under this name.
@@ -232,7 +241,9 @@ mod tests {
             residency: residency.into(),
             data: vec!["personal".into()],
             screened: true,
+            team: None,
             limit: crate::snapshot::key::Limit::default(),
+            budget: None,
             expires: None,
             deadline: None,
         }

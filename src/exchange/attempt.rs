@@ -130,6 +130,11 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
                 return Verdict::Next;
             }
         };
+        if let Err(refusal) = work.settlement.hold(&candidate.deployment).await {
+            work.settlement.passed_over(&candidate.deployment, &refusal);
+            walk.refusals.push(refusal);
+            return Verdict::Next;
+        }
         let accept_empty = walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
         match once(work, &permit, &prepared, resent, accept_empty).await {
             Ok(received) => {

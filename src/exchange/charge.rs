@@ -85,6 +85,13 @@ pub(crate) fn cost(deployment: &Deployment, usage: &Usage) -> Option<Microusd> {
     Some(parts.into_iter().sum())
 }
 
+/// The most that so many tokens can cost, whatever a cache does with the prompt.
+pub(crate) fn dearest(deployment: &Deployment, input: u64, output: u64) -> Option<Microusd> {
+    let whole = Usage { output, ..Usage::default() };
+    let kinds = [Usage { fresh: input, ..whole }, Usage { cached: input, ..whole }, Usage { written: input, ..whole }];
+    kinds.iter().filter_map(|usage| cost(deployment, usage)).max()
+}
+
 /// Vendors have told counts of nothing for answers that were there, and counts beyond any sense.
 fn is_plausible(usage: &Usage) -> bool {
     (1..MOST_TOKENS).contains(&usage.input().saturating_add(usage.output))

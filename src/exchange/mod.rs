@@ -4,11 +4,13 @@
 //! `settle` the record of it all, with the `charge` of each attempt.
 
 mod admit;
+mod allowance;
 mod answer;
 mod array;
 mod attempt;
 pub mod body;
 mod charge;
+mod funds;
 mod google;
 mod ingress;
 mod pump;
@@ -23,10 +25,11 @@ pub use answer::{Answer, Broken};
 
 use crate::base::event::Event;
 use crate::base::rejection::{Rejection, RejectionCode};
-use crate::dialect::{Dialect, Task, models};
+use crate::dialect::{Dialect, models};
 use crate::exchange::attempt::{Served, Work};
 use crate::exchange::body::BodyBounds;
 use crate::exchange::charge::Heard;
+use crate::exchange::funds::Demand;
 use crate::exchange::google::InPath;
 use crate::exchange::ingress::Route;
 use crate::exchange::receive::Received;
@@ -75,7 +78,11 @@ impl Exchanges {
         let policy = Arc::clone(&world.snapshot.policy_digest);
         let mut settlement = Settlement::open(&self.state, began, route.dialect().name(), policy);
         settlement.note(|record| record.grounds.subject = certificate_names.first().map(|name| name.as_str().into()));
-        match admit::key(&world.snapshot, &parts.headers, certificate_names) {
+        let key = admit::key(&world.snapshot, &parts.headers, certificate_names);
+        if let Ok(key) = &key {
+            settlement.payer(key, world.terms(key));
+        }
+        match key {
             Err(rejection) => self.reject(settlement, route.dialect(), &rejection),
             Ok(key) => match route {
                 Route::Models(dialect) => self.models(&world, settlement, &key, dialect),
@@ -104,7 +111,7 @@ impl Exchanges {
         let pools = world.snapshot.pools_of(key);
         let names: Vec<&str> = pools.iter().map(|pool| &*pool.name).collect();
         let body = models::listing(dialect, &names);
-        Self::listed(settlement, key, body)
+        Self::listed(settlement, body)
     }
 
     /// One public model, under whatever name clients ask for it.
@@ -118,15 +125,14 @@ impl Exchanges {
     ) -> Response<Answer> {
         let pools = world.snapshot.pools_of(key);
         if pools.iter().any(|pool| *pool.name == *name || pool.aliases.iter().any(|alias| **alias == *name)) {
-            return Self::listed(settlement, key, models::one(dialect, name));
+            return Self::listed(settlement, models::one(dialect, name));
         }
         let message = "No such model here. Ask /v1/models for those that this key may use.";
         self.reject(settlement, dialect, &Rejection::new(RejectionCode::ModelNotFound, message).param("model"))
     }
 
-    fn listed(mut settlement: Settlement, key: &Key, body: Bytes) -> Response<Answer> {
+    fn listed(mut settlement: Settlement, body: Bytes) -> Response<Answer> {
         settlement.note(|record| {
-            record.key = Arc::clone(&key.name);
             record.status = 200;
             record.bytes_out = body.len() as u64;
         });
@@ -148,7 +154,6 @@ impl Exchanges {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: std::error::Error + Send + Sync + 'static,
     {
-        settlement.note(|record| record.key = Arc::clone(&key.name));
         if !self.state.sink.can_record() {
             return self.reject(settlement, dialect, &unrecordable());
         }
@@ -161,14 +166,13 @@ impl Exchanges {
             record.bytes_in = ingress.body.len() as u64;
             record.streamed = ingress.scan.stream;
         });
-        let (scan, size) = (&ingress.scan, request::size(&ingress));
-        let admitted = match admit::admit(&world, key, &scan.model, size, scan.needs, &ingress.headers) {
+        let (scan, size, now) = (&ingress.scan, request::size(&ingress), self.state.clock.now());
+        let admitted = match admit::admit(&world, key, &scan.model, size, scan.needs, &ingress.headers, now) {
             Ok(admitted) => admitted,
             Err(rejection) => return self.reject(settlement, dialect, &rejection),
         };
         settlement.note(|record| record.pool = Arc::clone(&admitted.pool.name));
-        settlement.size((dialect.task() != Task::Count).then_some(size));
-        let now = self.state.clock.now();
+        settlement.demand(Demand::of(&ingress, dialect));
         let (turn, mut considered) = (self.state.random.bits(), Vec::new());
         let selection = select::select(&world, &admitted, dialect, &ingress.scan, now, turn, &mut considered);
         settlement.considered(&admitted.ask, considered);

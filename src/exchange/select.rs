@@ -6,6 +6,7 @@ use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::dialect::scan::Scan;
 use crate::dialect::{Dialect, Task};
 use crate::exchange::admit::Admitted;
+use crate::exchange::funds;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::eligibility::Ceiling;
 use crate::snapshot::pool::{Order, Pool};
@@ -160,7 +161,8 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
             | Refusal::Breaker { .. }
             | Refusal::Resting { .. }
             | Refusal::Full
-            | Refusal::Price => None,
+            | Refusal::Price
+            | Refusal::Budget { .. } => None,
         })
         .collect();
     let (code, message) = if !needs.is_empty() {
@@ -186,6 +188,9 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
 
 /// What the client is told when no candidate was even asked.
 pub(crate) fn nobody_left(refusals: Vec<Refusal>) -> Rejection {
+    if let Some(rejection) = funds::rejection(&refusals) {
+        return rejection;
+    }
     let unhealthy =
         |refusal: &Refusal| matches!(refusal, Refusal::Breaker { .. } | Refusal::Resting { .. } | Refusal::Full);
     if refusals.iter().any(unhealthy) { nobody_healthy(refusals) } else { nobody_eligible(refusals) }
@@ -196,7 +201,11 @@ fn nobody_healthy(refusals: Vec<Refusal>) -> Rejection {
     let waits = refusals.iter().filter_map(|refusal| match refusal {
         Refusal::Breaker { retry_after } | Refusal::Resting { retry_after, .. } => Some(*retry_after),
         Refusal::Full => Some(Duration::from_secs(1)),
-        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Restricted { .. } | Refusal::Price => None,
+        Refusal::Capability(_)
+        | Refusal::Policy(_)
+        | Refusal::Restricted { .. }
+        | Refusal::Price
+        | Refusal::Budget { .. } => None,
     });
     let wait = waits.min().unwrap_or(Duration::from_secs(1));
     let throttled = |refusal: &Refusal| matches!(refusal, Refusal::Resting { class: "rate_limited", .. });

@@ -1,9 +1,14 @@
 //! Floor 4: what was observed. Never settings: those are in the snapshot, and every decision here is given both.
 
 pub mod breaker;
+pub mod bucket;
+pub mod budget;
 pub mod clock;
 pub mod health;
+pub mod ledger;
 pub mod limits;
+pub mod purse;
 pub mod restrictions;
 pub mod retry_budget;
+pub mod terms;
 pub mod world;

@@ -8,9 +8,12 @@ use crate::snapshot::key::Key;
 use crate::snapshot::pool::Pool;
 use crate::state::clock::Clock;
 use crate::state::health::{DeploymentHealth, Health};
-use crate::state::limits::{KeyLimits, Limits};
+use crate::state::ledger::Ledger;
+use crate::state::limits::Limits;
+use crate::state::purse::Purses;
 use crate::state::restrictions::Restrictions;
 use crate::state::retry_budget::RetryBudget;
+use crate::state::terms::{Answers, Terms};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +30,7 @@ pub struct World {
     /// What is not to be asked, live: it may change while an exchange goes on.
     pub restrictions: Arc<Restrictions>,
     health: Vec<DeploymentHealth>,
-    limits: HashMap<Arc<str>, Arc<KeyLimits>>,
+    terms: HashMap<Arc<str>, Arc<Terms>>,
     budgets: HashMap<Arc<str>, SharedBudget>,
 }
 
@@ -38,10 +41,15 @@ impl World {
         self.health.get(deployment.index)
     }
 
-    /// The limits of one of the snapshot's keys.
+    /// The terms of one of the snapshot's keys.
     #[must_use]
-    pub fn limits(&self, key: &Key) -> Option<&Arc<KeyLimits>> {
-        self.limits.get(&key.name)
+    pub fn terms(&self, key: &Key) -> Option<&Arc<Terms>> {
+        self.terms.get(&key.name)
+    }
+
+    /// The terms of all keys.
+    pub fn all_terms(&self) -> impl Iterator<Item = &Terms> {
+        self.terms.values().map(|terms| &**terms)
     }
 
     /// The retry budget of one of the snapshot's pools.
@@ -63,8 +71,9 @@ pub struct State {
     pub restrictions: Arc<Restrictions>,
     /// Where events go.
     pub sink: Arc<dyn Sink>,
-    limits: Limits,
-    budgets: Mutex<HashMap<Arc<str>, SharedBudget>>,
+    /// What was spent.
+    pub ledger: Arc<Ledger>,
+    kept: Kept,
     world: ArcSwap<World>,
     generations: watch::Sender<u64>,
     draining: AtomicBool,
@@ -72,21 +81,32 @@ pub struct State {
 
 impl State {
     /// A state that serves `snapshot` and has observed nothing yet.
-    pub fn new(snapshot: Arc<Snapshot>, restrictions: Arc<Restrictions>, sink: Arc<dyn Sink>, seed: u64) -> Self {
+    pub fn new(
+        snapshot: Arc<Snapshot>,
+        restrictions: Arc<Restrictions>,
+        ledger: Arc<Ledger>,
+        sink: Arc<dyn Sink>,
+        seed: u64,
+    ) -> Self {
+        let clock = Clock::start();
         let health = Arc::new(Health::new(Arc::clone(&sink), seed));
-        let limits = Limits::default();
-        let budgets = Mutex::default();
-        let world = bind(snapshot, &restrictions, &health, &limits, &budgets);
+        let kept = Kept {
+            limits: Limits::default(),
+            purses: Purses::new(Arc::clone(&ledger), clock, Arc::clone(&sink)),
+            answers: Mutex::default(),
+            retry_budgets: Mutex::default(),
+        };
+        let world = bind(snapshot, &restrictions, &health, &kept);
         let generations = watch::Sender::new(world.snapshot.generation);
         Self {
             generations,
-            clock: Clock::start(),
+            clock,
             random: Random::seeded(seed.rotate_left(32)),
             health,
             restrictions,
             sink,
-            limits,
-            budgets,
+            ledger,
+            kept,
             world: ArcSwap::from_pointee(world),
             draining: AtomicBool::new(false),
         }
@@ -100,7 +120,7 @@ impl State {
     /// Serves `snapshot` from now on; exchanges under way keep theirs, but ask the new one for their permits.
     pub fn install(&self, snapshot: Arc<Snapshot>) {
         let generation = snapshot.generation;
-        let world = bind(snapshot, &self.restrictions, &self.health, &self.limits, &self.budgets);
+        let world = bind(snapshot, &self.restrictions, &self.health, &self.kept);
         self.world.store(Arc::new(world));
         self.generations.send_replace(generation);
     }
@@ -121,18 +141,29 @@ impl State {
     }
 }
 
-fn bind(
-    snapshot: Arc<Snapshot>,
-    restrictions: &Arc<Restrictions>,
-    health: &Health,
-    limits: &Limits,
-    budgets: &Mutex<HashMap<Arc<str>, SharedBudget>>,
-) -> World {
-    let mut budgets = budgets.lock().unwrap_or_else(PoisonError::into_inner);
+/// What belongs to names of the config, and is found again by them after a reload.
+struct Kept {
+    limits: Limits,
+    purses: Purses,
+    answers: Mutex<HashMap<Arc<str>, Arc<Answers>>>,
+    retry_budgets: Mutex<HashMap<Arc<str>, SharedBudget>>,
+}
+
+fn bind(snapshot: Arc<Snapshot>, restrictions: &Arc<Restrictions>, health: &Health, kept: &Kept) -> World {
+    let mut budgets = kept.retry_budgets.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut answers = kept.answers.lock().unwrap_or_else(PoisonError::into_inner);
     World {
         restrictions: Arc::clone(restrictions),
         health: snapshot.deployments.iter().map(|deployment| health.of(deployment)).collect(),
-        limits: snapshot.keys.by_name.values().map(|key| (Arc::clone(&key.name), limits.of(key))).collect(),
+        terms: snapshot
+            .keys
+            .by_name
+            .values()
+            .map(|key| {
+                let answers = Arc::clone(answers.entry(Arc::clone(&key.name)).or_default());
+                (Arc::clone(&key.name), Arc::new(Terms::of(key, &kept.limits, &kept.purses, answers)))
+            })
+            .collect(),
         budgets: snapshot
             .pools
             .values()

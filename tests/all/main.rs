@@ -17,6 +17,8 @@ mod failover;
 mod family;
 mod faults;
 mod floors;
+mod ledger;
+mod limits;
 mod observe;
 mod pairs;
 mod papers;

@@ -13,6 +13,7 @@ mod policy_tests;
 mod pools;
 mod prices;
 mod quirks;
+mod teams;
 #[cfg(test)]
 mod tests;
 mod vendors;

@@ -9,10 +9,12 @@ use crate::dialect::profile::Profile;
 use crate::dialect::profile::quirks::{Member, ToolCallIds};
 use crate::policy::Ask;
 use crate::snapshot::Snapshot;
+use crate::snapshot::budget::{Budget, Period, Reserve};
 use crate::snapshot::deployment::Limits;
 use crate::snapshot::narrowing::Unfit;
 use crate::snapshot::pool::ProbeKind;
 use std::fs;
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::time::Duration;
 
@@ -429,7 +431,10 @@ fn a_careless_key_is_warned_of() {
     check_instead("residency = \"any\"", "", &["backstay.toml:11: the key \"app\" says nothing about residency"]);
     check("expires = \"2020-01-01\"\n", &["backstay.toml:15: has expired"]);
     check("expires = \"soon\"\n", &["backstay.toml:15: expected a date"]);
-    check("budget = { usd = 5, period = \"month\" }\n", &["backstay.toml:15: not in effect"]);
+    check("budget = { usd = 0, period = \"month\" }\n", &["backstay.toml:15: refuses every call"]);
+    check("budget = { usd = -5, period = \"month\" }\n", &["backstay.toml:15: a budget of -5"]);
+    check("budget = { usd = 5, period = \"year\" }\n", &["backstay.toml:15: \"year\" ~ one of day, week, month"]);
+    check("limit = { tokens_per_minute = 0 }\n", &["backstay.toml:15: lets nothing through"]);
 }
 
 #[test]
@@ -767,8 +772,13 @@ expires = "2027-06-30"
 "#;
     let (snapshot, warnings) = good(config);
     let idle: Vec<usize> = warnings.iter().map(|warning| warning.place.line).collect();
-    assert_eq!(idle, [42, 49, 58, 59], "what is not in effect yet is warned of: {warnings:?}");
+    assert_eq!(idle, [42], "what is not in effect yet is warned of: {warnings:?}");
     let key = snapshot.keys.by_name("research-app").expect("the key");
+    let spends = |budget: Option<Budget>| budget.map(|budget| (budget.most.0, budget.period, budget.reserve));
+    assert_eq!(spends(key.budget), Some((500_000_000, Period::Month, Reserve::Expected)));
+    let team = key.team.as_ref().expect("the team");
+    assert_eq!((&*team.name, spends(team.budget).map(|budget| budget.0)), ("research", Some(5_000_000_000)));
+    assert_eq!(key.limit.tokens_per_minute.map(NonZeroU64::get), Some(2_000_000));
     let permitted =
         snapshot.deployments.iter().filter(|deployment| snapshot.permit(key, &ask("EU"), deployment).is_ok());
     assert_eq!(permitted.map(|deployment| deployment.id.to_string()).collect::<Vec<_>>(), ["openai-eu/gpt-5.5"]);
