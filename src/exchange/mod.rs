@@ -165,6 +165,7 @@ impl Exchanges {
             Err(rejection) => return self.reject(settlement, dialect, &rejection),
         };
         settlement.note(|record| record.pool = Arc::clone(&admitted.pool.name));
+        settlement.priced_at(admitted.at);
         let now = self.state.clock.now();
         let (turn, mut considered) = (self.state.random.bits(), Vec::new());
         let selection = select::select(&world, &admitted, dialect, &ingress.scan, now, turn, &mut considered);

@@ -6,7 +6,7 @@ use crate::base::money::Microusd;
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::usage::Usage;
 use crate::policy::Ask;
-use crate::snapshot::deployment::{Deployment, Price};
+use crate::snapshot::deployment::Deployment;
 use crate::state::world::State;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -27,6 +27,8 @@ pub(crate) struct Settlement {
     /// The status of a head that went out while the attempts were going on.
     head: Option<Arc<AtomicU16>>,
     streaming: bool,
+    /// Seconds since 1970: what held then is what the call costs.
+    priced_at: i64,
 }
 
 /// An attempt whose end is not known yet.
@@ -70,12 +72,18 @@ impl Settlement {
             serving: None,
             head: None,
             streaming: false,
+            priced_at: 0,
         }
     }
 
     /// Where the status is to be told once the head of a streamed answer goes out.
     pub(crate) fn head(&mut self) -> Arc<AtomicU16> {
         Arc::clone(self.head.get_or_insert_default())
+    }
+
+    /// The prices of this moment, in seconds since 1970, are the call's.
+    pub(crate) fn priced_at(&mut self, at: i64) {
+        self.priced_at = at;
     }
 
     /// Changes the record, as long as it is open.
@@ -162,7 +170,7 @@ impl Settlement {
 
     /// What the call cost, where usage and price are known.
     pub(crate) fn usage(&mut self, usage: Usage) -> Option<Microusd> {
-        let cost = self.serving.as_ref().and_then(|deployment| deployment.price).map(|price| cost(&price, &usage));
+        let cost = self.serving.as_ref().and_then(|deployment| deployment.rates.cost(&usage, self.priced_at));
         self.note(|record| {
             record.tokens = Some(usage.into());
             record.cost = cost;
@@ -240,15 +248,4 @@ fn request_id(words: [u64; 2]) -> String {
         id.extend((0..16).rev().filter_map(|place| char::from_digit((word >> (4 * place) & 0xf) as u32, 16)));
     }
     id
-}
-
-fn cost(price: &Price, usage: &Usage) -> Microusd {
-    [
-        price.input.of(usage.fresh),
-        price.cached.of(usage.cached),
-        price.written.of(usage.written),
-        price.output.of(usage.output),
-    ]
-    .into_iter()
-    .sum()
 }
