@@ -13,6 +13,7 @@ use crate::snapshot::deployment::Deployment;
 use crate::snapshot::explain::{Question, Reason};
 use crate::snapshot::pool::Pool;
 use crate::state::clock::Clock;
+use crate::state::quota::Demand;
 use crate::state::restrictions;
 use crate::state::world::{State, World};
 use http::StatusCode;
@@ -105,9 +106,11 @@ impl Views for Live {
         let world = self.state.world();
         let now = self.state.clock.now();
         let hour = u32::try_from(Clock::unix_seconds().rem_euclid(86_400) / 3_600).unwrap_or(0);
+        let demand = Demand::new(question.input_tokens, question.output_tokens);
         let observed = |pool: &Pool, deployment: &Arc<Deployment>| {
             let restricted = world.restrictions.refuses(deployment);
-            let ill = world.health(deployment).and_then(|health| health.refuses(now, &pool.breaker));
+            let observed = world.observed(deployment);
+            let ill = observed.and_then(|observed| observed.refuses(demand, now, &pool.breaker));
             restricted.iter().chain(&ill).map(unwell).collect()
         };
         let explanation = world.snapshot.explain(&question, hour, &observed)?;
@@ -151,6 +154,10 @@ fn unwell(refusal: &Refusal) -> Reason {
         }
         Refusal::Resting { retry_after, .. } => {
             format!("it rests after what the vendor said, for another {} s", retry_after.as_secs().max(1))
+        }
+        Refusal::Headroom { retry_after, told } => {
+            let who = if *told { "the vendor says that" } else { "with what is under way" };
+            format!("{who} too little is left of its quota; it is whole again in {} s", retry_after.as_secs().max(1))
         }
         Refusal::Restricted { cause, id } => {
             format!("it is restricted ({}); `backstay release {id}` lifts that", cause.replace('_', " "))
@@ -196,11 +203,13 @@ fn deployment_status(
         state: "closed".to_owned(),
         ..DeploymentStatus::default()
     };
-    let Some(health) = world.health(deployment) else { return status };
+    let Some(observed) = world.observed(deployment) else { return status };
+    let health = &observed.health;
     status.inflight = health.deployment.inflight();
     status.success_percent = health.success_percent(now);
     status.first_content_ms = health.deployment.first_content_ms().map(|ms| ms as u64);
-    let refusal = world.restrictions.refuses(deployment).or_else(|| health.refuses(now, &pool.breaker));
+    let refusal =
+        world.restrictions.refuses(deployment).or_else(|| observed.refuses(Demand::default(), now, &pool.breaker));
     let wait = match refusal {
         None => None,
         Some(Refusal::Restricted { cause, id }) => {
@@ -216,6 +225,11 @@ fn deployment_status(
         Some(Refusal::Resting { class, retry_after }) => {
             status.state = "resting".to_owned();
             status.reason = class.to_owned();
+            Some(retry_after)
+        }
+        Some(refusal @ Refusal::Headroom { retry_after, .. }) => {
+            status.state = "resting".to_owned();
+            status.reason = refusal.code().to_owned();
             Some(retry_after)
         }
         Some(refusal @ (Refusal::Full | Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Price)) => {
