@@ -5,8 +5,8 @@
 
 use crate::base::clock::Moment;
 use crate::snapshot::deployment::Deployment;
-use crate::snapshot::pool::{BreakerSettings, Order};
-use crate::state::world::Observed;
+use crate::snapshot::pool::{BreakerSettings, Order, Pool};
+use crate::state::world::{Observed, World};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -70,6 +70,32 @@ impl Merit {
             None => UNKNOWN_MS * calls,
         }
     }
+}
+
+/// The places of a tier as listed: credentials of one deployment stand beside each other, in one place.
+pub fn listed(tier: &[Arc<Deployment>]) -> impl Iterator<Item = usize> + '_ {
+    let mut before: Option<&Arc<str>> = None;
+    tier.iter().scan(0, move |place, deployment| {
+        *place += usize::from(before.replace(&deployment.id).is_some_and(|before| *before != deployment.id));
+        Some(*place)
+    })
+}
+
+/// A whole tier in order, for a call of no session, with the merits that decided.
+#[must_use]
+pub fn ranked<'a>(
+    world: &World,
+    pool: &Pool,
+    tier: &'a [Arc<Deployment>],
+    now: Moment,
+) -> Vec<(Merit, &'a Arc<Deployment>)> {
+    let merit = |(place, deployment): (usize, &'a Arc<Deployment>)| {
+        let observed = world.observed(deployment)?;
+        Some((Merit::of(place, deployment, observed, &pool.breaker, None, now), deployment))
+    };
+    let mut ranked: Vec<_> = listed(tier).zip(tier).filter_map(merit).collect();
+    order(&mut ranked, pool.order, 0);
+    ranked
 }
 
 /// Puts the candidates of a tier in order. `turn` is any number: those that are equal take turns by it.

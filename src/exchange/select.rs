@@ -5,7 +5,7 @@ use crate::base::event::Considered;
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::dialect::scan::Scan;
 use crate::dialect::{Dialect, Task};
-use crate::exchange::order::{Merit, order};
+use crate::exchange::order::{Merit, listed, order};
 use crate::policy::Ask;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::eligibility::Ceiling;
@@ -103,13 +103,8 @@ impl Sieve {
     ) {
         let settings = &wanted.pool.breaker;
         let mut kept = Vec::with_capacity(tier.len());
-        let mut listed = 0;
-        for (position, deployment) in tier.iter().enumerate() {
+        for (place, deployment) in listed(tier).zip(tier) {
             let Some(observed) = world.observed(deployment) else { continue };
-            // credentials of one deployment stand beside each other, in one place
-            let twin =
-                position.checked_sub(1).and_then(|before| tier.get(before)).is_some_and(|it| it.id == deployment.id);
-            listed += usize::from(!twin);
             let candidate = || Candidate { deployment: Arc::clone(deployment), observed: Arc::clone(observed) };
             let refusal = match eligible(world, wanted, deployment) {
                 Err(refusal) => Some(refusal),
@@ -121,7 +116,7 @@ impl Sieve {
             match &refusal {
                 None if tier.len() == 1 => self.candidates.push_back(candidate()),
                 None => {
-                    let merit = Merit::of(listed, deployment, observed, settings, wanted.home, now);
+                    let merit = Merit::of(place, deployment, observed, settings, wanted.home, now);
                     kept.push((merit, candidate()));
                     continue;
                 }

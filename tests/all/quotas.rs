@@ -4,6 +4,7 @@ use crate::support::client::{Answer, chat_body};
 use crate::support::proxy::{Plan, Proxy};
 use backstay::demo::vendor::Fault;
 use backstay::dialect::Dialect;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -53,6 +54,19 @@ async fn f_078_a_deployment_whose_quota_would_not_carry_the_call_is_passed_over_
         assert_eq!(served_by(&proxy.client().chat(stream).await), SECOND);
     }
     assert_eq!(proxy.calls(), [1, 2]);
+    let status = proxy.status().await;
+    let [first, second] = [0, 1].map(|place| &status["pools"][0]["deployments"][place]);
+    assert_eq!((&first["reason"], &first["place"], &second["place"]), (&"no_headroom".into(), &Value::Null, &1.into()));
+    let explained = proxy.admin("/explain?key=app&model=smart&tokens=90/100").await;
+    let explained: Value = serde_json::from_str(&explained).unwrap();
+    let [chosen, refused] = [0, 1].map(|place| &explained["deployments"][place]);
+    assert_eq!((&chosen["id"], &chosen["live"]["breaker"]), (&SECOND.into(), &"closed".into()), "{explained}");
+    let left = &refused["live"]["headroom"]["tokens"];
+    assert_eq!(
+        (&refused["refusals"][0]["code"], &left["limit"]),
+        (&"no_headroom".into(), &30_000.into()),
+        "{explained}"
+    );
     let shed = format!("backstay_shed_total{{deployment=\"{FIRST}\",reason=\"predicted_429\"}}");
     assert_eq!(proxy.metric(&shed).await, 2.0);
 }
