@@ -22,6 +22,8 @@ pub(crate) struct Work {
     pub(crate) heard: Heard,
     /// What the call was taken for before it was sent.
     pub(crate) size: Size,
+    /// The moment whose prices are the call's, in seconds since 1970.
+    pub(crate) at: i64,
 }
 
 /// How an attempt ended, as far as its bill goes.
@@ -51,19 +53,18 @@ pub(crate) struct Bill {
 /// A count that stops half-way is no reason to charge less than what was held back: the vendor goes on counting.
 pub(crate) fn bill(deployment: &Deployment, work: &Work, reserved: Microusd) -> Bill {
     let counted = work.usage.filter(is_plausible);
-    let at_least = |usage: Usage| cost(deployment, &usage).map(|cost| cost.max(reserved));
+    let cost = |usage: &Usage| deployment.rates.cost(usage, work.at);
+    let at_least = |usage: Usage| cost(&usage).map(|cost| cost.max(reserved));
     match (work.end, counted) {
         (End::Free, _) => Bill { cost: Some(Microusd::default()), ..Bill::default() },
-        (End::Whole, Some(usage)) => {
-            Bill { tokens: Some(usage.into()), counted: Counted::Vendor, cost: cost(deployment, &usage) }
-        }
+        (End::Whole, Some(usage)) => Bill { tokens: Some(usage.into()), counted: Counted::Vendor, cost: cost(&usage) },
         (End::Whole | End::Left, None) => {
             let usage = estimated(work);
-            Bill { tokens: Some(usage.into()), counted: Counted::Estimated, cost: cost(deployment, &usage) }
+            Bill { tokens: Some(usage.into()), counted: Counted::Estimated, cost: cost(&usage) }
         }
         (End::Left, Some(usage)) => {
             let usage = with_heard(usage, work.heard);
-            Bill { tokens: Some(usage.into()), counted: Counted::Incomplete, cost: cost(deployment, &usage) }
+            Bill { tokens: Some(usage.into()), counted: Counted::Incomplete, cost: cost(&usage) }
         }
         (End::Broken, counted) => {
             let usage = counted.map_or_else(|| estimated(work), |usage| with_heard(usage, work.heard));
@@ -71,25 +72,6 @@ pub(crate) fn bill(deployment: &Deployment, work: &Work, reserved: Microusd) -> 
             Bill { tokens: Some(usage.into()), counted: source, cost: at_least(usage) }
         }
     }
-}
-
-/// What a usage costs at a deployment, where its price is known.
-pub(crate) fn cost(deployment: &Deployment, usage: &Usage) -> Option<Microusd> {
-    let price = deployment.price.as_ref()?;
-    let parts = [
-        price.input.of(usage.fresh),
-        price.cached.of(usage.cached),
-        price.written.of(usage.written),
-        price.output.of(usage.output),
-    ];
-    Some(parts.into_iter().sum())
-}
-
-/// The most that so many tokens can cost, whatever a cache does with the prompt.
-pub(crate) fn dearest(deployment: &Deployment, input: u64, output: u64) -> Option<Microusd> {
-    let whole = Usage { output, ..Usage::default() };
-    let kinds = [Usage { fresh: input, ..whole }, Usage { cached: input, ..whole }, Usage { written: input, ..whole }];
-    kinds.iter().filter_map(|usage| cost(deployment, usage)).max()
 }
 
 /// Vendors have told counts of nothing for answers that were there, and counts beyond any sense.

@@ -1,13 +1,14 @@
 //! What a call holds back of its budgets before it is sent anywhere, and what the client is told when it does not fit.
 
+use crate::base::money::Microusd;
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::call::needs::Need as Asks;
 use crate::call::usage::Usage;
 use crate::dialect::{Dialect, Task};
 use crate::exchange::admit::Size;
-use crate::exchange::charge;
 use crate::exchange::ingress::Ingress;
 use crate::exchange::request;
+use crate::price::Rates;
 use crate::snapshot::budget::Reserve;
 use crate::snapshot::deployment::Deployment;
 use crate::state::budget::Need;
@@ -23,7 +24,7 @@ const UNSEEN_TOKENS: u64 = 1_024;
 
 /// What is known of a call's cost before it is sent.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Demand {
+pub(crate) struct Outlay {
     /// What the call is taken for.
     pub(crate) size: Size,
     /// The cap that it sets on its answer.
@@ -36,12 +37,12 @@ pub(crate) struct Demand {
     choices: Option<u64>,
 }
 
-impl Demand {
-    /// What a call demands; `None` for what vendors do for nothing.
+impl Outlay {
+    /// What a call may cost; `None` for what vendors do for nothing.
     pub(crate) fn of(ingress: &Ingress, dialect: Dialect) -> Option<Self> {
         let scan = &ingress.scan;
         let opaque = [Asks::Images, Asks::Audio, Asks::Documents, Asks::ServerIds, Asks::HostedTools];
-        let mut demand = Self {
+        let mut outlay = Self {
             size: request::size(ingress),
             max_tokens: scan.max_tokens,
             bytes: ingress.body.len() as u64,
@@ -49,16 +50,17 @@ impl Demand {
             choices: if scan.needs.has(Asks::Choices) { choices(&ingress.body) } else { Some(1) },
         };
         match dialect.task() {
-            Task::Generate => Some(demand),
+            Task::Generate => Some(outlay),
             Task::Count => None,
             Task::Embed => {
-                (demand.size.output_tokens, demand.max_tokens) = (0, Some(0));
-                Some(demand)
+                (outlay.size.output_tokens, outlay.max_tokens) = (0, Some(0));
+                Some(outlay)
             }
         }
     }
 
-    /// What it holds back of a budget to ask this deployment; `mean` is how long answers have been.
+    /// What it holds back of a budget to ask this deployment; `mean` is how long answers have been, and `at`
+    /// the moment whose prices hold.
     ///
     /// # Errors
     /// The price is unknown, or the most that it can cost is, where that must be held back.
@@ -67,11 +69,12 @@ impl Demand {
         deployment: &Deployment,
         reserve: Reserve,
         mean: Option<u64>,
+        at: i64,
     ) -> Result<Need, &'static str> {
         let expected_output = self.max_tokens.unwrap_or(u64::MAX).min(mean.unwrap_or(DEFAULT_ANSWER));
         let expected = Usage { fresh: self.size.input_tokens, output: expected_output, ..Usage::default() };
-        let expected = charge::cost(deployment, &expected).ok_or("unpriced")?.0;
-        let most = self.most(deployment).and_then(|(input, output)| charge::dearest(deployment, input, output));
+        let expected = deployment.rates.cost(&expected, at).ok_or("unpriced")?.0;
+        let most = self.most(deployment).and_then(|(input, output)| dearest(&deployment.rates, input, output, at));
         let most = most.map(|most| most.0);
         match reserve {
             Reserve::Expected => Ok(Need { amount: most.map_or(expected, |most| expected.min(most)), most }),
@@ -87,6 +90,13 @@ impl Demand {
         let output = self.max_tokens.or(limits.output).or(limits.context)?;
         Some((input, output.saturating_mul(self.choices?)))
     }
+}
+
+/// The most that so many tokens can cost, whatever a cache does with the prompt.
+fn dearest(rates: &Rates, input: u64, output: u64, at: i64) -> Option<Microusd> {
+    let whole = Usage { output, ..Usage::default() };
+    let kinds = [Usage { fresh: input, ..whole }, Usage { cached: input, ..whole }, Usage { written: input, ..whole }];
+    kinds.iter().filter_map(|usage| rates.cost(usage, at)).max()
 }
 
 /// How many answers a body asks for, in the dialects' members.

@@ -1,6 +1,7 @@
 //! Floor 5: a client request's whole life. Read the files in this order: `ingress` and `body` take the request in,
-//! `admit` says who calls and on what terms, `select` who may serve, `attempt` asks them (`request` is what goes out,
-//! `receive` the beginning of what comes back), `pump` and `relay` pass a stream on, `answer` is what the client gets,
+//! `admit` says who calls and on what terms, `select` who may serve and `order` in which order (`session` knows where its
+//! prompt is warm), `attempt` asks them (`request` is what goes out, `receive` the beginning of what comes back, `patience`
+//! what follows a failure), `pump` and `relay` pass a stream on, `answer` is what the client gets,
 //! `settle` the record of it all, with the `charge` of each attempt.
 
 mod admit;
@@ -13,12 +14,15 @@ mod charge;
 mod funds;
 mod google;
 mod ingress;
+pub mod order;
+mod patience;
 mod pump;
 mod recall;
 mod receive;
 mod relay;
 mod request;
-mod select;
+pub mod select;
+mod session;
 mod settle;
 
 pub use answer::{Answer, Broken};
@@ -29,7 +33,7 @@ use crate::dialect::{Dialect, models};
 use crate::exchange::attempt::{Served, Work};
 use crate::exchange::body::BodyBounds;
 use crate::exchange::charge::Heard;
-use crate::exchange::funds::Demand;
+use crate::exchange::funds::Outlay;
 use crate::exchange::google::InPath;
 use crate::exchange::ingress::Route;
 use crate::exchange::receive::Received;
@@ -172,9 +176,24 @@ impl Exchanges {
             Err(rejection) => return self.reject(settlement, dialect, &rejection),
         };
         settlement.note(|record| record.pool = Arc::clone(&admitted.pool.name));
-        settlement.demand(Demand::of(&ingress, dialect));
+        settlement.priced_at(admitted.at);
+        settlement.outlay(Outlay::of(&ingress, dialect));
         let (turn, mut considered) = (self.state.random.bits(), Vec::new());
-        let selection = select::select(&world, &admitted, dialect, &ingress.scan, now, turn, &mut considered);
+        let session = session::of(&self.state, &admitted, &ingress);
+        let home = session.and_then(|session| session::home(&self.state, session, now));
+        let demand = request::demand(&ingress);
+        let wanted = select::Wanted {
+            key: &admitted.key,
+            pool: &admitted.pool,
+            ask: &admitted.ask,
+            ceiling: admitted.ceiling,
+            dialect,
+            scan: &ingress.scan,
+            demand,
+            at: admitted.at,
+            home: home.as_ref(),
+        };
+        let selection = select::select(&world, &wanted, now, turn, &mut considered);
         settlement.considered(&admitted.ask, considered);
         let selection = match selection {
             Ok(selection) => selection,
@@ -182,7 +201,8 @@ impl Exchanges {
         };
         let deadline = Instant::now() + admitted.pool.deadline;
         let (state, connections) = (Arc::clone(&self.state), Arc::clone(&self.connections));
-        let work = Box::new(Work { state, connections, world, ingress, admitted, settlement, deadline });
+        let work =
+            Box::new(Work { state, connections, world, ingress, admitted, settlement, demand, session, deadline });
         if work.ingress.scan.stream {
             self.streamed(work, selection).await
         } else {

@@ -8,7 +8,7 @@ use crate::base::money::Microusd;
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::usage::Usage;
 use crate::exchange::charge::{self, Bill, End, Heard, Work};
-use crate::exchange::funds::{self, Demand};
+use crate::exchange::funds::{self, Outlay};
 use crate::policy::Ask;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::key::Key;
@@ -34,8 +34,8 @@ pub(crate) struct Settlement {
     began: Instant,
     attempt: Option<Attempt>,
     payer: Option<(Arc<Key>, Arc<Terms>)>,
-    /// What the call demands; `None` for work that vendors do for nothing.
-    demand: Option<Demand>,
+    /// What the call may cost; `None` for work that vendors do for nothing.
+    outlay: Option<Outlay>,
     /// What is held back for the attempt that is about to begin.
     held: Vec<Hold>,
     /// What goes into the ledger when the exchange has ended.
@@ -43,6 +43,8 @@ pub(crate) struct Settlement {
     /// The status of a head that went out while the attempts were going on.
     head: Option<Arc<AtomicU16>>,
     streaming: bool,
+    /// Seconds since 1970: what held then is what the call costs.
+    priced_at: i64,
 }
 
 /// An attempt whose end is not known yet.
@@ -107,17 +109,23 @@ impl Settlement {
             began,
             attempt: None,
             payer: None,
-            demand: None,
+            outlay: None,
             held: Vec::new(),
             entries: Vec::new(),
             head: None,
             streaming: false,
+            priced_at: 0,
         }
     }
 
     /// Where the status is to be told once the head of a streamed answer goes out.
     pub(crate) fn head(&mut self) -> Arc<AtomicU16> {
         Arc::clone(self.head.get_or_insert_default())
+    }
+
+    /// The prices of this moment, in seconds since 1970, are the call's.
+    pub(crate) fn priced_at(&mut self, at: i64) {
+        self.priced_at = at;
     }
 
     /// Changes the record, as long as it is open.
@@ -133,9 +141,9 @@ impl Settlement {
         self.payer = terms.map(|terms| (Arc::clone(key), Arc::clone(terms)));
     }
 
-    /// What the call demands, where its work is paid for.
-    pub(crate) const fn demand(&mut self, demand: Option<Demand>) {
-        self.demand = demand;
+    /// What the call may cost, where its work is paid for.
+    pub(crate) const fn outlay(&mut self, outlay: Option<Outlay>) {
+        self.outlay = outlay;
     }
 
     /// Holds back what an attempt at this deployment needs of every budget that pays for it.
@@ -144,10 +152,10 @@ impl Settlement {
     /// A budget does not reach.
     pub(crate) async fn hold(&mut self, deployment: &Deployment) -> Result<(), Refusal> {
         self.held.clear();
-        let (Some((_, terms)), Some(demand)) = (&self.payer, &self.demand) else { return Ok(()) };
+        let (Some((_, terms)), Some(outlay)) = (&self.payer, &self.outlay) else { return Ok(()) };
         let mean = terms.answers().mean();
         for purse in terms.purses() {
-            let need = demand.need(deployment, purse.reserve(), mean).map_err(|cause| Refusal::Budget {
+            let need = outlay.need(deployment, purse.reserve(), mean, self.priced_at).map_err(|cause| Refusal::Budget {
                 cause,
                 account: Arc::clone(&purse.account),
                 retry_after: Duration::ZERO,
@@ -330,8 +338,8 @@ impl Settlement {
     }
 
     fn bill(&self, attempt: &Attempt, end: End) -> Bill {
-        let Some(demand) = self.demand else { return Bill::default() };
-        let work = Work { end, usage: attempt.usage, heard: attempt.heard, size: demand.size };
+        let Some(outlay) = self.outlay else { return Bill::default() };
+        let work = Work { end, usage: attempt.usage, heard: attempt.heard, size: outlay.size, at: self.priced_at };
         charge::bill(&attempt.deployment, &work, attempt.reserved())
     }
 

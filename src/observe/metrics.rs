@@ -79,6 +79,7 @@ pub(super) struct Metrics {
     vendor_certificates_refused: Counters<1>,
     restrictions: Counters<2>,
     budgets_spent: Counters<2>,
+    quotas_spent: Counters<2>,
 
     ledger_writable: IntGauge,
     ledger_lag: IntGauge,
@@ -131,6 +132,12 @@ impl Metrics {
             budget_limit: Gauges::new(r, "budget_limit_microusd", "What may be spent in a period", "budget")?,
             budget_gone: Gauges::new(r, "budget_gone_microusd", "Spent or held back of it", "budget")?,
             budget_reserved: Gauges::new(r, "budget_reserved_microusd", "Held back for open calls", "budget")?,
+            quotas_spent: Counters::new(
+                r,
+                "quota_spent_total",
+                "Credentials whose money or quota at the vendor is spent, or no longer is",
+                ["credential", "change"],
+            )?,
             restricted: Gauges::new(r, "restricted", "1 while a restriction keeps it from being asked", "deployment")?,
             generation: gauge(r, "snapshot_generation", "Number of the snapshot that serves")?,
             last_reload_accepted: gauge(r, "last_reload_accepted", "1, or 0 while the files are wrong")?,
@@ -178,6 +185,9 @@ impl Metrics {
             Event::Restriction { restriction, began, .. } => {
                 let change = if *began { "began" } else { "ended" };
                 self.restrictions.with([restriction.cause.label(), change]).inc();
+            }
+            Event::QuotaSpent { credential, spent } => {
+                self.quotas_spent.with([credential, if *spent { "began" } else { "ended" }]).inc();
             }
             Event::Operator { .. } => {}
             Event::Budget { account, spent } => {

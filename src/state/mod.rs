@@ -1,5 +1,6 @@
 //! Floor 4: what was observed. Never settings: those are in the snapshot, and every decision here is given both.
 
+pub mod affinity;
 pub mod breaker;
 pub mod bucket;
 pub mod budget;
@@ -8,6 +9,7 @@ pub mod health;
 pub mod ledger;
 pub mod limits;
 pub mod purse;
+pub mod quota;
 pub mod restrictions;
 pub mod retry_budget;
 pub mod terms;

@@ -1,21 +1,26 @@
 //! The snapshot that is served now, bound to what was observed.
 
+use crate::base::clock::Moment;
 use crate::base::event::Sink;
 use crate::base::random::Random;
+use crate::base::rejection::Refusal;
 use crate::snapshot::Snapshot;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::key::Key;
-use crate::snapshot::pool::Pool;
+use crate::snapshot::pool::{BreakerSettings, Pool};
+use crate::state::affinity::Affinity;
 use crate::state::clock::Clock;
 use crate::state::health::{DeploymentHealth, Health};
 use crate::state::ledger::Ledger;
 use crate::state::limits::Limits;
 use crate::state::purse::Purses;
+use crate::state::quota::{Account, Demand, Quotas};
 use crate::state::restrictions::Restrictions;
 use crate::state::retry_budget::RetryBudget;
 use crate::state::terms::{Answers, Terms};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
@@ -29,16 +34,38 @@ pub struct World {
     pub snapshot: Arc<Snapshot>,
     /// What is not to be asked, live: it may change while an exchange goes on.
     pub restrictions: Arc<Restrictions>,
-    health: Vec<DeploymentHealth>,
+    observed: Vec<Arc<Observed>>,
     terms: HashMap<Arc<str>, Arc<Terms>>,
     budgets: HashMap<Arc<str>, SharedBudget>,
+}
+
+/// What was observed of one deployment.
+pub struct Observed {
+    /// Its health, and that of whatever it depends on.
+    pub health: DeploymentHealth,
+    /// What its vendor still grants.
+    pub account: Account,
+}
+
+impl Observed {
+    /// Why a call of this size is not sent there now.
+    #[must_use]
+    pub fn refuses(&self, demand: Demand, now: Moment, settings: &BreakerSettings) -> Option<Refusal> {
+        self.health.refuses(now, settings).or_else(|| self.account.refuses(demand, now))
+    }
 }
 
 impl World {
     /// The health of one of the snapshot's deployments.
     #[must_use]
     pub fn health(&self, deployment: &Deployment) -> Option<&DeploymentHealth> {
-        self.health.get(deployment.index)
+        self.observed(deployment).map(|observed| &observed.health)
+    }
+
+    /// All that was observed of one of the snapshot's deployments.
+    #[must_use]
+    pub fn observed(&self, deployment: &Deployment) -> Option<&Arc<Observed>> {
+        self.observed.get(deployment.index)
     }
 
     /// The terms of one of the snapshot's keys.
@@ -69,11 +96,14 @@ pub struct State {
     pub health: Arc<Health>,
     /// What is not to be asked.
     pub restrictions: Arc<Restrictions>,
+    /// Where sessions were served last.
+    pub affinity: Mutex<Affinity>,
     /// Where events go.
     pub sink: Arc<dyn Sink>,
     /// What was spent.
     pub ledger: Arc<Ledger>,
     kept: Kept,
+    sessions: RandomState,
     world: ArcSwap<World>,
     generations: watch::Sender<u64>,
     draining: AtomicBool,
@@ -91,6 +121,7 @@ impl State {
         let clock = Clock::start();
         let health = Arc::new(Health::new(Arc::clone(&sink), seed));
         let kept = Kept {
+            quotas: Quotas::new(Arc::clone(&sink), seed.rotate_left(16)),
             limits: Limits::default(),
             purses: Purses::new(Arc::clone(&ledger), clock, Arc::clone(&sink)),
             answers: Mutex::default(),
@@ -104,9 +135,11 @@ impl State {
             random: Random::seeded(seed.rotate_left(32)),
             health,
             restrictions,
+            affinity: Mutex::default(),
             sink,
             ledger,
             kept,
+            sessions: RandomState::new(),
             world: ArcSwap::from_pointee(world),
             draining: AtomicBool::new(false),
         }
@@ -125,6 +158,11 @@ impl State {
         self.generations.send_replace(generation);
     }
 
+    /// A number for a session that is told by these words, under a secret of this process.
+    pub fn session(&self, key: &str, words: [&[u8]; 2]) -> u64 {
+        self.sessions.hash_one((key, words))
+    }
+
     /// Changes with every snapshot that serves: whoever waits on it finds the new one in [`Self::world`].
     pub fn generations(&self) -> watch::Receiver<u64> {
         self.generations.subscribe()
@@ -141,8 +179,9 @@ impl State {
     }
 }
 
-/// What belongs to names of the config, and is found again by them after a reload.
+/// What belongs to names, and is found again by them after a reload.
 struct Kept {
+    quotas: Quotas,
     limits: Limits,
     purses: Purses,
     answers: Mutex<HashMap<Arc<str>, Arc<Answers>>>,
@@ -152,18 +191,19 @@ struct Kept {
 fn bind(snapshot: Arc<Snapshot>, restrictions: &Arc<Restrictions>, health: &Health, kept: &Kept) -> World {
     let mut budgets = kept.retry_budgets.lock().unwrap_or_else(PoisonError::into_inner);
     let mut answers = kept.answers.lock().unwrap_or_else(PoisonError::into_inner);
+    let observe = |deployment: &Arc<Deployment>| {
+        Arc::new(Observed { health: health.of(deployment), account: kept.quotas.of(deployment) })
+    };
+    let observed: Vec<_> = snapshot.deployments.iter().map(observe).collect();
+    kept.quotas.keep(observed.iter().map(|observed| &observed.account));
+    let mut terms = |key: &Arc<Key>| {
+        let answers = Arc::clone(answers.entry(Arc::clone(&key.name)).or_default());
+        (Arc::clone(&key.name), Arc::new(Terms::of(key, &kept.limits, &kept.purses, answers)))
+    };
     World {
         restrictions: Arc::clone(restrictions),
-        health: snapshot.deployments.iter().map(|deployment| health.of(deployment)).collect(),
-        terms: snapshot
-            .keys
-            .by_name
-            .values()
-            .map(|key| {
-                let answers = Arc::clone(answers.entry(Arc::clone(&key.name)).or_default());
-                (Arc::clone(&key.name), Arc::new(Terms::of(key, &kept.limits, &kept.purses, answers)))
-            })
-            .collect(),
+        observed,
+        terms: snapshot.keys.by_name.values().map(&mut terms).collect(),
         budgets: snapshot
             .pools
             .values()

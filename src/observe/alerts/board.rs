@@ -24,6 +24,8 @@ pub(super) enum Kind {
     BudgetSpent,
     /// The ledger cannot be written.
     Ledger,
+    /// A credential's money or quota at its vendor is spent.
+    QuotaSpent,
 }
 
 impl Kind {
@@ -35,13 +37,14 @@ impl Kind {
             Self::FilesRefused => "files_refused",
             Self::BudgetSpent => "budget_spent",
             Self::Ledger => "ledger",
+            Self::QuotaSpent => "quota_spent",
         }
     }
 
     const fn hold(self) -> Duration {
         match self {
             Self::Outage => HOLD,
-            Self::Restriction | Self::FilesRefused | Self::BudgetSpent | Self::Ledger => Duration::ZERO,
+            Self::Restriction | Self::FilesRefused | Self::BudgetSpent | Self::Ledger | Self::QuotaSpent => Duration::ZERO,
         }
     }
 }
@@ -117,6 +120,9 @@ fn alert(event: &Event) -> Option<Alert> {
         Event::Ledger { failing } => {
             let detail = failing.as_deref().unwrap_or_default().to_owned();
             (Kind::Ledger, Arc::from("ledger"), detail, failing.is_some())
+        }
+        Event::QuotaSpent { credential, spent } => {
+            (Kind::QuotaSpent, Arc::clone(credential), "the vendor says that nothing is left".to_owned(), *spent)
         }
         _ => return None,
     };
