@@ -2,6 +2,7 @@
 
 use crate::base::rejection::{Rejection, RejectionCode};
 use crate::call::needs::Needs;
+use crate::exchange::server_ids::Held;
 use crate::policy::Ask;
 use crate::snapshot::Snapshot;
 use crate::snapshot::eligibility::Ceiling;
@@ -45,6 +46,8 @@ pub(crate) struct Admitted {
     pub(crate) ask: Ask,
     pub(crate) ceiling: Ceiling,
     pub(crate) fallback: bool,
+    /// Where everything is kept that the call names.
+    pub(crate) held: Held,
     /// Held to the exchange's end, by its drop.
     _place: Option<Place>,
 }
@@ -95,9 +98,33 @@ pub(crate) fn admit(
     headers: &HeaderMap,
 ) -> Result<Admitted, Rejection> {
     let pool = pool(&world.snapshot, &key, model)?;
-    let ask = ask(&key, size, needs, headers, &|zone| world.snapshot.residency(&key, zone))?;
-    let ceiling = ceiling(headers)?;
-    let place = world.limits(&key).map(|limits| limits.take()).transpose().map_err(|reached| {
+    let (ask, ceiling) = terms(world, &key, size, needs, headers)?;
+    let place = place(world, &key)?;
+    let (fallback, held) = (!headers.contains_key(NO_FALLBACK), Held::default());
+    Ok(Admitted { key, pool, ask, ceiling, fallback, held, _place: place })
+}
+
+/// What policy is asked, and the highest price that the client pays.
+///
+/// # Errors
+/// A header that is not understood.
+pub(crate) fn terms(
+    world: &World,
+    key: &Key,
+    size: Size,
+    needs: Needs,
+    headers: &HeaderMap,
+) -> Result<(Ask, Ceiling), Rejection> {
+    let ask = ask(key, size, needs, headers, &|zone| world.snapshot.residency(key, zone))?;
+    Ok((ask, ceiling(headers)?))
+}
+
+/// One exchange's place within the key's own limits.
+///
+/// # Errors
+/// The limit that is used up.
+pub(crate) fn place(world: &World, key: &Key) -> Result<Option<Place>, Rejection> {
+    world.limits(key).map(|limits| limits.take()).transpose().map_err(|reached| {
         Rejection::new(
             RejectionCode::RateLimited,
             format!(
@@ -107,8 +134,7 @@ pub(crate) fn admit(
         )
         .limit(reached.limit)
         .retry_after(reached.retry_after)
-    })?;
-    Ok(Admitted { key, pool, ask, ceiling, fallback: !headers.contains_key(NO_FALLBACK), _place: place })
+    })
 }
 
 /// The pool that the key may ask for under this name.
@@ -235,6 +261,8 @@ mod tests {
             limit: crate::snapshot::key::Limit::default(),
             expires: None,
             deadline: None,
+            vendor_paths: Vec::new(),
+            server_ids: Vec::new(),
         }
     }
 

@@ -6,6 +6,7 @@ use crate::dialect::framing::Splitter;
 use crate::dialect::seen::{Mark, ReplySeen, StreamSeen};
 use crate::dialect::translate::{StreamTranslator, Unsaid};
 use crate::exchange::request::Prepared;
+use crate::exchange::server_ids::Claimant;
 use bytes::{Bytes, BytesMut};
 
 /// Events that are not JSON and were left out, before the stream is taken for broken.
@@ -19,6 +20,7 @@ pub(crate) struct Pump {
     /// The usage chunk is there because we asked for it, not the client.
     cut_usage: bool,
     garbage: u32,
+    claimant: Option<Claimant>,
 }
 
 /// What came out of one chunk.
@@ -46,6 +48,7 @@ impl Pump {
             translator,
             cut_usage: !prepared.client_wants_usage,
             garbage: 0,
+            claimant: prepared.claimant.clone(),
         }
     }
 
@@ -127,6 +130,9 @@ impl Pump {
                     true
                 }
             };
+            if let Some(claimant) = &mut self.claimant {
+                claimant.event(&event.data, matches!(mark, Mark::End));
+            }
             match &mut self.translator {
                 None if keep => self.splitter.forward(),
                 None => {}

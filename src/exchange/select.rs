@@ -3,6 +3,7 @@
 use crate::base::clock::Moment;
 use crate::base::event::Considered;
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
+use crate::call::needs::Need;
 use crate::dialect::scan::Scan;
 use crate::dialect::{Dialect, Task};
 use crate::exchange::admit::Admitted;
@@ -88,6 +89,9 @@ fn eligible(
     if let Some(need) = deployment.unmet(dialect, scan.needs).next() {
         return Err(Refusal::Capability(need));
     }
+    if !admitted.held.admits(deployment) {
+        return Err(Refusal::Capability(Need::ServerIds.name()));
+    }
     // several texts to embed share no context
     if dialect.task() == Task::Generate {
         deployment.limits.fit(scan.prompt_tokens_min(), scan.max_tokens)?;
@@ -163,7 +167,10 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
             | Refusal::Price => None,
         })
         .collect();
-    let (code, message) = if !needs.is_empty() {
+    let (code, message) = if needs.contains(Need::ServerIds.name()) {
+        let message = "What this call names (a file, an earlier response or the like) is kept at a deployment that cannot serve it: ask for the model that created it, or send its content instead.";
+        (RejectionCode::NotPortable, message.to_owned())
+    } else if !needs.is_empty() {
         let named = format!(
             "No deployment of this model that policy permits can honour `{}`. Leave it out, or ask for another model.",
             Vec::from_iter(needs).join("`, `")

@@ -3,6 +3,7 @@
 pub mod breaker;
 pub mod clock;
 pub mod health;
+pub mod ids;
 pub mod limits;
 pub mod restrictions;
 pub mod retry_budget;

@@ -8,6 +8,7 @@ use crate::snapshot::key::Key;
 use crate::snapshot::pool::Pool;
 use crate::state::clock::Clock;
 use crate::state::health::{DeploymentHealth, Health};
+use crate::state::ids::Ids;
 use crate::state::limits::{KeyLimits, Limits};
 use crate::state::restrictions::Restrictions;
 use crate::state::retry_budget::RetryBudget;
@@ -61,6 +62,8 @@ pub struct State {
     pub health: Arc<Health>,
     /// What is not to be asked.
     pub restrictions: Arc<Restrictions>,
+    /// Which key created what is kept at vendors.
+    pub ids: Arc<Ids>,
     /// Where events go.
     pub sink: Arc<dyn Sink>,
     limits: Limits,
@@ -84,12 +87,19 @@ impl State {
             random: Random::seeded(seed.rotate_left(32)),
             health,
             restrictions,
+            ids: Ids::in_memory(),
             sink,
             limits,
             budgets,
             world: ArcSwap::from_pointee(world),
             draining: AtomicBool::new(false),
         }
+    }
+
+    /// The same with a register of ids that outlives the process.
+    #[must_use]
+    pub fn with_ids(self, ids: Arc<Ids>) -> Self {
+        Self { ids, ..self }
     }
 
     /// What is served now.

@@ -35,3 +35,4 @@ mod streams;
 mod support;
 mod tidy;
 mod vectors;
+mod vendor_paths;
