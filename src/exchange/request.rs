@@ -9,6 +9,7 @@ use crate::dialect::splice::{Edits, splice};
 use crate::dialect::translate::Asked;
 use crate::exchange::admit::Size;
 use crate::exchange::ingress::Ingress;
+use crate::exchange::server_ids::Claimant;
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::deployment::{Deployment, Timeouts};
 use crate::snapshot::pool::Pool;
@@ -48,6 +49,8 @@ pub(crate) struct Prepared {
     pub(crate) answer_bytes: usize,
     /// How long to wait for what, for a call of this size and kind.
     pub(crate) timeouts: Timeouts,
+    /// Notes for the key what the answer makes the vendor keep, where it may.
+    pub(crate) claimant: Option<Claimant>,
     path: Arc<str>,
     headers: HeaderMap,
     body: Bytes,
@@ -138,6 +141,7 @@ pub(crate) fn prepare(
         answer_bytes: usize::try_from(bounds.max_answer_bytes).unwrap_or(usize::MAX),
         timeouts: timeouts(&pool.timeouts_at(deployment), scan.needs, scan.input_tokens, scan.stream),
         headers: headers(&ingress.headers, scan.stream, translated),
+        claimant: None,
         body,
     })
 }

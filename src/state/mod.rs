@@ -4,6 +4,7 @@ pub mod affinity;
 pub mod breaker;
 pub mod clock;
 pub mod health;
+pub mod ids;
 pub mod limits;
 pub mod quota;
 pub mod restrictions;

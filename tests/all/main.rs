@@ -36,3 +36,4 @@ mod streams;
 mod support;
 mod tidy;
 mod vectors;
+mod vendor_paths;
