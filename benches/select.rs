@@ -7,7 +7,7 @@ use backstay::dialect::Dialect;
 use backstay::dialect::scan::scan;
 use backstay::exchange::select::{Wanted, select};
 use backstay::policy::Ask;
-use backstay::snapshot::eligibility::Ceiling;
+use backstay::price::Ceiling;
 use backstay::snapshot::{Snapshot, compile};
 use backstay::state::quota::Demand;
 use backstay::state::restrictions::Restrictions;
@@ -65,6 +65,7 @@ fn measure(criterion: &mut Criterion, name: &str, deployments: &str, order: &str
         pool,
         ask: &ask,
         ceiling: Ceiling::default(),
+        at: 1_790_000_000,
         dialect: Dialect::OpenaiChat,
         scan: &scan,
         demand,

@@ -3,11 +3,13 @@
 use crate::admin::{DeploymentStatus, PoolStatus};
 use crate::base::clock::Moment;
 use crate::base::rejection::Refusal;
-use crate::exchange::order::{self, Merit};
+use crate::exchange::order::{self, Asking, Merit};
 use crate::observe::BreakerState;
+use crate::policy::Ask;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::explain::{HeadroomShown, Live, Observed, PriceShown, Reason, WindowShown};
 use crate::snapshot::pool::Pool;
+use crate::state::clock::Clock;
 use crate::state::quota::{Demand, Left};
 use crate::state::world::{self, World};
 use std::sync::Arc;
@@ -21,8 +23,10 @@ pub(super) struct Seen<'a> {
 }
 
 impl Observed for Seen<'_> {
-    fn order<'a>(&self, pool: &Pool, tier: &'a [Arc<Deployment>]) -> Vec<&'a Arc<Deployment>> {
-        order::ranked(self.world, pool, tier, self.now).into_iter().map(|(_, deployment)| deployment).collect()
+    fn order<'a>(&self, pool: &Pool, tier: &'a [Arc<Deployment>], ask: &Ask, at: i64) -> Vec<&'a Arc<Deployment>> {
+        let Ask { input_tokens, output_tokens, .. } = *ask;
+        let asking = Asking { input_tokens, output_tokens, at, home: None };
+        order::ranked(self.world, pool, tier, &asking, self.now).into_iter().map(|(_, deployment)| deployment).collect()
     }
 
     fn reasons(&self, pool: &Pool, deployment: &Arc<Deployment>) -> Vec<Reason> {
@@ -31,7 +35,8 @@ impl Observed for Seen<'_> {
 
     fn live(&self, pool: &Pool, deployment: &Arc<Deployment>) -> Option<Live> {
         let tier = pool.tiers.iter().find(|tier| tier.iter().any(|one| one.index == deployment.index))?;
-        let ranked = order::ranked(self.world, pool, tier, self.now);
+        let asking = Asking { at: Clock::unix_seconds(), ..Asking::default() };
+        let ranked = order::ranked(self.world, pool, tier, &asking, self.now);
         let (merit, _) = ranked.into_iter().find(|(_, one)| one.index == deployment.index)?;
         Some(live(pool, tier.len(), &merit, self.world.observed(deployment)?, self.now))
     }
@@ -49,9 +54,10 @@ impl Seen<'_> {
 pub(super) fn pool_status(world: &World, pool: &Pool, now: Moment) -> PoolStatus {
     let seen = Seen { world, demand: Demand::default(), now };
     let mut deployments = Vec::new();
+    let asking = Asking { at: Clock::unix_seconds(), ..Asking::default() };
     let mut asked = 0;
     for (tier, members) in pool.tiers.iter().enumerate() {
-        for (merit, deployment) in order::ranked(world, pool, members, now) {
+        for (merit, deployment) in order::ranked(world, pool, members, &asking, now) {
             let Some(observed) = world.observed(deployment) else { continue };
             let mut status = DeploymentStatus {
                 id: deployment.id.to_string(),
@@ -60,7 +66,7 @@ pub(super) fn pool_status(world: &World, pool: &Pool, now: Moment) -> PoolStatus
                 region: deployment.endpoint.region.to_string(),
                 state: "closed".to_owned(),
                 success_percent: observed.health.success_percent(now),
-                price: deployment.price.map(|price| PriceShown::of(price.input, price.output)),
+                price: deployment.rates.base(asking.at).map(PriceShown::of),
                 live: live(pool, members.len(), &merit, observed, now),
                 ..DeploymentStatus::default()
             };

@@ -103,9 +103,9 @@ impl Views for Live {
         }
         let world = self.state.world();
         let now = self.state.clock.now();
-        let hour = u32::try_from(Clock::unix_seconds().rem_euclid(86_400) / 3_600).unwrap_or(0);
         let demand = Demand::new(question.input_tokens, question.output_tokens);
-        let explanation = world.snapshot.explain(&question, hour, &Seen { world: &world, demand, now })?;
+        let seen = Seen { world: &world, demand, now };
+        let explanation = world.snapshot.explain(&question, Clock::unix_seconds(), &seen)?;
         serde_json::to_string(&explanation).map_err(|error| error.to_string())
     }
 

@@ -2,13 +2,14 @@
 //! `admit` says who calls and on what terms, `select` who may serve and `order` in which order (`session` knows where its
 //! prompt is warm), `attempt` asks them (`request` is what goes out, `receive` the beginning of what comes back, `patience`
 //! what follows a failure), `pump` and `relay` pass a stream on, `answer` is what the client gets,
-//! `settle` the record of it all.
+//! `settle` the record of it all, with the `charge` of each attempt.
 
 mod admit;
 mod answer;
 mod array;
 mod attempt;
 pub mod body;
+mod charge;
 mod google;
 mod ingress;
 pub mod order;
@@ -26,9 +27,10 @@ pub use answer::{Answer, Broken};
 
 use crate::base::event::Event;
 use crate::base::rejection::{Rejection, RejectionCode};
-use crate::dialect::{Dialect, models};
+use crate::dialect::{Dialect, Task, models};
 use crate::exchange::attempt::{Served, Work};
 use crate::exchange::body::BodyBounds;
+use crate::exchange::charge::Heard;
 use crate::exchange::google::InPath;
 use crate::exchange::ingress::Route;
 use crate::exchange::receive::Received;
@@ -169,6 +171,8 @@ impl Exchanges {
             Err(rejection) => return self.reject(settlement, dialect, &rejection),
         };
         settlement.note(|record| record.pool = Arc::clone(&admitted.pool.name));
+        settlement.priced_at(admitted.at);
+        settlement.size((dialect.task() != Task::Count).then_some(size));
         let now = self.state.clock.now();
         let (turn, mut considered) = (self.state.random.bits(), Vec::new());
         let session = session::of(&self.state, &admitted, &ingress);
@@ -179,6 +183,7 @@ impl Exchanges {
             pool: &admitted.pool,
             ask: &admitted.ask,
             ceiling: admitted.ceiling,
+            at: admitted.at,
             dialect,
             scan: &ingress.scan,
             demand,
@@ -216,7 +221,8 @@ impl Exchanges {
         let now = self.state.clock.now();
         flight.succeeded(now, None);
         attempt::deposit(&work.world, &work.admitted.pool, request::weight(&work.ingress), now);
-        let cost = usage.and_then(|usage| work.settlement.usage(usage));
+        work.settlement.consumed(usage, Heard::text(body.len() as u64));
+        let cost = work.settlement.cost();
         work.settlement.note(|record| {
             record.status = 200;
             record.bytes_out = body.len() as u64;

@@ -1,11 +1,13 @@
 //! The order within a tier: what is ailing goes behind what is sound, then the operator's preference decides, and among
 //! those that it leaves equal the session's last one, the fullest quota, and chance.
 //!
-//! A session's home breaks ties and goes before latency; it never goes before what the operator listed or what costs less.
+//! A session's home breaks ties and goes before latency; by price it counts what its cache saves. It never goes before what
+//! the operator listed first.
 
 use crate::base::clock::Moment;
+use crate::base::money::Microusd;
 use crate::snapshot::deployment::Deployment;
-use crate::snapshot::pool::{BreakerSettings, Order, Pool};
+use crate::snapshot::pool::{Order, Pool};
 use crate::state::world::{Observed, World};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -19,6 +21,22 @@ const STEP_PERCENT: u32 = 10;
 /// What a deployment is assumed to take to its first content while its first call is under way.
 const UNKNOWN_MS: f64 = 1_000.0;
 
+/// Of the prompt of a session's next call so much is assumed to be read from the cache at its home, in per cent.
+const WARM_PERCENT: u8 = 50;
+
+/// A call, as far as the order within a tier depends on it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asking<'a> {
+    /// Tokens of its prompt.
+    pub input_tokens: u64,
+    /// Tokens of its answer, estimated.
+    pub output_tokens: u64,
+    /// When it began, in seconds since 1970.
+    pub at: i64,
+    /// What its session was served by last, by the key of its health.
+    pub home: Option<&'a Arc<str>>,
+}
+
 /// What a candidate's place within its tier is decided on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Merit {
@@ -26,8 +44,8 @@ pub struct Merit {
     pub listed: usize,
     /// Whether enough of its recent attempts went well.
     pub sound: bool,
-    /// What it charges, in micro-dollars; `u64::MAX` where that is not known.
-    pub price: u64,
+    /// What such a call costs there, and what a token of each kind does, where the pool asks for it.
+    pub price: (Microusd, u64),
     /// Smoothed time to first content in milliseconds.
     pub first_content_ms: Option<f64>,
     /// Attempts under way.
@@ -45,19 +63,25 @@ impl Merit {
         listed: usize,
         deployment: &Deployment,
         observed: &Observed,
-        settings: &BreakerSettings,
-        home: Option<&Arc<str>>,
+        pool: &Pool,
+        asking: &Asking<'_>,
         now: Moment,
     ) -> Self {
         let node = &observed.health.deployment;
+        let Asking { input_tokens, output_tokens, at, home } = *asking;
+        let home = home.is_some_and(|home| *home == node.key);
+        let warm = if home { WARM_PERCENT } else { 0 };
         Self {
             listed,
-            sound: observed.health.is_sound(now, settings),
-            price: deployment.price.map_or(u64::MAX, |price| price.input.0.saturating_add(price.output.0)),
+            sound: observed.health.is_sound(now, &pool.breaker),
+            price: match pool.order {
+                Order::Price => deployment.rates.rank(input_tokens, output_tokens, warm, at),
+                Order::Listed | Order::Latency => (Microusd(0), 0),
+            },
             first_content_ms: node.first_content_ms(),
             inflight: node.inflight(),
             headroom_percent: observed.account.percent(now),
-            home: home.is_some_and(|home| *home == node.key),
+            home,
         }
     }
 
@@ -81,17 +105,18 @@ pub fn listed(tier: &[Arc<Deployment>]) -> impl Iterator<Item = usize> + '_ {
     })
 }
 
-/// A whole tier in order, for a call of no session, with the merits that decided.
+/// A whole tier in order, with the merits that decided.
 #[must_use]
 pub fn ranked<'a>(
     world: &World,
     pool: &Pool,
     tier: &'a [Arc<Deployment>],
+    asking: &Asking<'_>,
     now: Moment,
 ) -> Vec<(Merit, &'a Arc<Deployment>)> {
     let merit = |(place, deployment): (usize, &'a Arc<Deployment>)| {
         let observed = world.observed(deployment)?;
-        Some((Merit::of(place, deployment, observed, &pool.breaker, None, now), deployment))
+        Some((Merit::of(place, deployment, observed, pool, asking, now), deployment))
     };
     let mut ranked: Vec<_> = listed(tier).zip(tier).filter_map(merit).collect();
     order(&mut ranked, pool.order, 0);
@@ -135,8 +160,8 @@ fn place(left: &Merit, right: &Merit, order: Order) -> Ordering {
 pub fn because(merit: &Merit, order: Order) -> String {
     let preference = match order {
         Order::Listed => "as listed".to_owned(),
-        Order::Price if merit.price == u64::MAX => "by price, which is not known".to_owned(),
-        Order::Price => format!("by price, {:.2} USD for a million tokens each way", merit.price as f64 / 1e6),
+        Order::Price if merit.price.1 == u64::MAX => "by price, which is not known".to_owned(),
+        Order::Price => format!("by price, {:.2} USD for a million tokens each way", merit.price.1 as f64 / 1e6),
         Order::Latency => match merit.first_content_ms {
             Some(ms) => format!("by latency, {ms:.0} ms with {} under way", merit.inflight),
             None => "by latency, which is not known yet".to_owned(),
@@ -153,7 +178,7 @@ mod tests {
     const MERIT: Merit = Merit {
         listed: 0,
         sound: true,
-        price: 10,
+        price: (Microusd(0), 10),
         first_content_ms: Some(100.0),
         inflight: 0,
         headroom_percent: 100,
@@ -178,8 +203,8 @@ mod tests {
         let listed = |listed| Merit { listed, ..MERIT };
         check(&[listed(0), listed(1), listed(2)], Order::Listed, &[0, 1, 2]);
         check(&[Merit { sound: false, ..listed(0) }, listed(1), listed(2)], Order::Listed, &[1, 2, 0]);
-        let cheap = Merit { price: 5, ..listed(2) };
-        check(&[Merit { price: u64::MAX, ..listed(0) }, listed(1), cheap], Order::Price, &[2, 1, 0]);
+        let priced = |price, place| Merit { price: (Microusd(0), price), ..listed(place) };
+        check(&[priced(u64::MAX, 0), priced(10, 1), priced(5, 2)], Order::Price, &[2, 1, 0]);
         let busy = Merit { inflight: 3, ..listed(0) };
         check(&[busy, Merit { first_content_ms: Some(250.0), ..listed(1) }], Order::Latency, &[1, 0]);
     }
@@ -215,6 +240,6 @@ mod tests {
         check(&[MERIT, Merit { sound: false, ..home }], Order::Latency, &[0, 1]);
         check(&[MERIT, Merit { listed: 0, ..home }], Order::Listed, &[1, 0]);
         check(&[MERIT, home], Order::Listed, &[0, 1]);
-        check(&[MERIT, Merit { price: 11, ..home }], Order::Price, &[0, 1]);
+        check(&[MERIT, Merit { price: (Microusd(0), 11), ..home }], Order::Price, &[0, 1]);
     }
 }

@@ -5,10 +5,10 @@ use crate::base::event::Considered;
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::dialect::scan::Scan;
 use crate::dialect::{Dialect, Task};
-use crate::exchange::order::{Merit, listed, order};
+use crate::exchange::order::{Asking, Merit, listed, order};
 use crate::policy::Ask;
+use crate::price::Ceiling;
 use crate::snapshot::deployment::Deployment;
-use crate::snapshot::eligibility::Ceiling;
 use crate::snapshot::key::Key;
 use crate::snapshot::pool::Pool;
 use crate::state::quota::Demand;
@@ -31,6 +31,8 @@ pub struct Wanted<'a> {
     pub ask: &'a Ask,
     /// What it may cost.
     pub ceiling: Ceiling,
+    /// When it was admitted, in seconds since 1970: the prices of that moment are its prices.
+    pub at: i64,
     /// The client's dialect.
     pub dialect: Dialect,
     /// What its body says.
@@ -102,6 +104,8 @@ impl Sieve {
         considered: &mut Vec<Considered>,
     ) {
         let settings = &wanted.pool.breaker;
+        let Ask { input_tokens, output_tokens, .. } = *wanted.ask;
+        let asking = Asking { input_tokens, output_tokens, at: wanted.at, home: wanted.home };
         let mut kept = Vec::with_capacity(tier.len());
         for (place, deployment) in listed(tier).zip(tier) {
             let Some(observed) = world.observed(deployment) else { continue };
@@ -116,7 +120,7 @@ impl Sieve {
             match &refusal {
                 None if tier.len() == 1 => self.candidates.push_back(candidate()),
                 None => {
-                    let merit = Merit::of(place, deployment, observed, settings, wanted.home, now);
+                    let merit = Merit::of(place, deployment, observed, wanted.pool, &asking, now);
                     kept.push((merit, candidate()));
                     continue;
                 }
@@ -161,9 +165,8 @@ fn eligible(world: &World, wanted: &Wanted<'_>, deployment: &Arc<Deployment>) ->
     if wanted.dialect.task() == Task::Generate {
         deployment.limits.fit(wanted.scan.prompt_tokens_min(), wanted.scan.max_tokens)?;
     }
-    let pool = wanted.pool.max_price.as_ref().map(Ceiling::from).unwrap_or_default();
-    let price = deployment.price.as_ref();
-    if pool.admits(price) && wanted.ceiling.admits(price) { Ok(()) } else { Err(Refusal::Price) }
+    let tariff = deployment.rates.tariff(wanted.ask.input_tokens, wanted.at);
+    if wanted.pool.max_price.admits(tariff) && wanted.ceiling.admits(tariff) { Ok(()) } else { Err(Refusal::Price) }
 }
 
 /// What the client is told when policy, capability or price leave nobody.

@@ -6,9 +6,9 @@ use crate::base::rejection::Refusal;
 use crate::call::needs::{Need, Needs};
 use crate::dialect::Dialect;
 use crate::policy::{Ask, EVALUATION_ERROR, UNKNOWN_WORD};
+use crate::price::Tariff;
 use crate::snapshot::Snapshot;
 use crate::snapshot::deployment::Deployment;
-use crate::snapshot::eligibility::Ceiling;
 use crate::snapshot::key::Key;
 use crate::snapshot::narrowing::Unfit;
 use crate::snapshot::pool::{Order, Pool};
@@ -159,10 +159,10 @@ pub struct PriceShown {
 impl PriceShown {
     /// The prices as people read them.
     #[must_use]
-    pub fn of(input: TokenPrice, output: TokenPrice) -> Self {
+    pub fn of(tariff: &Tariff) -> Self {
         let usd = |price: TokenPrice| format!("{}.{:06}", price.0 / 1_000_000, price.0 % 1_000_000);
         let short = |text: String| text.trim_end_matches('0').trim_end_matches('.').to_owned();
-        Self { input_usd: short(usd(input)), output_usd: short(usd(output)) }
+        Self { input_usd: short(usd(tariff.input)), output_usd: short(usd(tariff.output)) }
     }
 }
 
@@ -229,7 +229,7 @@ pub struct Explanation {
 /// What is observed beside the files: health, restrictions, quotas.
 pub trait Observed {
     /// The deployments of a tier in the order of asking, as far as it is not refused.
-    fn order<'a>(&self, pool: &Pool, tier: &'a [Arc<Deployment>]) -> Vec<&'a Arc<Deployment>>;
+    fn order<'a>(&self, pool: &Pool, tier: &'a [Arc<Deployment>], ask: &Ask, at: i64) -> Vec<&'a Arc<Deployment>>;
     /// What stands against a deployment.
     fn reasons(&self, pool: &Pool, deployment: &Arc<Deployment>) -> Vec<Reason>;
     /// What was seen of it.
@@ -241,13 +241,10 @@ pub trait Observed {
 pub struct FilesAlone;
 
 impl Observed for FilesAlone {
-    fn order<'a>(&self, pool: &Pool, tier: &'a [Arc<Deployment>]) -> Vec<&'a Arc<Deployment>> {
+    fn order<'a>(&self, pool: &Pool, tier: &'a [Arc<Deployment>], ask: &Ask, at: i64) -> Vec<&'a Arc<Deployment>> {
         let mut members: Vec<_> = tier.iter().collect();
         if pool.order == Order::Price {
-            let price = |deployment: &Deployment| {
-                deployment.price.map_or(u64::MAX, |price| price.input.0.saturating_add(price.output.0))
-            };
-            members.sort_by_key(|deployment| price(deployment));
+            members.sort_by_key(|member| member.rates.rank(ask.input_tokens, ask.output_tokens, 0, at));
         }
         members
     }
@@ -262,11 +259,11 @@ impl Observed for FilesAlone {
 }
 
 impl Snapshot {
-    /// Where the call may go; `observed` adds what only a running proxy knows, `hour` stands for one that is not asked for.
+    /// Where the call may go that begins at this second since 1970; `observed` adds what only a running proxy knows.
     ///
     /// # Errors
     /// The question names what is not there, and what was probably meant.
-    pub fn explain(&self, question: &Question, hour: u32, observed: &dyn Observed) -> Result<Explanation, String> {
+    pub fn explain(&self, question: &Question, at: i64, observed: &dyn Observed) -> Result<Explanation, String> {
         let key = self.keys.by_name(&question.key);
         let key = key.ok_or_else(|| unknown("key", &question.key, self.keys.by_name.keys().map(AsRef::as_ref)))?;
         let pools = || self.pools.keys().map(AsRef::as_ref);
@@ -276,15 +273,16 @@ impl Snapshot {
             return Err(format!("the key {} may not ask for {}, only for {}", key.name, pool.name, may.join(", ")));
         }
         let dialect = question.dialect.as_deref().map(dialect).transpose()?;
-        let ask = self.ask(question, key, hour)?;
+        let ask = self.ask(question, key, hour(at))?;
         let mut deployments = Vec::new();
         for (tier, members) in pool.tiers.iter().enumerate() {
-            for deployment in observed.order(pool, members) {
+            for deployment in observed.order(pool, members, &ask, at) {
                 let mut refusals = self.policy_reasons(key, &ask, deployment);
-                refusals.extend(lacking(deployment, dialect, &ask, pool));
+                refusals.extend(lacking(deployment, dialect, &ask, pool, at));
                 refusals.extend(observed.reasons(pool, deployment));
                 let live = observed.live(pool, deployment);
-                deployments.push(Explained { live, ..self.explained(deployment, tier + 1, refusals) });
+                let price = deployment.rates.tariff(ask.input_tokens, at).map(PriceShown::of);
+                deployments.push(Explained { live, price, ..self.explained(deployment, tier + 1, refusals) });
             }
         }
         let mut status = "chosen";
@@ -356,7 +354,7 @@ impl Snapshot {
             zones: inventory.vocabulary.zones_of(&region).iter().map(ToString::to_string).collect(),
             region: region.to_string(),
             status: "refused".to_owned(),
-            price: deployment.price.map(|price| PriceShown::of(price.input, price.output)),
+            price: None,
             live: None,
             refusals,
         }
@@ -397,7 +395,7 @@ impl Snapshot {
 }
 
 /// What the deployment lacks beside policy: everything that the call needs, and the price.
-fn lacking(deployment: &Deployment, dialect: Option<Dialect>, ask: &Ask, pool: &Pool) -> Vec<Reason> {
+fn lacking(deployment: &Deployment, dialect: Option<Dialect>, ask: &Ask, pool: &Pool, at: i64) -> Vec<Reason> {
     let client = dialect.unwrap_or(deployment.voice.profile.dialect);
     let mut reasons: Vec<Reason> = deployment
         .unmet(client, ask.needs)
@@ -417,15 +415,20 @@ fn lacking(deployment: &Deployment, dialect: Option<Dialect>, ask: &Ask, pool: &
             ..Reason::default()
         });
     }
-    let ceiling = pool.max_price.as_ref().map(Ceiling::from).unwrap_or_default();
-    if !ceiling.admits(deployment.price.as_ref()) {
-        let reason = match deployment.price {
+    let tariff = deployment.rates.tariff(ask.input_tokens, at);
+    if !pool.max_price.admits(tariff) {
+        let reason = match tariff {
             Some(_) => "it costs more than the pool's `max_price`",
             None => "its price is not known, and the pool has a `max_price`",
         };
         reasons.push(Reason { code: "price".to_owned(), reason: reason.to_owned(), ..Reason::default() });
     }
     reasons
+}
+
+/// The hour of the day, UTC.
+fn hour(at: i64) -> u32 {
+    u32::try_from(at.rem_euclid(86_400) / 3_600).unwrap_or(0)
 }
 
 fn dialect(name: &str) -> Result<Dialect, String> {
