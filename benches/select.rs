@@ -65,10 +65,10 @@ fn measure(criterion: &mut Criterion, name: &str, deployments: &str, order: &str
         pool,
         ask: &ask,
         ceiling: Ceiling::default(),
-        at: 1_790_000_000,
         dialect: Dialect::OpenaiChat,
         scan: &scan,
         demand,
+        at: 1_790_000_000,
         home: None,
     };
     let mut turn = 0;

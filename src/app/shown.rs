@@ -3,13 +3,12 @@
 use crate::admin::{DeploymentStatus, PoolStatus};
 use crate::base::clock::Moment;
 use crate::base::rejection::Refusal;
-use crate::exchange::order::{self, Asking, Merit};
+use crate::exchange::order::{self, Merit, Prospect};
 use crate::observe::BreakerState;
 use crate::policy::Ask;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::explain::{HeadroomShown, Live, Observed, PriceShown, Reason, WindowShown};
 use crate::snapshot::pool::Pool;
-use crate::state::clock::Clock;
 use crate::state::quota::{Demand, Left};
 use crate::state::world::{self, World};
 use std::sync::Arc;
@@ -18,15 +17,16 @@ use std::time::Duration;
 /// What was seen up to now, as it bears on a call of this size.
 pub(super) struct Seen<'a> {
     pub(super) world: &'a World,
-    pub(super) demand: Demand,
+    pub(super) prospect: Prospect,
     pub(super) now: Moment,
 }
 
 impl Observed for Seen<'_> {
-    fn order<'a>(&self, pool: &Pool, tier: &'a [Arc<Deployment>], ask: &Ask, at: i64) -> Vec<&'a Arc<Deployment>> {
-        let Ask { input_tokens, output_tokens, .. } = *ask;
-        let asking = Asking { input_tokens, output_tokens, at, home: None };
-        order::ranked(self.world, pool, tier, &asking, self.now).into_iter().map(|(_, deployment)| deployment).collect()
+    fn order<'a>(&self, pool: &Pool, tier: &'a [Arc<Deployment>], _: &Ask, _: i64) -> Vec<&'a Arc<Deployment>> {
+        order::ranked(self.world, pool, tier, self.prospect, self.now)
+            .into_iter()
+            .map(|(_, deployment)| deployment)
+            .collect()
     }
 
     fn reasons(&self, pool: &Pool, deployment: &Arc<Deployment>) -> Vec<Reason> {
@@ -35,29 +35,32 @@ impl Observed for Seen<'_> {
 
     fn live(&self, pool: &Pool, deployment: &Arc<Deployment>) -> Option<Live> {
         let tier = pool.tiers.iter().find(|tier| tier.iter().any(|one| one.index == deployment.index))?;
-        let asking = Asking { at: Clock::unix_seconds(), ..Asking::default() };
-        let ranked = order::ranked(self.world, pool, tier, &asking, self.now);
+        let ranked = order::ranked(self.world, pool, tier, self.prospect, self.now);
         let (merit, _) = ranked.into_iter().find(|(_, one)| one.index == deployment.index)?;
         Some(live(pool, tier.len(), &merit, self.world.observed(deployment)?, self.now))
     }
 }
 
 impl Seen<'_> {
+    fn demand(&self) -> Demand {
+        Demand::new(self.prospect.input_tokens, self.prospect.output_tokens)
+    }
+
     fn refusals(&self, pool: &Pool, deployment: &Deployment) -> Vec<Refusal> {
         let observed = self.world.observed(deployment);
-        let ill = observed.and_then(|observed| observed.refuses(self.demand, self.now, &pool.breaker));
+        let ill = observed.and_then(|observed| observed.refuses(self.demand(), self.now, &pool.breaker));
         self.world.restrictions.refuses(deployment).into_iter().chain(ill).collect()
     }
 }
 
 /// A pool, with the order in which its deployments are asked now.
-pub(super) fn pool_status(world: &World, pool: &Pool, now: Moment) -> PoolStatus {
-    let seen = Seen { world, demand: Demand::default(), now };
+pub(super) fn pool_status(world: &World, pool: &Pool, at: i64, now: Moment) -> PoolStatus {
+    let prospect = Prospect { at, ..Prospect::default() };
+    let seen = Seen { world, prospect, now };
     let mut deployments = Vec::new();
-    let asking = Asking { at: Clock::unix_seconds(), ..Asking::default() };
     let mut asked = 0;
     for (tier, members) in pool.tiers.iter().enumerate() {
-        for (merit, deployment) in order::ranked(world, pool, members, &asking, now) {
+        for (merit, deployment) in order::ranked(world, pool, members, prospect, now) {
             let Some(observed) = world.observed(deployment) else { continue };
             let mut status = DeploymentStatus {
                 id: deployment.id.to_string(),
@@ -66,7 +69,7 @@ pub(super) fn pool_status(world: &World, pool: &Pool, now: Moment) -> PoolStatus
                 region: deployment.endpoint.region.to_string(),
                 state: "closed".to_owned(),
                 success_percent: observed.health.success_percent(now),
-                price: deployment.rates.base(asking.at).map(PriceShown::of),
+                price: deployment.rates.base(at).map(|tariff| PriceShown::of(tariff.input, tariff.output)),
                 live: live(pool, members.len(), &merit, observed, now),
                 ..DeploymentStatus::default()
             };

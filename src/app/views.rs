@@ -5,13 +5,13 @@ use crate::app::shown::{Seen, breaker_state, pool_status};
 use crate::base::event::Event;
 use crate::base::hash::Digest;
 use crate::base::restriction::{Reach, Restriction};
+use crate::exchange::order::Prospect;
 use crate::observe::{Observer, Readings};
 use crate::reload::Reloader;
 use crate::server::drain::Drain;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::explain::Question;
 use crate::state::clock::Clock;
-use crate::state::quota::Demand;
 use crate::state::restrictions;
 use crate::state::world::State;
 use http::StatusCode;
@@ -92,7 +92,7 @@ impl Views for Live {
                 diagnostics: last.diagnostics,
             }),
             restrictions: world.restrictions.active().to_vec(),
-            pools: pools.into_iter().map(|pool| pool_status(&world, pool, now)).collect(),
+            pools: pools.into_iter().map(|pool| pool_status(&world, pool, Clock::unix_seconds(), now)).collect(),
         }
     }
 
@@ -103,9 +103,9 @@ impl Views for Live {
         }
         let world = self.state.world();
         let now = self.state.clock.now();
-        let demand = Demand::new(question.input_tokens, question.output_tokens);
-        let seen = Seen { world: &world, demand, now };
-        let explanation = world.snapshot.explain(&question, Clock::unix_seconds(), &seen)?;
+        let at = Clock::unix_seconds();
+        let prospect = Prospect { input_tokens: question.input_tokens, output_tokens: question.output_tokens, at };
+        let explanation = world.snapshot.explain(&question, at, &Seen { world: &world, prospect, now })?;
         serde_json::to_string(&explanation).map_err(|error| error.to_string())
     }
 

@@ -183,10 +183,10 @@ impl Exchanges {
             pool: &admitted.pool,
             ask: &admitted.ask,
             ceiling: admitted.ceiling,
-            at: admitted.at,
             dialect,
             scan: &ingress.scan,
             demand,
+            at: admitted.at,
             home: home.as_ref(),
         };
         let selection = select::select(&world, &wanted, now, turn, &mut considered);

@@ -1,13 +1,12 @@
 //! The order within a tier: what is ailing goes behind what is sound, then the operator's preference decides, and among
 //! those that it leaves equal the session's last one, the fullest quota, and chance.
 //!
-//! A session's home breaks ties and goes before latency; by price it counts what its cache saves. It never goes before what
-//! the operator listed first.
+//! A session's home breaks ties and goes before latency; it never goes before what the operator listed or what costs less.
 
 use crate::base::clock::Moment;
 use crate::base::money::Microusd;
 use crate::snapshot::deployment::Deployment;
-use crate::snapshot::pool::{Order, Pool};
+use crate::snapshot::pool::{BreakerSettings, Order, Pool};
 use crate::state::world::{Observed, World};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -21,20 +20,15 @@ const STEP_PERCENT: u32 = 10;
 /// What a deployment is assumed to take to its first content while its first call is under way.
 const UNKNOWN_MS: f64 = 1_000.0;
 
-/// Of the prompt of a session's next call so much is assumed to be read from the cache at its home, in per cent.
-const WARM_PERCENT: u8 = 50;
-
-/// A call, as far as the order within a tier depends on it.
+/// What a call is expected to take, as far as its price goes.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Asking<'a> {
-    /// Tokens of its prompt.
+pub struct Prospect {
+    /// Prompt tokens.
     pub input_tokens: u64,
-    /// Tokens of its answer, estimated.
+    /// Answer tokens.
     pub output_tokens: u64,
-    /// When it began, in seconds since 1970.
+    /// The moment whose prices hold, in seconds since 1970.
     pub at: i64,
-    /// What its session was served by last, by the key of its health.
-    pub home: Option<&'a Arc<str>>,
 }
 
 /// What a candidate's place within its tier is decided on.
@@ -44,7 +38,8 @@ pub struct Merit {
     pub listed: usize,
     /// Whether enough of its recent attempts went well.
     pub sound: bool,
-    /// What such a call costs there, and what a token of each kind does, where the pool asks for it.
+    /// What the call is expected to cost there, and what a million tokens each way do, in micro-dollars; both at their most
+    /// where that is not known.
     pub price: (Microusd, u64),
     /// Smoothed time to first content in milliseconds.
     pub first_content_ms: Option<f64>,
@@ -63,25 +58,21 @@ impl Merit {
         listed: usize,
         deployment: &Deployment,
         observed: &Observed,
-        pool: &Pool,
-        asking: &Asking<'_>,
+        settings: &BreakerSettings,
+        home: Option<&Arc<str>>,
+        prospect: Prospect,
         now: Moment,
     ) -> Self {
+        let Prospect { input_tokens, output_tokens, at } = prospect;
         let node = &observed.health.deployment;
-        let Asking { input_tokens, output_tokens, at, home } = *asking;
-        let home = home.is_some_and(|home| *home == node.key);
-        let warm = if home { WARM_PERCENT } else { 0 };
         Self {
             listed,
-            sound: observed.health.is_sound(now, &pool.breaker),
-            price: match pool.order {
-                Order::Price => deployment.rates.rank(input_tokens, output_tokens, warm, at),
-                Order::Listed | Order::Latency => (Microusd(0), 0),
-            },
+            sound: observed.health.is_sound(now, settings),
+            price: deployment.rates.rank(input_tokens, output_tokens, 0, at),
             first_content_ms: node.first_content_ms(),
             inflight: node.inflight(),
             headroom_percent: observed.account.percent(now),
-            home,
+            home: home.is_some_and(|home| *home == node.key),
         }
     }
 
@@ -105,18 +96,18 @@ pub fn listed(tier: &[Arc<Deployment>]) -> impl Iterator<Item = usize> + '_ {
     })
 }
 
-/// A whole tier in order, with the merits that decided.
+/// A whole tier in order, for a call of no session, with the merits that decided.
 #[must_use]
 pub fn ranked<'a>(
     world: &World,
     pool: &Pool,
     tier: &'a [Arc<Deployment>],
-    asking: &Asking<'_>,
+    prospect: Prospect,
     now: Moment,
 ) -> Vec<(Merit, &'a Arc<Deployment>)> {
     let merit = |(place, deployment): (usize, &'a Arc<Deployment>)| {
         let observed = world.observed(deployment)?;
-        Some((Merit::of(place, deployment, observed, pool, asking, now), deployment))
+        Some((Merit::of(place, deployment, observed, &pool.breaker, None, prospect, now), deployment))
     };
     let mut ranked: Vec<_> = listed(tier).zip(tier).filter_map(merit).collect();
     order(&mut ranked, pool.order, 0);
@@ -178,7 +169,7 @@ mod tests {
     const MERIT: Merit = Merit {
         listed: 0,
         sound: true,
-        price: (Microusd(0), 10),
+        price: (Microusd(10), 10),
         first_content_ms: Some(100.0),
         inflight: 0,
         headroom_percent: 100,
@@ -203,8 +194,12 @@ mod tests {
         let listed = |listed| Merit { listed, ..MERIT };
         check(&[listed(0), listed(1), listed(2)], Order::Listed, &[0, 1, 2]);
         check(&[Merit { sound: false, ..listed(0) }, listed(1), listed(2)], Order::Listed, &[1, 2, 0]);
-        let priced = |price, place| Merit { price: (Microusd(0), price), ..listed(place) };
-        check(&[priced(u64::MAX, 0), priced(10, 1), priced(5, 2)], Order::Price, &[2, 1, 0]);
+        let cheap = Merit { price: (Microusd(5), 5), ..listed(2) };
+        check(
+            &[Merit { price: (Microusd(u64::MAX), u64::MAX), ..listed(0) }, listed(1), cheap],
+            Order::Price,
+            &[2, 1, 0],
+        );
         let busy = Merit { inflight: 3, ..listed(0) };
         check(&[busy, Merit { first_content_ms: Some(250.0), ..listed(1) }], Order::Latency, &[1, 0]);
     }
@@ -240,6 +235,6 @@ mod tests {
         check(&[MERIT, Merit { sound: false, ..home }], Order::Latency, &[0, 1]);
         check(&[MERIT, Merit { listed: 0, ..home }], Order::Listed, &[1, 0]);
         check(&[MERIT, home], Order::Listed, &[0, 1]);
-        check(&[MERIT, Merit { price: (Microusd(0), 11), ..home }], Order::Price, &[0, 1]);
+        check(&[MERIT, Merit { price: (Microusd(11), 11), ..home }], Order::Price, &[0, 1]);
     }
 }

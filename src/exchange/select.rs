@@ -5,7 +5,7 @@ use crate::base::event::Considered;
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::dialect::scan::Scan;
 use crate::dialect::{Dialect, Task};
-use crate::exchange::order::{Asking, Merit, listed, order};
+use crate::exchange::order::{Merit, Prospect, listed, order};
 use crate::policy::Ask;
 use crate::price::Ceiling;
 use crate::snapshot::deployment::Deployment;
@@ -31,16 +31,22 @@ pub struct Wanted<'a> {
     pub ask: &'a Ask,
     /// What it may cost.
     pub ceiling: Ceiling,
-    /// When it was admitted, in seconds since 1970: the prices of that moment are its prices.
-    pub at: i64,
     /// The client's dialect.
     pub dialect: Dialect,
     /// What its body says.
     pub scan: &'a Scan,
     /// What it takes of a vendor's quota.
     pub demand: Demand,
+    /// When it was admitted, in seconds since 1970: the prices of that moment are its prices.
+    pub at: i64,
     /// What its session was served by last.
     pub home: Option<&'a Arc<str>>,
+}
+
+impl Wanted<'_> {
+    const fn prospect(&self) -> Prospect {
+        Prospect { input_tokens: self.ask.input_tokens, output_tokens: self.ask.output_tokens, at: self.at }
+    }
 }
 
 /// A deployment that policy permits, that is able, and that has the price.
@@ -104,8 +110,6 @@ impl Sieve {
         considered: &mut Vec<Considered>,
     ) {
         let settings = &wanted.pool.breaker;
-        let Ask { input_tokens, output_tokens, .. } = *wanted.ask;
-        let asking = Asking { input_tokens, output_tokens, at: wanted.at, home: wanted.home };
         let mut kept = Vec::with_capacity(tier.len());
         for (place, deployment) in listed(tier).zip(tier) {
             let Some(observed) = world.observed(deployment) else { continue };
@@ -120,7 +124,7 @@ impl Sieve {
             match &refusal {
                 None if tier.len() == 1 => self.candidates.push_back(candidate()),
                 None => {
-                    let merit = Merit::of(place, deployment, observed, wanted.pool, &asking, now);
+                    let merit = Merit::of(place, deployment, observed, settings, wanted.home, wanted.prospect(), now);
                     kept.push((merit, candidate()));
                     continue;
                 }

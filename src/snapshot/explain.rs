@@ -6,7 +6,6 @@ use crate::base::rejection::Refusal;
 use crate::call::needs::{Need, Needs};
 use crate::dialect::Dialect;
 use crate::policy::{Ask, EVALUATION_ERROR, UNKNOWN_WORD};
-use crate::price::Tariff;
 use crate::snapshot::Snapshot;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::key::Key;
@@ -159,10 +158,10 @@ pub struct PriceShown {
 impl PriceShown {
     /// The prices as people read them.
     #[must_use]
-    pub fn of(tariff: &Tariff) -> Self {
+    pub fn of(input: TokenPrice, output: TokenPrice) -> Self {
         let usd = |price: TokenPrice| format!("{}.{:06}", price.0 / 1_000_000, price.0 % 1_000_000);
         let short = |text: String| text.trim_end_matches('0').trim_end_matches('.').to_owned();
-        Self { input_usd: short(usd(tariff.input)), output_usd: short(usd(tariff.output)) }
+        Self { input_usd: short(usd(input)), output_usd: short(usd(output)) }
     }
 }
 
@@ -244,7 +243,7 @@ impl Observed for FilesAlone {
     fn order<'a>(&self, pool: &Pool, tier: &'a [Arc<Deployment>], ask: &Ask, at: i64) -> Vec<&'a Arc<Deployment>> {
         let mut members: Vec<_> = tier.iter().collect();
         if pool.order == Order::Price {
-            members.sort_by_key(|member| member.rates.rank(ask.input_tokens, ask.output_tokens, 0, at));
+            members.sort_by_key(|deployment| deployment.rates.rank(ask.input_tokens, ask.output_tokens, 0, at));
         }
         members
     }
@@ -281,8 +280,7 @@ impl Snapshot {
                 refusals.extend(lacking(deployment, dialect, &ask, pool, at));
                 refusals.extend(observed.reasons(pool, deployment));
                 let live = observed.live(pool, deployment);
-                let price = deployment.rates.tariff(ask.input_tokens, at).map(PriceShown::of);
-                deployments.push(Explained { live, price, ..self.explained(deployment, tier + 1, refusals) });
+                deployments.push(Explained { live, ..self.explained(deployment, tier + 1, refusals, at) });
             }
         }
         let mut status = "chosen";
@@ -336,7 +334,7 @@ impl Snapshot {
         })
     }
 
-    fn explained(&self, deployment: &Deployment, tier: usize, refusals: Vec<Reason>) -> Explained {
+    fn explained(&self, deployment: &Deployment, tier: usize, refusals: Vec<Reason>, at: i64) -> Explained {
         let inventory = self.policy.inventory();
         let vendor = &deployment.endpoint.vendor.name;
         let facts = inventory.deployments.get(deployment.index);
@@ -354,7 +352,7 @@ impl Snapshot {
             zones: inventory.vocabulary.zones_of(&region).iter().map(ToString::to_string).collect(),
             region: region.to_string(),
             status: "refused".to_owned(),
-            price: None,
+            price: deployment.rates.base(at).map(|tariff| PriceShown::of(tariff.input, tariff.output)),
             live: None,
             refusals,
         }
