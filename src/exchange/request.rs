@@ -2,7 +2,7 @@
 
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::needs::{Need, Needs};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Task};
 use crate::dialect::profile::Profile;
 use crate::dialect::scan::scan;
 use crate::dialect::splice::{Edits, splice};
@@ -92,7 +92,12 @@ pub(crate) fn size(ingress: &Ingress) -> Size {
 pub(crate) fn demand(ingress: &Ingress) -> Demand {
     let Size { input_tokens, output_tokens } = size(ingress);
     let heavy = ingress.scan.prompt_tokens_min() == 0;
-    Demand::new(if heavy { 0 } else { input_tokens }, output_tokens)
+    let input_tokens = if heavy { 0 } else { input_tokens };
+    match ingress.dialect.task() {
+        Task::Generate => Demand::new(input_tokens, output_tokens),
+        Task::Embed => Demand::new(input_tokens, 0),
+        Task::Count => Demand::default(),
+    }
 }
 
 /// Prepares the request for one deployment.

@@ -128,7 +128,7 @@ impl Sieve {
             match &refusal {
                 None if tier.len() == 1 => self.candidates.push_back(candidate()),
                 None => {
-                    let merit = Merit::of(place, deployment, observed, settings, wanted.home, wanted.prospect(), now);
+                    let merit = Merit::of(place, deployment, observed, wanted.pool, wanted.home, wanted.prospect(), now);
                     kept.push((merit, candidate()));
                     continue;
                 }
