@@ -309,7 +309,12 @@ async fn converse(
     )
     .await;
     let incoming = sent.unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Sent, "headers")))?;
-    work.settlement.answered(incoming.status.as_u16(), region::observed(&incoming.headers));
+    let observed = region::observed(&incoming.headers);
+    let elsewhere = |observed: &&str| work.world.snapshot.contradicts(permit.deployment(), observed);
+    if let Some(observed) = observed.as_deref().filter(elsewhere) {
+        work.state.restrictions.contradicted(permit.deployment(), observed);
+    }
+    work.settlement.answered(incoming.status.as_u16(), observed);
     let told = signals::quota::read(&incoming.headers, Clock::unix_seconds().unsigned_abs());
     draw.answered(&told, work.state.clock.now());
     let received = receive::receive(incoming, prepared, began, accept_empty);

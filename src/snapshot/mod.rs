@@ -79,6 +79,13 @@ impl Snapshot {
         crate::policy::schema::text(self.policy.inventory())
     }
 
+    /// What proofs take for granted of every inventory and every call, in Cedar; `properties` is what is to be proved.
+    #[must_use]
+    pub fn premises(&self, properties: &str) -> String {
+        let spoken = self.policy_text() + properties;
+        crate::policy::premises::text(self.policy.inventory(), &spoken)
+    }
+
     /// The pools that `key` may ask for, by public name, sorted.
     #[must_use]
     pub fn pools_of(&self, key: &Key) -> Vec<Arc<Pool>> {
