@@ -114,11 +114,9 @@ fn refused(status: &mut DeploymentStatus, refusal: &Refusal) {
         Refusal::Restricted { .. } => ("restricted", None),
         Refusal::Breaker { retry_after } => (&*status.live.breaker, Some(*retry_after)),
         Refusal::Resting { retry_after, .. } | Refusal::Headroom { retry_after, .. } => ("resting", Some(*retry_after)),
-        Refusal::Full
-        | Refusal::Capability(_)
-        | Refusal::Policy(_)
-        | Refusal::Price
-        | Refusal::Budget { .. } => ("closed", None),
+        Refusal::Full | Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Price | Refusal::Budget { .. } => {
+            ("closed", None)
+        }
     };
     status.state = state.to_owned();
     status.reason = match refusal {

@@ -11,7 +11,6 @@ mod operate;
 mod print;
 mod prove;
 mod serve;
-mod solver;
 mod spend;
 mod test;
 
@@ -130,7 +129,7 @@ enum Command {
     },
     /// Look at statements about whatever the policies permit, over all calls.
     #[command(
-        after_help = "The statements are in `properties/*.cedar` of the folder of policies. Counterexamples are searched for; where Cedar's own tool and the solver cvc5 are installed, what is not refuted is proved. Exit code 0 when all statements are proved, 1 when one is refuted, 2 when one is neither.\n\nExamples:\n  backstay prove\n  backstay prove --policies proposed/ --json\n  backstay prove --schema > policies.cedarschema"
+        after_help = "The statements are in `properties/*.cedar` of the folder of policies. Counterexamples are searched for; what is not refuted is proved by the solver cvc5, where it is installed and the program was built with the feature `prove`: it says how to get them. Exit code 0 when all statements are proved, 1 when one is refuted, 2 when one is neither.\n\nExamples:\n  backstay prove\n  backstay prove --policies proposed/ --json\n  backstay prove --schema > policies.cedarschema"
     )]
     Prove {
         /// The config file.

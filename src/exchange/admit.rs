@@ -4,6 +4,7 @@ use crate::base::clock::Moment;
 use crate::base::money::TokenPrice;
 use crate::base::rejection::{Rejection, RejectionCode};
 use crate::call::needs::Needs;
+use crate::exchange::server_ids::Held;
 use crate::policy::Ask;
 use crate::price::Ceiling;
 use crate::snapshot::Snapshot;
@@ -49,6 +50,8 @@ pub(crate) struct Admitted {
     /// Seconds since 1970 when it was admitted: the prices of that moment are its prices to the end.
     pub(crate) at: i64,
     pub(crate) fallback: bool,
+    /// Where everything is kept that the call names.
+    pub(crate) held: Held,
     /// Held to the exchange's end, by their drop.
     _places: Vec<Place>,
 }
@@ -100,9 +103,33 @@ pub(crate) fn admit(
     now: Moment,
 ) -> Result<Admitted, Rejection> {
     let pool = pool(&world.snapshot, &key, model)?;
-    let ask = ask(&key, size, needs, headers, &|zone| world.snapshot.residency(&key, zone))?;
-    let ceiling = ceiling(headers)?;
-    let places = world.terms(&key).map(|terms| terms.take(now)).transpose().map_err(|reached| {
+    let (ask, ceiling) = terms(world, &key, size, needs, headers)?;
+    let places = places(world, &key, now)?;
+    let (at, fallback, held) = (Clock::unix_seconds(), !headers.contains_key(NO_FALLBACK), Held::default());
+    Ok(Admitted { key, pool, ask, ceiling, at, fallback, held, _places: places })
+}
+
+/// What policy is asked, and the highest price that the client pays.
+///
+/// # Errors
+/// A header that is not understood.
+pub(crate) fn terms(
+    world: &World,
+    key: &Key,
+    size: Size,
+    needs: Needs,
+    headers: &HeaderMap,
+) -> Result<(Ask, Ceiling), Rejection> {
+    let ask = ask(key, size, needs, headers, &|zone| world.snapshot.residency(key, zone))?;
+    Ok((ask, ceiling(headers)?))
+}
+
+/// One exchange's places within the limits of the key and its team.
+///
+/// # Errors
+/// The limit that is used up.
+pub(crate) fn places(world: &World, key: &Key, now: Moment) -> Result<Vec<Place>, Rejection> {
+    world.terms(key).map_or_else(|| Ok(Vec::new()), |terms| terms.take(now)).map_err(|reached| {
         Rejection::new(
             RejectionCode::RateLimited,
             format!(
@@ -112,9 +139,7 @@ pub(crate) fn admit(
         )
         .limit(reached.limit)
         .retry_after(reached.retry_after)
-    })?;
-    let (at, fallback) = (Clock::unix_seconds(), !headers.contains_key(NO_FALLBACK));
-    Ok(Admitted { key, pool, ask, ceiling, at, fallback, _places: places.unwrap_or_default() })
+    })
 }
 
 /// The pool that the key may ask for under this name.
@@ -243,6 +268,8 @@ mod tests {
             budget: None,
             expires: None,
             deadline: None,
+            vendor_paths: Vec::new(),
+            server_ids: Vec::new(),
         }
     }
 

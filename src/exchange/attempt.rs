@@ -16,6 +16,7 @@ use crate::exchange::recall;
 use crate::exchange::receive::{self, Received};
 use crate::exchange::request::{self, Prepared, Unfit};
 use crate::exchange::select::{Candidate, RESTRICTED, Selection, nobody_left};
+use crate::exchange::server_ids::{self, Claimant};
 use crate::exchange::settle::Settlement;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::permit::Permit;
@@ -186,7 +187,7 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
 fn set_out(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Result<(Prepared, Flight), Verdict> {
     let bounds = &work.world.snapshot.bounds;
     let prepared = request::prepare(&mut work.ingress, bounds, &work.admitted.pool, &candidate.deployment);
-    let prepared = prepared.map_err(|unfit| match unfit {
+    let mut prepared = prepared.map_err(|unfit| match unfit {
         Unfit::Deployment(refusal) => {
             walk.refusals.push(refusal);
             Verdict::Next
@@ -196,6 +197,10 @@ fn set_out(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Result<(P
             Verdict::Stop
         }
     })?;
+    if !prepared.translated && server_ids::creates(work.ingress.scan.needs) {
+        let claimant = Claimant::new(&work.state.ids, &work.admitted.key, &candidate.deployment);
+        prepared.claimant = Some(claimant);
+    }
     let (settings, now) = (work.admitted.pool.breaker, work.state.clock.now());
     // since it was selected others may have drawn on its quota: where somebody else is left, it is not asked for a 429
     let scarce = candidate.observed.account.refuses(work.demand, now).filter(|_| !walk.queue.is_empty());
@@ -309,13 +314,24 @@ async fn converse(
     )
     .await;
     let incoming = sent.unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Sent, "headers")))?;
-    work.settlement.answered(incoming.status.as_u16(), region::observed(&incoming.headers));
+    let observed = region::observed(&incoming.headers);
+    let elsewhere = |observed: &&str| work.world.snapshot.contradicts(permit.deployment(), observed);
+    if let Some(observed) = observed.as_deref().filter(elsewhere) {
+        work.state.restrictions.contradicted(permit.deployment(), observed);
+    }
+    work.settlement.answered(incoming.status.as_u16(), observed);
     let told = signals::quota::read(&incoming.headers, Clock::unix_seconds().unsigned_abs());
     draw.answered(&told, work.state.clock.now());
     let received = receive::receive(incoming, prepared, began, accept_empty);
     tokio::time::timeout_at(work.deadline, received)
         .await
         .unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Headers, "content")))
+}
+
+/// What the client is told of a failure that nobody else can make good.
+pub(crate) fn told(failure: Failure) -> Rejection {
+    let (queue, refusals, failures) = (VecDeque::new(), Vec::new(), vec![failure]);
+    conclude(Walk { queue, trickle: false, refusals, failures, invalid: None, made: 1, most: 1, moved: false })
 }
 
 /// What the client is told after the last attempt.

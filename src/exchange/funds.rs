@@ -35,11 +35,13 @@ pub(crate) struct Outlay {
     opaque: bool,
     /// How many answers it asks for, where that can be told.
     choices: Option<u64>,
+    /// Vendors do this work for nothing.
+    pub(crate) free: bool,
 }
 
 impl Outlay {
-    /// What a call may cost; `None` for what vendors do for nothing.
-    pub(crate) fn of(ingress: &Ingress, dialect: Dialect) -> Option<Self> {
+    /// What a call may cost.
+    pub(crate) fn of(ingress: &Ingress, dialect: Dialect) -> Self {
         let scan = &ingress.scan;
         let opaque = [Asks::Images, Asks::Audio, Asks::Documents, Asks::ServerIds, Asks::HostedTools];
         let mut outlay = Self {
@@ -48,15 +50,12 @@ impl Outlay {
             bytes: ingress.body.len() as u64,
             opaque: opaque.into_iter().any(|need| scan.needs.has(need)),
             choices: if scan.needs.has(Asks::Choices) { choices(&ingress.body) } else { Some(1) },
+            free: dialect.task() == Task::Count,
         };
-        match dialect.task() {
-            Task::Generate => Some(outlay),
-            Task::Count => None,
-            Task::Embed => {
-                (outlay.size.output_tokens, outlay.max_tokens) = (0, Some(0));
-                Some(outlay)
-            }
+        if dialect.task() == Task::Embed {
+            (outlay.size.output_tokens, outlay.max_tokens) = (0, Some(0));
         }
+        outlay
     }
 
     /// What it holds back of a budget to ask this deployment; `mean` is how long answers have been, and `at`
@@ -71,6 +70,9 @@ impl Outlay {
         mean: Option<u64>,
         at: i64,
     ) -> Result<Need, &'static str> {
+        if self.free {
+            return Ok(Need { amount: 0, most: Some(0) });
+        }
         let expected_output = self.max_tokens.unwrap_or(u64::MAX).min(mean.unwrap_or(DEFAULT_ANSWER));
         let expected = Usage { fresh: self.size.input_tokens, output: expected_output, ..Usage::default() };
         let expected = deployment.rates.cost(&expected, at).ok_or("unpriced")?.0;
@@ -174,7 +176,7 @@ pub(crate) fn rejection(refusals: &[Refusal]) -> Option<Rejection> {
              the answer, or leave out what is kept elsewhere."
         ),
         _ => format!(
-            "{account} has a budget, and the price of no deployment of this model is known. Whoever runs Backstay can set it."
+            "{account} has a budget, and what this call costs is not known. Whoever runs Backstay can set its price."
         ),
     };
     Some(Rejection {
@@ -236,7 +238,7 @@ mod tests {
         check(&[budget("spent", 900_000), Refusal::Full], Some(RejectionCode::BudgetExhausted), "anew in 11 days");
         check(&[budget("spent", 900), budget("held", 1)], Some(RejectionCode::RateLimited), "still open");
         check(&[budget("ledger", 2)], Some(RejectionCode::LedgerUnavailable), "cannot be written");
-        check(&[budget("unpriced", 0)], Some(RejectionCode::PolicyDenied), "the price of no deployment");
+        check(&[budget("unpriced", 0)], Some(RejectionCode::PolicyDenied), "what this call costs is not known");
         check(&[budget("unbounded", 0)], Some(RejectionCode::PolicyDenied), "set a cap");
     }
 }

@@ -16,7 +16,7 @@ use crate::exchange::recall::{self, Recall};
 use crate::exchange::receive::Received;
 use crate::exchange::request;
 use crate::exchange::settle::Settlement;
-use crate::snapshot::deployment::Timeouts;
+use crate::snapshot::deployment::{Deployment, Timeouts};
 use crate::state::health::Flight;
 use crate::state::world::{State, World};
 use crate::upstream::VendorBody;
@@ -61,6 +61,7 @@ enum Stage {
 struct Flow {
     state: Arc<State>,
     world: Arc<World>,
+    deployment: Arc<Deployment>,
     settlement: Settlement,
     flight: Flight,
     timeouts: Timeouts,
@@ -204,7 +205,10 @@ impl Relay {
             ),
         };
         let event = error::event(self.dialect, &rejection, flow.settlement.request_id());
-        flow.flight.failed(failure, flow.state.clock.now());
+        let now = flow.state.clock.now();
+        flow.flight.failed(failure, now);
+        // a vendor may refuse us in the middle of an answer too
+        flow.state.restrictions.failed(&flow.deployment, failure, now);
         flow.account();
         flow.settlement.broke(failure);
         self.begin_breaking();
@@ -246,6 +250,7 @@ impl Flow {
         let Admitted { key, ask, .. } = &work.admitted;
         Some(Self {
             recall: recall::watch(&work.state, key, ask, &deployment, Phase::Content),
+            deployment,
             state: work.state,
             settlement,
             flight,

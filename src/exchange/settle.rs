@@ -15,7 +15,7 @@ use crate::snapshot::key::Key;
 use crate::state::bucket::Level;
 use crate::state::clock::Clock;
 use crate::state::ledger::{Charge, Entry};
-use crate::state::purse::Hold;
+use crate::state::purse::{Hold, Purse};
 use crate::state::terms::Terms;
 use crate::state::world::State;
 use std::borrow::Cow;
@@ -34,7 +34,7 @@ pub(crate) struct Settlement {
     began: Instant,
     attempt: Option<Attempt>,
     payer: Option<(Arc<Key>, Arc<Terms>)>,
-    /// What the call may cost; `None` for work that vendors do for nothing.
+    /// What the call may cost; `None` where nobody knows.
     outlay: Option<Outlay>,
     /// What is held back for the attempt that is about to begin.
     held: Vec<Hold>,
@@ -141,7 +141,7 @@ impl Settlement {
         self.payer = terms.map(|terms| (Arc::clone(key), Arc::clone(terms)));
     }
 
-    /// What the call may cost, where its work is paid for.
+    /// What the call may cost, where that is known.
     pub(crate) const fn outlay(&mut self, outlay: Option<Outlay>) {
         self.outlay = outlay;
     }
@@ -155,15 +155,22 @@ impl Settlement {
         let (Some((_, terms)), Some(outlay)) = (&self.payer, &self.outlay) else { return Ok(()) };
         let mean = terms.answers().mean();
         for purse in terms.purses() {
-            let need = outlay.need(deployment, purse.reserve(), mean, self.priced_at).map_err(|cause| Refusal::Budget {
-                cause,
-                account: Arc::clone(&purse.account),
-                retry_after: Duration::ZERO,
-            })?;
+            let need = outlay
+                .need(deployment, purse.reserve(), mean, self.priced_at)
+                .map_err(|cause| unpriced(cause, purse))?;
             let hold = purse.hold(need).await.map_err(funds::refusal)?;
             self.held.push(hold);
         }
         Ok(())
+    }
+
+    /// Whether work at an unknown price may be done for the payer.
+    ///
+    /// # Errors
+    /// There is a budget.
+    pub(crate) fn affords_the_unpriced(&self) -> Result<(), Refusal> {
+        let purses = self.payer.as_ref().map_or(&[][..], |(_, terms)| terms.purses());
+        purses.first().map_or(Ok(()), |purse| Err(unpriced("unpriced", purse)))
     }
 
     /// How the payer's limits stand, and whether the client is one of Anthropic's; `None` where there is no payer.
@@ -339,6 +346,7 @@ impl Settlement {
 
     fn bill(&self, attempt: &Attempt, end: End) -> Bill {
         let Some(outlay) = self.outlay else { return Bill::default() };
+        let end = if outlay.free { End::Free } else { end };
         let work = Work { end, usage: attempt.usage, heard: attempt.heard, size: outlay.size, at: self.priced_at };
         charge::bill(&attempt.deployment, &work, attempt.reserved())
     }
@@ -402,6 +410,11 @@ impl Settlement {
         self.record_entries(&record.request_id, outcome.label());
         self.state.sink.emit(Event::Exchange(record));
     }
+}
+
+/// What cannot be held back, because nobody knows how much it would be.
+fn unpriced(cause: &'static str, purse: &Purse) -> Refusal {
+    Refusal::Budget { cause, account: Arc::clone(&purse.account), retry_after: Duration::ZERO }
 }
 
 impl Drop for Settlement {

@@ -17,6 +17,7 @@ pub mod proof;
 pub mod properties;
 pub mod reach;
 pub mod standing;
+pub mod vendor_path;
 
 pub use compile::{compile, test_policies};
 
@@ -77,6 +78,13 @@ impl Snapshot {
     #[must_use]
     pub fn policy_schema(&self) -> String {
         crate::policy::schema::text(self.policy.inventory())
+    }
+
+    /// What proofs take for granted of every inventory and every call, in Cedar; `properties` is what is to be proved.
+    #[must_use]
+    pub fn premises(&self, properties: &str) -> String {
+        let spoken = self.policy_text() + properties;
+        crate::policy::premises::text(self.policy.inventory(), &spoken)
     }
 
     /// The pools that `key` may ask for, by public name, sorted.

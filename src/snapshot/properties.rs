@@ -37,6 +37,17 @@ pub struct PropertyOutcome {
     pub cases: usize,
 }
 
+/// What is known of a property over all requests and all entities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds.
+    Proved,
+    /// It does not: a counterexample, in several lines.
+    Refuted(String),
+    /// Nobody knows, and why.
+    Untold(String),
+}
+
 impl Snapshot {
     /// Looks for calls that refute the properties.
     ///

@@ -6,6 +6,7 @@ pub mod bucket;
 pub mod budget;
 pub mod clock;
 pub mod health;
+pub mod ids;
 pub mod ledger;
 pub mod limits;
 pub mod purse;

@@ -11,6 +11,7 @@ use crate::snapshot::pool::{BreakerSettings, Pool};
 use crate::state::affinity::Affinity;
 use crate::state::clock::Clock;
 use crate::state::health::{DeploymentHealth, Health};
+use crate::state::ids::Ids;
 use crate::state::ledger::Ledger;
 use crate::state::limits::Limits;
 use crate::state::purse::Purses;
@@ -98,6 +99,8 @@ pub struct State {
     pub restrictions: Arc<Restrictions>,
     /// Where sessions were served last.
     pub affinity: Mutex<Affinity>,
+    /// Which key created what is kept at vendors.
+    pub ids: Arc<Ids>,
     /// Where events go.
     pub sink: Arc<dyn Sink>,
     /// What was spent.
@@ -136,6 +139,7 @@ impl State {
             health,
             restrictions,
             affinity: Mutex::default(),
+            ids: Ids::in_memory(),
             sink,
             ledger,
             kept,
@@ -143,6 +147,12 @@ impl State {
             world: ArcSwap::from_pointee(world),
             draining: AtomicBool::new(false),
         }
+    }
+
+    /// The same with a register of ids that outlives the process.
+    #[must_use]
+    pub fn with_ids(self, ids: Arc<Ids>) -> Self {
+        Self { ids, ..self }
     }
 
     /// What is served now.

@@ -211,7 +211,7 @@ async fn an_unknown_price_is_refused_where_there_is_a_budget() {
     let proxy = Plan::two(Dialect::OpenaiChat).key("budget = { usd = 5, period = \"day\" }").start().await;
     let refused = proxy.client().chat(false).await;
     assert_eq!((refused.status, &refused.json()["error"]["code"]), (403, &json!("policy_denied")));
-    assert!(refused.text().contains("the price of no deployment of this model is known"), "{}", refused.text());
+    assert!(refused.text().contains("what this call costs is not known"), "{}", refused.text());
     assert_eq!(proxy.calls(), [0, 0]);
 }
 

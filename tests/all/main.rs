@@ -38,3 +38,4 @@ mod streams;
 mod support;
 mod tidy;
 mod vectors;
+mod vendor_paths;

@@ -89,7 +89,7 @@ pub struct Script {
     pub text: usize,
     /// How many words it says.
     pub words: usize,
-    /// The pause before each word of a stream.
+    /// The pause before each word of a stream, and before each piece of a replay.
     pub pause: Duration,
     /// The pause before the head of every answer.
     pub thinks: Duration,

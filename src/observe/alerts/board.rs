@@ -44,7 +44,9 @@ impl Kind {
     const fn hold(self) -> Duration {
         match self {
             Self::Outage => HOLD,
-            Self::Restriction | Self::FilesRefused | Self::BudgetSpent | Self::Ledger | Self::QuotaSpent => Duration::ZERO,
+            Self::Restriction | Self::FilesRefused | Self::BudgetSpent | Self::Ledger | Self::QuotaSpent => {
+                Duration::ZERO
+            }
         }
     }
 }
@@ -176,6 +178,15 @@ mod tests {
         assert_eq!(board.note(&budget(false), at(2)), None);
         assert!(board.due(at(2)).iter().all(|alert| !alert.began));
         assert!(board.note(&Event::Ledger { failing: Some("full".into()) }, at(3)).is_some());
+    }
+
+    #[test]
+    fn f_076_a_spent_quota_is_one_alert_until_there_is_some_again() {
+        let quota = |spent| Event::QuotaSpent { credential: "openai/a".into(), spent };
+        let mut board = Board::default();
+        assert!(board.note(&quota(true), at(0)).is_some_and(|alert| alert.began && &*alert.subject == "openai/a"));
+        assert_eq!(board.note(&quota(false), at(900)), None);
+        assert!(board.due(at(900)).iter().any(|alert| !alert.began), "it is told at once");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Pools with their tiers, prices, bounds and breakers.
 
-use super::{SMALL, check, check_files, compile_files, good};
+use super::{NOW, SMALL, check, check_files, compile_files, good};
 use crate::base::money::TokenPrice;
 use crate::call::needs::Need;
 use crate::snapshot::pool::ProbeKind;
