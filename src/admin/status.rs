@@ -60,7 +60,7 @@ pub struct DeploymentStatus {
     pub tier: usize,
     /// Where it processes.
     pub region: String,
-    /// `closed`, `half_open`, `open`, `resting` or `restricted`.
+    /// `closed`, `half_open`, `open`, `resting`, `restricted` or `surged`.
     pub state: String,
     /// Why it is not closed: a failure class or a breaker's reason; empty when it is.
     pub reason: String,
@@ -70,6 +70,12 @@ pub struct DeploymentStatus {
     pub inflight: u32,
     /// Share of attempts that went well of late, in per cent; `null` without attempts.
     pub success_percent: Option<u32>,
+    /// Micro-dollars for a million tokens of prompt, at this moment and for a short call; `null` where that is unknown.
+    pub input_price_microusd: Option<u64>,
+    /// The same for a million tokens of answer.
+    pub output_price_microusd: Option<u64>,
+    /// Whether the pool does without it until its price has come down.
+    pub surged: bool,
     /// Milliseconds to the first content, typically.
     pub first_content_ms: Option<u64>,
 }

@@ -56,6 +56,10 @@ impl Live {
         let restricted = restricted.filter(|deployment| world.restrictions.refuses(deployment).is_some());
         let restricted: BTreeSet<_> = restricted.map(|deployment| Arc::clone(&deployment.id)).collect();
         readings.restricted = restricted.into_iter().collect();
+        let surged = world.snapshot.pools.values().flat_map(|pool| pool.deployments().map(move |one| (pool, one)));
+        let surged = surged.filter(|(pool, deployment)| world.surges.keeps_out(pool, deployment));
+        let surged: BTreeSet<_> = surged.map(|(_, deployment)| Arc::clone(&deployment.id)).collect();
+        readings.surged = surged.into_iter().collect();
         readings.breakers = breakers.into_iter().collect();
         let today = Clock::unix_seconds();
         let certificates = world.snapshot.listeners.iter().flat_map(|listener| &listener.certificates);
@@ -107,7 +111,8 @@ impl Views for Live {
         let observed = |pool: &Pool, deployment: &Arc<Deployment>| {
             let restricted = world.restrictions.refuses(deployment);
             let ill = world.health(deployment).and_then(|health| health.refuses(now, &pool.breaker));
-            restricted.iter().chain(&ill).map(unwell).collect()
+            let surged = world.surges.keeps_out(pool, deployment).then(surged);
+            restricted.iter().chain(&ill).map(unwell).chain(surged).collect()
         };
         let explanation = world.snapshot.explain(&question, Clock::unix_seconds(), &observed)?;
         serde_json::to_string(&explanation).map_err(|error| error.to_string())
@@ -140,6 +145,13 @@ impl Views for Live {
     fn release(&self, id: &str, by: Arc<str>) -> Result<Arc<Restriction>, Denied> {
         self.state.restrictions.release(id, by).map_err(|error| (StatusCode::NOT_FOUND, error))
     }
+}
+
+/// What the surge rule says against a deployment, as a reason.
+fn surged() -> Reason {
+    let reason =
+        "its price rose above the pool's `surge` bounds, and has not been low again for long enough".to_owned();
+    Reason { code: "price".to_owned(), rule: "surge".to_owned(), reason, ..Reason::default() }
 }
 
 /// What restrictions or health say against a deployment, as a reason.
@@ -195,6 +207,10 @@ fn deployment_status(
         state: "closed".to_owned(),
         ..DeploymentStatus::default()
     };
+    let tariff = deployment.rates.base(Clock::unix_seconds());
+    status.input_price_microusd = tariff.map(|tariff| tariff.input.0);
+    status.output_price_microusd = tariff.map(|tariff| tariff.output.0);
+    status.surged = world.surges.keeps_out(pool, deployment);
     let Some(health) = world.health(deployment) else { return status };
     status.inflight = health.deployment.inflight();
     status.success_percent = health.success_percent(now);
@@ -222,6 +238,9 @@ fn deployment_status(
             None
         }
     };
+    if status.surged && status.state == "closed" {
+        status.state = "surged".to_owned();
+    }
     status.retry_after_ms = wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
     status
 }

@@ -94,7 +94,8 @@ fn eligible(
         deployment.limits.fit(scan.prompt_tokens_min(), scan.max_tokens)?;
     }
     let tariff = deployment.rates.tariff(admitted.ask.input_tokens, admitted.at);
-    if admitted.pool.max_price.admits(tariff) && admitted.ceiling.admits(tariff) { Ok(()) } else { Err(Refusal::Price) }
+    let affordable = admitted.pool.ceiling().admits(tariff) && admitted.ceiling.admits(tariff);
+    if affordable && !world.surges.keeps_out(&admitted.pool, deployment) { Ok(()) } else { Err(Refusal::Price) }
 }
 
 /// Orders a tier by the pool's preference; twins that differ in their credential alone take turns.

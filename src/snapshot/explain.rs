@@ -323,7 +323,7 @@ fn lacking(deployment: &Deployment, dialect: Option<Dialect>, ask: &Ask, pool: &
         });
     }
     let tariff = deployment.rates.tariff(ask.input_tokens, at);
-    if !pool.max_price.admits(tariff) {
+    if !pool.ceiling().admits(tariff) {
         let reason = match tariff {
             Some(_) => "it costs more than the pool's `max_price`",
             None => "its price is not known, and the pool has a `max_price`",

@@ -6,4 +6,5 @@ pub mod health;
 pub mod limits;
 pub mod restrictions;
 pub mod retry_budget;
+pub mod surge;
 pub mod world;

@@ -11,6 +11,7 @@ use crate::state::health::{DeploymentHealth, Health};
 use crate::state::limits::{KeyLimits, Limits};
 use crate::state::restrictions::Restrictions;
 use crate::state::retry_budget::RetryBudget;
+use crate::state::surge::Surges;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,8 @@ pub struct World {
     pub snapshot: Arc<Snapshot>,
     /// What is not to be asked, live: it may change while an exchange goes on.
     pub restrictions: Arc<Restrictions>,
+    /// What has become too expensive, live.
+    pub surges: Arc<Surges>,
     health: Vec<DeploymentHealth>,
     limits: HashMap<Arc<str>, Arc<KeyLimits>>,
     budgets: HashMap<Arc<str>, SharedBudget>,
@@ -63,6 +66,7 @@ pub struct State {
     pub restrictions: Arc<Restrictions>,
     /// Where events go.
     pub sink: Arc<dyn Sink>,
+    surges: Arc<Surges>,
     limits: Limits,
     budgets: Mutex<HashMap<Arc<str>, SharedBudget>>,
     world: ArcSwap<World>,
@@ -76,7 +80,8 @@ impl State {
         let health = Arc::new(Health::new(Arc::clone(&sink), seed));
         let limits = Limits::default();
         let budgets = Mutex::default();
-        let world = bind(snapshot, &restrictions, &health, &limits, &budgets);
+        let surges = Arc::default();
+        let world = bind(snapshot, &restrictions, &surges, &health, &limits, &budgets);
         let generations = watch::Sender::new(world.snapshot.generation);
         Self {
             generations,
@@ -85,6 +90,7 @@ impl State {
             health,
             restrictions,
             sink,
+            surges,
             limits,
             budgets,
             world: ArcSwap::from_pointee(world),
@@ -100,9 +106,16 @@ impl State {
     /// Serves `snapshot` from now on; exchanges under way keep theirs, but ask the new one for their permits.
     pub fn install(&self, snapshot: Arc<Snapshot>) {
         let generation = snapshot.generation;
-        let world = bind(snapshot, &self.restrictions, &self.health, &self.limits, &self.budgets);
+        let world = bind(snapshot, &self.restrictions, &self.surges, &self.health, &self.limits, &self.budgets);
         self.world.store(Arc::new(world));
+        self.look_at_prices(Clock::unix_seconds());
         self.generations.send_replace(generation);
+    }
+
+    /// Looks at what is charged at `at`, in seconds since 1970: what has become too expensive for a pool leaves it. Prices
+    /// change with the files, and by themselves with date and hour.
+    pub fn look_at_prices(&self, at: i64) {
+        self.surges.look(&self.world(), at, self.clock.now(), &*self.sink);
     }
 
     /// Changes with every snapshot that serves: whoever waits on it finds the new one in [`Self::world`].
@@ -124,6 +137,7 @@ impl State {
 fn bind(
     snapshot: Arc<Snapshot>,
     restrictions: &Arc<Restrictions>,
+    surges: &Arc<Surges>,
     health: &Health,
     limits: &Limits,
     budgets: &Mutex<HashMap<Arc<str>, SharedBudget>>,
@@ -131,6 +145,7 @@ fn bind(
     let mut budgets = budgets.lock().unwrap_or_else(PoisonError::into_inner);
     World {
         restrictions: Arc::clone(restrictions),
+        surges: Arc::clone(surges),
         health: snapshot.deployments.iter().map(|deployment| health.of(deployment)).collect(),
         limits: snapshot.keys.by_name.values().map(|key| (Arc::clone(&key.name), limits.of(key))).collect(),
         budgets: snapshot
