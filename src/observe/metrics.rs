@@ -64,6 +64,7 @@ pub(super) struct Metrics {
     vendor_certificates_refused: Counters<1>,
     restrictions: Counters<2>,
     surges: Counters<2>,
+    quotas_spent: Counters<2>,
 
     generation: IntGauge,
     last_reload_accepted: IntGauge,
@@ -105,6 +106,12 @@ impl Metrics {
                 "restrictions_total",
                 "Restrictions that began or ended",
                 ["cause", "change"],
+            )?,
+            quotas_spent: Counters::new(
+                r,
+                "quota_spent_total",
+                "Credentials whose money or quota at the vendor is spent, or no longer is",
+                ["credential", "change"],
             )?,
             surges: Counters::new(r, "surges_total", "Surges that began or ended", ["pool", "change"])?,
             surged: Gauges::new(r, "surged", "1 while some pool does without it for its price", "deployment")?,
@@ -154,6 +161,9 @@ impl Metrics {
             Event::Restriction { restriction, began, .. } => {
                 let change = if *began { "began" } else { "ended" };
                 self.restrictions.with([restriction.cause.label(), change]).inc();
+            }
+            Event::QuotaSpent { credential, spent } => {
+                self.quotas_spent.with([credential, if *spent { "began" } else { "ended" }]).inc();
             }
             Event::Surge { surge, began } => {
                 self.surges.with([&surge.pool, if *began { "began" } else { "ended" }]).inc();

@@ -23,6 +23,7 @@ mod papers;
 mod policy;
 mod prices;
 mod process;
+mod quotas;
 mod recorded;
 mod refusals;
 mod reloads;

@@ -22,6 +22,8 @@ pub(super) enum Kind {
     Surge,
     /// The files on disk are refused.
     FilesRefused,
+    /// A credential's money or quota at its vendor is spent.
+    QuotaSpent,
 }
 
 impl Kind {
@@ -32,13 +34,14 @@ impl Kind {
             Self::Restriction => "restriction",
             Self::Surge => "surge",
             Self::FilesRefused => "files_refused",
+            Self::QuotaSpent => "quota_spent",
         }
     }
 
     const fn hold(self) -> Duration {
         match self {
             Self::Outage => HOLD,
-            Self::Restriction | Self::Surge | Self::FilesRefused => Duration::ZERO,
+            Self::Restriction | Self::Surge | Self::FilesRefused | Self::QuotaSpent => Duration::ZERO,
         }
     }
 }
@@ -116,6 +119,9 @@ fn alert(event: &Event) -> Option<Alert> {
         Event::Reload { accepted, diagnostics, .. } => {
             let detail = diagnostics.iter().find(|text| text.contains(": error: ")).cloned().unwrap_or_default();
             (Kind::FilesRefused, Arc::from("files"), detail, !accepted)
+        }
+        Event::QuotaSpent { credential, spent } => {
+            (Kind::QuotaSpent, Arc::clone(credential), "the vendor says that nothing is left".to_owned(), *spent)
         }
         _ => return None,
     };

@@ -154,7 +154,7 @@ impl Compiler<'_> {
             let help = "write max_price = { input = 6.0, output = 30.0 } beside it";
             self.error(&written.place, "`surge` counts from a `max_price`, and there is none", help);
         }
-        if !(1.0..=100.0).contains(&leave) || !(back > 0.0 && back <= leave) {
+        if !((1.0..=100.0).contains(&leave) && back > 0.0 && back <= leave) {
             let help = "`leave` is at least 1, and `return` above 0 and at most `leave`: { leave = 1.2, return = 1.0 }";
             self.error(&written.place, "`surge` has a factor that makes no sense", help);
         }
