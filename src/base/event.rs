@@ -215,6 +215,18 @@ pub enum Event {
         /// Why.
         reason: &'static str,
     },
+    /// Every vendor is out of reach at once, which is probably our own fault; or one of them is heard again.
+    Isolated {
+        /// Whether it began.
+        began: bool,
+    },
+    /// A vendor's status page says something else than before.
+    VendorReport {
+        /// The vendor.
+        vendor: Arc<str>,
+        /// `well`, `minor` or `major`.
+        report: &'static str,
+    },
     /// The retry budget of a pool refused another attempt.
     RetryBudgetDenied {
         /// The pool.

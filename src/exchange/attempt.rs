@@ -18,7 +18,7 @@ use crate::exchange::settle::Settlement;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::permit::Permit;
 use crate::snapshot::pool::Pool;
-use crate::state::health::Flight;
+use crate::state::health::{Bid, Flight};
 use crate::state::world::{State, World};
 use crate::upstream::Connections;
 use std::collections::VecDeque;
@@ -30,6 +30,11 @@ use tokio::time::Instant;
 const LEAST_TIME: Duration = Duration::from_millis(500);
 /// A vendor's hint up to this is waited for in place, when nobody else is left.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The longest wait for a place at a deployment that has as much as it bears, and its share of the time that is left.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+const SHARE_OF_TIME: u32 = 10;
+/// A cap may also rise with time, which nobody tells.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The longest pause before a resend without a hint.
 const BACK_OFF: Duration = Duration::from_millis(500);
 
@@ -57,6 +62,8 @@ pub(crate) struct Served {
 /// How far the walk has come.
 struct Walk {
     queue: VecDeque<Candidate>,
+    /// Those that had as much as they bear when they were asked.
+    full: VecDeque<Candidate>,
     trickle: bool,
     refusals: Vec<Refusal>,
     failures: Vec<Failure>,
@@ -64,6 +71,14 @@ struct Walk {
     invalid: Option<Rejection>,
     made: u32,
     most: u32,
+}
+
+impl Walk {
+    /// Whom to ask next, and whether to wait for a place there: for the preferred one, when nobody else is left.
+    fn next(&mut self) -> Option<(Candidate, bool)> {
+        let next = self.queue.pop_front().map(|candidate| (candidate, false));
+        next.or_else(|| std::mem::take(&mut self.full).pop_front().map(|candidate| (candidate, true)))
+    }
 }
 
 /// What became of one candidate.
@@ -77,12 +92,12 @@ enum Verdict {
 pub(crate) async fn run(mut work: Box<Work>, selection: Selection) -> (Box<Work>, Result<Box<Served>, Rejection>) {
     let most = if work.admitted.fallback { work.admitted.pool.attempts.max(1) } else { 1 };
     let Selection { candidates, trickle, refusals } = selection;
-    let mut walk = Walk { queue: candidates, trickle, refusals, failures: Vec::new(), invalid: None, made: 0, most };
-    while let Some(candidate) = walk.queue.pop_front() {
+    let mut walk = Walk { queue: candidates, full: VecDeque::new(), trickle, refusals, failures: Vec::new(), invalid: None, made: 0, most };
+    while let Some((candidate, waits)) = walk.next() {
         if walk.made >= walk.most || !may_spend(&work, &walk, &candidate) {
             break;
         }
-        match ask(&mut work, &mut walk, &candidate).await {
+        match ask(&mut work, &mut walk, &candidate, waits).await {
             Verdict::Served(served) => return (work, Ok(served)),
             Verdict::Next => {}
             Verdict::Stop => break,
@@ -115,8 +130,8 @@ pub(crate) fn deposit(world: &World, pool: &Pool, tokens: u64, now: Moment) {
 }
 
 /// Asks one candidate, and once more where the table says so.
-async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict {
-    let (prepared, mut flight) = match set_out(work, walk, candidate) {
+async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: bool) -> Verdict {
+    let (prepared, mut flight) = match set_out(work, walk, candidate, waits).await {
         Ok(ready) => ready,
         Err(verdict) => return verdict,
     };
@@ -139,7 +154,8 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
                 return Verdict::Served(Box::new(Served { deployment, flight, received, took }));
             }
             Err(failure) => {
-                let (failure, now) = (clients_own(failure, work, candidate), work.state.clock.now());
+                let now = work.state.clock.now();
+                let failure = flight.judged(clients_own(failure, work, candidate), now);
                 flight.failed(&failure, now);
                 work.state.restrictions.failed(&candidate.deployment, &failure, now);
                 work.settlement.attempt_failed(&failure);
@@ -167,7 +183,12 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
 }
 
 /// Prepares the request, and asks health for leave to send it.
-fn set_out(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Result<(Prepared, Flight), Verdict> {
+async fn set_out(
+    work: &mut Work,
+    walk: &mut Walk,
+    candidate: &Candidate,
+    waits: bool,
+) -> Result<(Prepared, Flight), Verdict> {
     let bounds = &work.world.snapshot.bounds;
     let prepared = request::prepare(&mut work.ingress, bounds, &work.admitted.pool, &candidate.deployment);
     let prepared = prepared.map_err(|unfit| match unfit {
@@ -180,12 +201,42 @@ fn set_out(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Result<(P
             Verdict::Stop
         }
     })?;
-    let (settings, now) = (work.admitted.pool.breaker, work.state.clock.now());
-    let flight = work.state.health.begin(&candidate.health, settings, now, walk.trickle).map_err(|refusal| {
-        walk.refusals.push(refusal);
+    let timeouts = &prepared.timeouts;
+    let bid = Bid {
+        settings: work.admitted.pool.breaker,
+        limit: if work.ingress.scan.stream { timeouts.first_content } else { timeouts.answer },
+        input_tokens: work.ingress.scan.input_tokens,
+        trickle: walk.trickle,
+    };
+    let flight = if waits {
+        wait_for_place(work, candidate, &bid).await
+    } else {
+        work.state.health.begin(&candidate.health, &bid, work.state.clock.now())
+    };
+    flight.map(|flight| (prepared, flight)).map_err(|refusal| {
+        if refusal == Refusal::Full && !waits {
+            walk.full.push_back(candidate.clone());
+        } else {
+            walk.refusals.push(refusal);
+        }
         Verdict::Next
-    })?;
-    Ok((prepared, flight))
+    })
+}
+
+/// Waits a little until a deployment that has as much as it bears has a place: its load ebbs within moments, and the
+/// client would otherwise be refused.
+async fn wait_for_place(work: &Work, candidate: &Candidate, bid: &Bid) -> Result<Flight, Refusal> {
+    let left = work.deadline.saturating_duration_since(Instant::now());
+    let until = Instant::now() + LONGEST_WAIT.min(left / SHARE_OF_TIME);
+    loop {
+        match work.state.health.begin(&candidate.health, bid, work.state.clock.now()) {
+            Err(Refusal::Full) if Instant::now() < until => {
+                // either says: look again
+                let _ = tokio::time::timeout(LOOK_EVERY, candidate.health.deployment.freed()).await;
+            }
+            decided => return decided,
+        }
+    }
 }
 
 /// What is not found may be what the client named, a file or an earlier answer: unless the vendor names the model, its

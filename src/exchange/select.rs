@@ -64,13 +64,13 @@ pub(crate) fn select(
                 }
             }
         }
-        order(&mut candidates, admitted.pool.order, turn);
+        order(&mut candidates, &admitted.pool, now, turn);
         able.push(candidates);
     }
     if able.iter().all(Vec::is_empty) {
         return Err(nobody_eligible(refusals));
     }
-    Ok(healthy(able.into_iter().flatten().collect(), refusals, &admitted.pool, now, considered))
+    Ok(healthy(able.into_iter().flatten().collect(), refusals, &admitted.pool, (now, turn), considered))
 }
 
 /// Whether the deployment may and can serve the call, its health aside.
@@ -98,16 +98,16 @@ fn eligible(
 }
 
 /// Orders a tier by the pool's preference; twins that differ in their credential alone take turns.
-fn order(tier: &mut [Candidate], order: Order, turn: u64) {
-    match order {
+fn order(tier: &mut [Candidate], pool: &Pool, now: Moment, turn: u64) {
+    match pool.order {
         Order::Listed => {}
         Order::Price => tier.sort_by_key(|candidate| {
             candidate.deployment.price.map_or(u64::MAX, |price| price.input.0.saturating_add(price.output.0))
         }),
-        Order::Latency => tier.sort_by(|left, right| {
-            let latency = |candidate: &Candidate| candidate.health.deployment.first_content_ms().unwrap_or(0.0);
-            latency(left).total_cmp(&latency(right))
-        }),
+        Order::Latency => {
+            let score = |candidate: &Candidate| candidate.health.score_ms(now, &pool.breaker);
+            tier.sort_by(|left, right| score(left).total_cmp(&score(right)));
+        }
     }
     let mut rest = tier;
     while let Some(first) = rest.first().map(|candidate| Arc::clone(&candidate.deployment.id)) {
@@ -118,21 +118,24 @@ fn order(tier: &mut [Candidate], order: Order, turn: u64) {
     }
 }
 
-/// Leaves out the unhealthy; where nobody is healthy, keeps them for a trickle.
+/// Leaves out the unhealthy; where nobody is healthy, keeps them for a trickle. Who has as much as it bears comes last, and
+/// most calls pass by who is degraded.
 fn healthy(
     able: Vec<Candidate>,
     mut refusals: Vec<Refusal>,
     pool: &Pool,
-    now: Moment,
+    (now, turn): (Moment, u64),
     considered: &mut Vec<Considered>,
 ) -> Selection {
     let mut candidates = VecDeque::new();
-    let mut trickle = VecDeque::new();
+    let (mut degraded, mut full, mut trickle) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
     for candidate in able {
         let refusal = candidate.health.refuses(now, &pool.breaker);
         considered.push(Considered::of(&candidate.deployment.id, refusal.as_ref()));
         match refusal {
+            None if candidate.health.stands_back(now, &pool.breaker, turn) => degraded.push_back(candidate),
             None => candidates.push_back(candidate),
+            Some(Refusal::Full) => full.push_back(candidate),
             Some(refusal) => {
                 if matches!(refusal, Refusal::Breaker { .. }) {
                     trickle.push_back(candidate);
@@ -141,6 +144,8 @@ fn healthy(
             }
         }
     }
+    candidates.append(&mut degraded);
+    candidates.append(&mut full);
     if candidates.is_empty() {
         Selection { candidates: trickle, trickle: true, refusals }
     } else {

@@ -62,7 +62,10 @@ pub(super) struct Metrics {
     vendor_certificates_refused: Counters<1>,
     restrictions: Counters<2>,
 
+    vendor_reports: Counters<2>,
+
     generation: IntGauge,
+    isolated: IntGauge,
     last_reload_accepted: IntGauge,
     draining: IntGauge,
     restricted: Gauges,
@@ -103,6 +106,13 @@ impl Metrics {
                 ["cause", "change"],
             )?,
             restricted: Gauges::new(r, "restricted", "1 while a restriction keeps it from being asked", "deployment")?,
+            vendor_reports: Counters::new(
+                r,
+                "vendor_reports_total",
+                "Changes of what vendors' status pages say",
+                ["vendor", "report"],
+            )?,
+            isolated: gauge(r, "all_vendors_unreachable", "1 while no vendor can be reached at all")?,
             generation: gauge(r, "snapshot_generation", "Number of the snapshot that serves")?,
             last_reload_accepted: gauge(r, "last_reload_accepted", "1, or 0 while the files are wrong")?,
             draining: gauge(r, "draining", "1 while the process is going down")?,
@@ -126,6 +136,8 @@ impl Metrics {
         match event {
             Event::Exchange(record) => self.exchanges.count(record),
             Event::Breaker { node, to, reason } => self.breaker_transitions.with([node, to, reason]).inc(),
+            Event::Isolated { began } => self.isolated.set(i64::from(*began)),
+            Event::VendorReport { vendor, report } => self.vendor_reports.with([vendor, report]).inc(),
             Event::RetryBudgetDenied { pool } => self.retry_budget_denied.with([pool]).inc(),
             Event::LimitRejected { limit } => self.limits_rejected.with([limit]).inc(),
             Event::TlsFailed { side, reason } => self.tls_failures.with([side, reason]).inc(),
