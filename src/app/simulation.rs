@@ -36,7 +36,7 @@ const WORLDS: u32 = 101;
 const EXCHANGES: usize = 1_000;
 /// Ports of simulated vendors begin here.
 const FIRST_PORT: u16 = 1_000;
-const NOW_UNIX: i64 = 1_795_000_000;
+pub(super) const NOW_UNIX: i64 = 1_795_000_000;
 
 const REGIONS: [&str; 6] = ["us-east-1", "eu", "eu-central-1", "japaneast", "uksouth", "unknown"];
 const ZONES: [&str; 5] = ["any", "EU", "EEA", "US", "DE"];
@@ -393,7 +393,7 @@ async fn serve(vendors: Arc<Vendors>, vendor: usize, act: Act, mut pipe: DuplexS
 }
 
 /// The head of a request with its body.
-async fn read(pipe: &mut DuplexStream) -> Option<String> {
+pub(super) async fn read(pipe: &mut DuplexStream) -> Option<String> {
     let mut bytes = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&bytes);
@@ -411,14 +411,14 @@ async fn read(pipe: &mut DuplexStream) -> Option<String> {
     }
 }
 
-fn whole(body: &str) -> String {
+pub(super) fn whole(body: &str) -> String {
     format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
 }
 
-fn error(status: u16) -> String {
+pub(super) fn error(status: u16) -> String {
     let body = r#"{"error":{"message":"no","type":"server_error","code":null}}"#;
     format!(
         "HTTP/1.1 {status} No\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
@@ -426,11 +426,11 @@ fn error(status: u16) -> String {
     )
 }
 
-const CHUNK: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"ok\"},\"finish_reason\":null}]}\n\n";
-const LAST: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
-const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n";
+pub(super) const CHUNK: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"ok\"},\"finish_reason\":null}]}\n\n";
+pub(super) const LAST: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+pub(super) const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n";
 
-fn stream() -> String {
+pub(super) fn stream() -> String {
     format!("{STREAM_HEAD}content-length: {}\r\n\r\n{CHUNK}{LAST}", CHUNK.len() + LAST.len())
 }
 

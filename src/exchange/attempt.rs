@@ -92,7 +92,16 @@ enum Verdict {
 pub(crate) async fn run(mut work: Box<Work>, selection: Selection) -> (Box<Work>, Result<Box<Served>, Rejection>) {
     let most = if work.admitted.fallback { work.admitted.pool.attempts.max(1) } else { 1 };
     let Selection { candidates, trickle, refusals } = selection;
-    let mut walk = Walk { queue: candidates, full: VecDeque::new(), trickle, refusals, failures: Vec::new(), invalid: None, made: 0, most };
+    let mut walk = Walk {
+        queue: candidates,
+        full: VecDeque::new(),
+        trickle,
+        refusals,
+        failures: Vec::new(),
+        invalid: None,
+        made: 0,
+        most,
+    };
     while let Some((candidate, waits)) = walk.next() {
         if walk.made >= walk.most || !may_spend(&work, &walk, &candidate) {
             break;
@@ -146,7 +155,8 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
             }
         };
         let accept_empty = walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
-        match once(work, &permit, &prepared, resent, accept_empty).await {
+        let hangs = hangs(candidate, !walk.queue.is_empty());
+        match once(work, &permit, &prepared, (resent, accept_empty), hangs).await {
             Ok(received) => {
                 work.state.restrictions.answered(&candidate.deployment);
                 let took = work.settlement.serves(&candidate.deployment, received.is_stream());
@@ -170,7 +180,9 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
                     NextStep::Answer | NextStep::Stop => return Verdict::Stop,
                     NextStep::Move => return Verdict::Next,
                     NextStep::Resend if !resent => resent = true,
-                    NextStep::MoveOrResend if !resent && walk.made < walk.most && may_spend(work, walk, candidate) => {
+                    NextStep::MoveOrResend
+                        if !resent && !walk.trickle && walk.made < walk.most && may_spend(work, walk, candidate) =>
+                    {
                         let Some(pause) = pause else { return Verdict::Next };
                         resent = true;
                         tokio::time::sleep(pause).await;
@@ -283,13 +295,22 @@ fn permit(work: &mut Work, walk: &Walk, deployment: &Arc<Deployment>) -> Result<
     work.state.world().snapshot.permit(&work.admitted.key, &work.admitted.ask, deployment)
 }
 
+/// Until the deployment is found to hang; never where nobody else is left, for it may answer yet.
+async fn hangs(candidate: &Candidate, others: bool) {
+    if others {
+        candidate.health.deployment.hangs().await;
+    } else {
+        std::future::pending().await
+    }
+}
+
 /// One try at one deployment, up to its first content.
 async fn once(
     work: &mut Work,
     permit: &Permit,
     prepared: &Prepared,
-    fresh: bool,
-    accept_empty: bool,
+    (fresh, accept_empty): (bool, bool),
+    hangs: impl Future<Output = ()>,
 ) -> Result<Received, Failure> {
     let left = work.deadline.saturating_duration_since(Instant::now());
     let whom = work.world.snapshot.whom(&work.admitted.key, &work.admitted.ask.residency, permit.deployment());
@@ -301,6 +322,7 @@ async fn once(
     tokio::select! {
         biased;
         recalled = recall => Err(recalled),
+        () = hangs => Err(Failure::new(FailureKind::FirstContentTimeout, Phase::Sent, "hung")),
         received = converse(work, permit, prepared, fresh, accept_empty) => received,
     }
 }

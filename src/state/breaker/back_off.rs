@@ -12,6 +12,7 @@ const EARLY_CAP: Duration = Duration::from_secs(15);
 /// Openings within this time count towards the hold-down.
 const FLAPPING: Duration = Duration::from_secs(600);
 const FLAPPING_OPENINGS: usize = 3;
+/// For each opening from then on it is held down longer by this.
 const HOLD_DOWN: Duration = Duration::from_secs(60);
 /// The back-off falls by one step for each such time of health.
 const FORGIVE: Duration = Duration::from_secs(30);
@@ -45,7 +46,8 @@ impl BackOff {
         let early = now.since(self.outage_since) < EARLY;
         let cap = if early { settings.cap.min(EARLY_CAP) } else { settings.cap };
         let backed_off = settings.open.saturating_mul(1 << self.steps.min(16)).min(cap.max(settings.open));
-        let held = if self.is_flapping(now) { backed_off.max(HOLD_DOWN.min(settings.cap)) } else { backed_off };
+        let beyond = self.recent(now).saturating_sub(FLAPPING_OPENINGS - 1);
+        let held = backed_off.max(HOLD_DOWN.saturating_mul(beyond as u32).min(settings.cap));
         self.steps += 1;
         held.mul_f64(jitter.clamp(0.5, 1.5))
     }
@@ -67,6 +69,10 @@ impl BackOff {
 
     /// Whether it opened so often of late that it is held down.
     pub(super) fn is_flapping(&self, now: Moment) -> bool {
-        self.openings.iter().filter(|opening| now.since(**opening) <= FLAPPING).count() >= FLAPPING_OPENINGS
+        self.recent(now) >= FLAPPING_OPENINGS
+    }
+
+    fn recent(&self, now: Moment) -> usize {
+        self.openings.iter().filter(|opening| now.since(**opening) <= FLAPPING).count()
     }
 }

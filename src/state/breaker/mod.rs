@@ -289,9 +289,12 @@ impl Breaker {
         Some(transition)
     }
 
-    /// An active probe found the endpoint answering: the next attempt may be the trial, without waiting longer.
+    /// An active probe found the endpoint answering: the next attempt may be the trial, without waiting longer. Who flaps
+    /// answers probes as well, now and then.
     pub fn probe_went_well(&mut self, now: Moment) {
-        self.try_by(now);
+        if !self.back_off.is_flapping(now) {
+            self.try_by(now);
+        }
     }
 
     /// The next trial comes no later than this.
@@ -327,8 +330,7 @@ impl Breaker {
 
     fn open_if_ratio_is_bad(&mut self, now: Moment, settings: &BreakerSettings, jitter: f64) -> Option<Transition> {
         let counts = self.window.counts(now);
-        let bad_ratio =
-            counts.all() >= settings.samples && counts.good * 100 < counts.all() * settings.success_percent;
+        let bad_ratio = counts.all() >= settings.samples && counts.good * 100 < counts.all() * settings.success_percent;
         bad_ratio.then(|| self.open("ratio", now, settings, jitter))
     }
 

@@ -94,8 +94,7 @@ fn half_open_lets_one_trial_through_and_two_successes_close_it() {
 fn f_099_a_trial_without_verdict_gives_the_permit_back() {
     let opened = [(0.0, "hard"); 5];
     check(
-        &[&opened[..], &[(5.1, "trial"), (5.2, "+neutral"), (5.2, "trial"), (5.3, "+hard"), (5.4, "refused")]]
-            .concat(),
+        &[&opened[..], &[(5.1, "trial"), (5.2, "+neutral"), (5.2, "trial"), (5.3, "+hard"), (5.4, "refused")]].concat(),
     );
 }
 
@@ -149,7 +148,9 @@ fn trickle_is_one_call_a_second() {
 #[test]
 fn f_100_a_success_after_the_open_time_closes_it_and_the_back_off_begins_anew() {
     let opened = [(0.0, "hard"); 5];
-    check(&[&opened[..], &[(3.0, "ok"), (3.1, "ok"), (3.2, "refused"), (5.1, "ok"), (5.2, "ok"), (5.3, "free")]].concat());
+    check(
+        &[&opened[..], &[(3.0, "ok"), (3.1, "ok"), (3.2, "refused"), (5.1, "ok"), (5.2, "ok"), (5.3, "free")]].concat(),
+    );
     let mut breaker = Breaker::default();
     let open_for = |breaker: &mut Breaker, second| {
         for _ in 0..5 {

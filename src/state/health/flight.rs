@@ -118,12 +118,9 @@ impl Flight {
         let mut lessons = match failure.kind.blame() {
             Blame::Host => [Lesson::Neutral, lesson, Lesson::Neutral, Lesson::Neutral],
             Blame::Vendor => [lesson, Lesson::Neutral, Lesson::Neutral, Lesson::Neutral],
-            Blame::Deployment
-            | Blame::Account
-            | Blame::Credential
-            | Blame::Model
-            | Blame::Egress
-            | Blame::Nobody => [Lesson::Neutral, host, Lesson::Neutral, lesson],
+            Blame::Deployment | Blame::Account | Blame::Credential | Blame::Model | Blame::Egress | Blame::Nobody => {
+                [Lesson::Neutral, host, Lesson::Neutral, lesson]
+            }
         };
         for (index, node) in self.of.path().into_iter().enumerate() {
             if self.trials[index] && lesson.is_bad() && node.lock().breaker.is_rolled_up() {

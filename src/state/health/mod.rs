@@ -197,6 +197,7 @@ impl Health {
             });
             if let Some(settings) = settings.filter(|_| hangs) {
                 self.trip(&node, "hung", now, &settings);
+                node.tell_that_it_hangs();
             } else if let Some(settings) = settings {
                 self.roll_up(&node, now, &settings);
             }

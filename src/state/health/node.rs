@@ -34,6 +34,8 @@ pub struct Node {
     inflight: AtomicU32,
     /// Told when an attempt ends.
     freed: Notify,
+    /// Told when it is found to hang.
+    hangs: Notify,
     /// When it was asked last.
     pub(super) active: Mark,
     /// When it proved good last: a credential taken, a vendor heard.
@@ -91,6 +93,7 @@ impl Node {
             troubled: AtomicBool::new(false),
             inflight: AtomicU32::new(0),
             freed: Notify::new(),
+            hangs: Notify::new(),
             active: Mark::default(),
             good: Mark::default(),
             bad: Mark::default(),
@@ -171,6 +174,16 @@ impl Node {
     /// Until an attempt has ended here.
     pub async fn freed(&self) {
         self.freed.notified().await;
+    }
+
+    /// Until it is found to hang.
+    pub async fn hangs(&self) {
+        self.hangs.notified().await;
+    }
+
+    /// Tells all that wait here that they wait in vain.
+    pub(super) fn tell_that_it_hangs(&self) {
+        self.hangs.notify_waiters();
     }
 
     /// Whether it has as many attempts as it bears.

@@ -26,7 +26,11 @@ struct Child {
 pub(super) fn most_are_open(node: &Node, now: Moment) -> bool {
     let since = node.lock().breaker.closed_since();
     let children = node.children();
-    verdict(children.iter().map(|child| Child { open: stands_open(child, since), active: child.active.within(ACTIVE, now) }))
+    verdict(
+        children
+            .iter()
+            .map(|child| Child { open: stands_open(child, since), active: child.active.within(ACTIVE, now) }),
+    )
 }
 
 fn verdict(children: impl Iterator<Item = Child>) -> bool {
