@@ -40,6 +40,8 @@ pub(super) const NOW_UNIX: i64 = 1_795_000_000;
 
 const REGIONS: [&str; 6] = ["us-east-1", "eu", "eu-central-1", "japaneast", "uksouth", "unknown"];
 const ZONES: [&str; 5] = ["any", "EU", "EEA", "US", "DE"];
+/// When the questions are asked.
+const NOON: i64 = 12 * 3_600;
 const CLASSES: [&str; 4] = ["personal", "health", "export_controlled", "special_category"];
 const POLICIES: [&str; 4] = [
     include_str!("../../policies/gdpr.cedar"),
@@ -458,7 +460,7 @@ impl Oracle<'_> {
             for attempt in 0..8 {
                 question.attempt = attempt;
                 // a contradiction of the header's zone and the key's leaves nothing
-                let Ok(explanation) = snapshot.explain(&question, 12, &|_, _| Vec::new()) else { continue };
+                let Ok(explanation) = snapshot.explain(&question, NOON, &|_, _| Vec::new()) else { continue };
                 let usable = explanation.deployments.iter().filter(|deployment| deployment.refusals.is_empty());
                 allowed.extend(usable.map(|deployment| deployment.id.clone()));
             }

@@ -110,13 +110,12 @@ impl Views for Live {
         }
         let world = self.state.world();
         let now = self.state.clock.now();
-        let hour = u32::try_from(Clock::unix_seconds().rem_euclid(86_400) / 3_600).unwrap_or(0);
         let observed = |pool: &Pool, deployment: &Arc<Deployment>| {
             let restricted = world.restrictions.refuses(deployment);
             let ill = world.health(deployment).and_then(|health| health.refuses(now, &pool.breaker));
             restricted.iter().chain(&ill).map(unwell).collect()
         };
-        let explanation = world.snapshot.explain(&question, hour, &observed)?;
+        let explanation = world.snapshot.explain(&question, Clock::unix_seconds(), &observed)?;
         serde_json::to_string(&explanation).map_err(|error| error.to_string())
     }
 

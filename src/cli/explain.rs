@@ -23,9 +23,8 @@ pub(super) fn run(options: &Options<'_>) -> ExitCode {
     let explained = match options.admin {
         Some(admin) => ask_proxy(admin, options),
         None => match files::snapshot(options.config, options.policies) {
-            Some(snapshot) => {
-                question(options).and_then(|question| snapshot.explain(&question, hour(), &|_, _| Vec::new()))
-            }
+            Some(snapshot) => question(options)
+                .and_then(|question| snapshot.explain(&question, Clock::unix_seconds(), &|_, _| Vec::new())),
             None => return ExitCode::FAILURE,
         },
     };
@@ -63,11 +62,6 @@ fn ask_proxy(admin: &str, options: &Options<'_>) -> Result<Explanation, String> 
     let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs(options)).finish();
     let body = live::get(admin, &format!("/explain?{query}"))?;
     serde_json::from_slice(&body).map_err(|error| format!("the answer of {admin} is not an explanation: {error}"))
-}
-
-/// The hour of now, UTC.
-pub(super) fn hour() -> u32 {
-    u32::try_from(Clock::unix_seconds().rem_euclid(86_400) / 3_600).unwrap_or(0)
 }
 
 fn table(explanation: &Explanation) -> String {

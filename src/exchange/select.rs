@@ -6,8 +6,9 @@ use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::dialect::scan::Scan;
 use crate::dialect::{Dialect, Task};
 use crate::exchange::admit::Admitted;
+use crate::policy::Ask;
+use crate::price::Rates;
 use crate::snapshot::deployment::Deployment;
-use crate::snapshot::eligibility::Ceiling;
 use crate::snapshot::pool::{Order, Pool};
 use crate::state::health::DeploymentHealth;
 use crate::state::world::World;
@@ -64,7 +65,7 @@ pub(crate) fn select(
                 }
             }
         }
-        order(&mut candidates, &admitted.pool, now, turn);
+        order(&mut candidates, admitted, now, turn);
         able.push(candidates);
     }
     if able.iter().all(Vec::is_empty) {
@@ -92,20 +93,21 @@ fn eligible(
     if dialect.task() == Task::Generate {
         deployment.limits.fit(scan.prompt_tokens_min(), scan.max_tokens)?;
     }
-    let pool = admitted.pool.max_price.as_ref().map(Ceiling::from).unwrap_or_default();
-    let price = deployment.price.as_ref();
-    if pool.admits(price) && admitted.ceiling.admits(price) { Ok(()) } else { Err(Refusal::Price) }
+    let tariff = deployment.rates.tariff(admitted.ask.input_tokens, admitted.at);
+    if admitted.pool.max_price.admits(tariff) && admitted.ceiling.admits(tariff) { Ok(()) } else { Err(Refusal::Price) }
 }
 
 /// Orders a tier by the pool's preference; twins that differ in their credential alone take turns.
-fn order(tier: &mut [Candidate], pool: &Pool, now: Moment, turn: u64) {
-    match pool.order {
+fn order(tier: &mut [Candidate], admitted: &Admitted, now: Moment, turn: u64) {
+    match admitted.pool.order {
         Order::Listed => {}
-        Order::Price => tier.sort_by_key(|candidate| {
-            candidate.deployment.price.map_or(u64::MAX, |price| price.input.0.saturating_add(price.output.0))
-        }),
+        Order::Price => {
+            let Ask { input_tokens, output_tokens, .. } = admitted.ask;
+            let cost = |rates: &Rates| rates.rank(input_tokens, output_tokens, 0, admitted.at);
+            tier.sort_by_cached_key(|candidate| cost(&candidate.deployment.rates));
+        }
         Order::Latency => {
-            let score = |candidate: &Candidate| candidate.health.score_ms(now, &pool.breaker);
+            let score = |candidate: &Candidate| candidate.health.score_ms(now, &admitted.pool.breaker);
             tier.sort_by(|left, right| score(left).total_cmp(&score(right)));
         }
     }

@@ -1,7 +1,7 @@
 //! What is counted of an exchange: some ten counters, resolved when a snapshot is installed, for every request that
 //! comes.
 
-use crate::base::event::{AttemptRecord, ExchangeRecord, Outcome};
+use crate::base::event::{AttemptRecord, Counted, ExchangeRecord, Outcome};
 use crate::dialect::Dialect;
 use crate::observe::families::{Counters, Seconds};
 use crate::snapshot::Snapshot;
@@ -81,7 +81,9 @@ impl Exchanges {
         }
         record.denied_by.iter().for_each(|rule| self.families.policy_denied.with([rule]).inc());
         self.count_attempts(&record.attempts, pool, &handles);
-        count_spending(record, &handles);
+        if let Some(cost) = record.cost {
+            handles.key_cost(&record.key).inc_by(cost.0);
+        }
     }
 
     fn count_attempts(&self, attempts: &[AttemptRecord], pool: &PoolHandles, handles: &Handles) {
@@ -100,25 +102,20 @@ impl Exchanges {
             if let Some(wait) = attempt.first_content {
                 deployment.first_content_seconds.observe(wait.as_secs_f64());
             }
+            count_spending(attempt, deployment);
         }
     }
 }
 
-/// Tokens and money count where the answer came from, and for whoever asked.
-fn count_spending(record: &ExchangeRecord, handles: &Handles) {
-    let deployment = handles.deployment(record.served_by.as_deref().unwrap_or(OTHER));
-    if let Some(tokens) = record.tokens {
+/// Tokens and money count where the work was done, whoever served in the end.
+fn count_spending(attempt: &AttemptRecord, deployment: &DeploymentHandles) {
+    if let Some(tokens) = attempt.tokens.filter(|_| attempt.counted != Counted::Estimated) {
         let counts = [tokens.input, tokens.cached, tokens.cache_written, tokens.output, tokens.reasoning];
-        deployment
-            .tokens
-            .iter()
-            .zip(counts)
-            .filter(|(_, count)| *count > 0)
-            .for_each(|(kind, count)| kind.inc_by(count));
+        let counted = deployment.tokens.iter().zip(counts).filter(|(_, count)| *count > 0);
+        counted.for_each(|(kind, count)| kind.inc_by(count));
     }
-    if let Some(cost) = record.cost {
+    if let Some(cost) = attempt.cost {
         deployment.cost_microusd.inc_by(cost.0);
-        handles.key_cost(&record.key).inc_by(cost.0);
     }
 }
 
@@ -251,6 +248,8 @@ mod tests {
     use prometheus::TextEncoder;
     use std::time::Duration;
 
+    const TOKENS: Tokens = Tokens { input: 10, cached: 5, cache_written: 0, output: 7, reasoning: 3 };
+
     fn exchanges() -> (Exchanges, Registry) {
         let registry = Registry::new();
         let exchanges = Exchanges::new(&registry).unwrap();
@@ -268,6 +267,9 @@ mod tests {
             took: Duration::from_millis(100),
             first_content: failure.is_none().then_some(Duration::from_millis(40)),
             maybe_billed: true,
+            tokens: failure.is_none().then_some(TOKENS),
+            counted: if failure.is_none() { Counted::Vendor } else { Counted::Nothing },
+            cost: failure.is_none().then_some(Microusd(250)),
         }
     }
 
@@ -288,7 +290,7 @@ mod tests {
                 attempt("openai/gpt", Some(FailureKind::ServerError)),
                 attempt("anthropic/claude", None),
             ],
-            tokens: Some(Tokens { input: 10, cached: 5, cache_written: 0, output: 7, reasoning: 3 }),
+            tokens: Some(TOKENS),
             cost: Some(Microusd(250)),
             bytes_in: 0,
             bytes_out: 0,

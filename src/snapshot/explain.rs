@@ -7,7 +7,6 @@ use crate::dialect::Dialect;
 use crate::policy::{Ask, EVALUATION_ERROR, UNKNOWN_WORD};
 use crate::snapshot::Snapshot;
 use crate::snapshot::deployment::Deployment;
-use crate::snapshot::eligibility::Ceiling;
 use crate::snapshot::key::Key;
 use crate::snapshot::narrowing::Unfit;
 use crate::snapshot::pool::{Order, Pool};
@@ -167,11 +166,11 @@ pub struct Explanation {
 pub type Observed<'a> = &'a dyn Fn(&Pool, &Arc<Deployment>) -> Vec<Reason>;
 
 impl Snapshot {
-    /// Where the call may go; `observed` adds what only a running proxy knows, `hour` stands for one that is not asked for.
+    /// Where the call may go that begins at this second since 1970; `observed` adds what only a running proxy knows.
     ///
     /// # Errors
     /// The question names what is not there, and what was probably meant.
-    pub fn explain(&self, question: &Question, hour: u32, observed: Observed<'_>) -> Result<Explanation, String> {
+    pub fn explain(&self, question: &Question, at: i64, observed: Observed<'_>) -> Result<Explanation, String> {
         let key = self.keys.by_name(&question.key);
         let key = key.ok_or_else(|| unknown("key", &question.key, self.keys.by_name.keys().map(AsRef::as_ref)))?;
         let pools = || self.pools.keys().map(AsRef::as_ref);
@@ -181,19 +180,16 @@ impl Snapshot {
             return Err(format!("the key {} may not ask for {}, only for {}", key.name, pool.name, may.join(", ")));
         }
         let dialect = question.dialect.as_deref().map(dialect).transpose()?;
-        let ask = self.ask(question, key, hour)?;
+        let ask = self.ask(question, key, hour(at))?;
         let mut deployments = Vec::new();
         for (tier, members) in pool.tiers.iter().enumerate() {
             let mut members: Vec<_> = members.iter().collect();
             if pool.order == Order::Price {
-                let price = |deployment: &Deployment| {
-                    deployment.price.map_or(u64::MAX, |price| price.input.0.saturating_add(price.output.0))
-                };
-                members.sort_by_key(|deployment| price(deployment));
+                members.sort_by_key(|member| member.rates.rank(ask.input_tokens, ask.output_tokens, 0, at));
             }
             for deployment in members {
                 let mut refusals = self.policy_reasons(key, &ask, deployment);
-                refusals.extend(lacking(deployment, dialect, &ask, pool));
+                refusals.extend(lacking(deployment, dialect, &ask, pool, at));
                 refusals.extend(observed(pool, deployment));
                 deployments.push(self.explained(deployment, tier + 1, refusals));
             }
@@ -306,7 +302,7 @@ impl Snapshot {
 }
 
 /// What the deployment lacks beside policy: everything that the call needs, and the price.
-fn lacking(deployment: &Deployment, dialect: Option<Dialect>, ask: &Ask, pool: &Pool) -> Vec<Reason> {
+fn lacking(deployment: &Deployment, dialect: Option<Dialect>, ask: &Ask, pool: &Pool, at: i64) -> Vec<Reason> {
     let client = dialect.unwrap_or(deployment.voice.profile.dialect);
     let mut reasons: Vec<Reason> = deployment
         .unmet(client, ask.needs)
@@ -326,15 +322,20 @@ fn lacking(deployment: &Deployment, dialect: Option<Dialect>, ask: &Ask, pool: &
             ..Reason::default()
         });
     }
-    let ceiling = pool.max_price.as_ref().map(Ceiling::from).unwrap_or_default();
-    if !ceiling.admits(deployment.price.as_ref()) {
-        let reason = match deployment.price {
+    let tariff = deployment.rates.tariff(ask.input_tokens, at);
+    if !pool.max_price.admits(tariff) {
+        let reason = match tariff {
             Some(_) => "it costs more than the pool's `max_price`",
             None => "its price is not known, and the pool has a `max_price`",
         };
         reasons.push(Reason { code: "price".to_owned(), reason: reason.to_owned(), ..Reason::default() });
     }
     reasons
+}
+
+/// The hour of the day, UTC.
+fn hour(at: i64) -> u32 {
+    u32::try_from(at.rem_euclid(86_400) / 3_600).unwrap_or(0)
 }
 
 fn dialect(name: &str) -> Result<Dialect, String> {
