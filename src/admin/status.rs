@@ -60,12 +60,16 @@ pub struct DeploymentStatus {
     pub tier: usize,
     /// Where it processes.
     pub region: String,
-    /// `closed`, `half_open`, `open`, `resting` or `restricted`.
+    /// `closed`, `degraded`, `half_open`, `open`, `resting` or `restricted`.
     pub state: String,
     /// Why it is not closed: a failure class or a breaker's reason; empty when it is.
     pub reason: String,
     /// Milliseconds until it is tried again.
     pub retry_after_ms: Option<u64>,
+    /// What its vendor's status page says, `well`, `minor` or `major`; `null` where none was read of late.
+    pub vendor_report: Option<&'static str>,
+    /// Attempts that it is asked to carry at once; `null` where it lost nothing to overload of late.
+    pub admission_cap: Option<u32>,
     /// Attempts under way.
     pub inflight: u32,
     /// Share of attempts that went well of late, in per cent; `null` without attempts.

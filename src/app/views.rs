@@ -6,6 +6,7 @@ use crate::base::event::Event;
 use crate::base::hash::Digest;
 use crate::base::rejection::Refusal;
 use crate::base::restriction::{Reach, Restriction};
+use crate::dialect::status_page::Report;
 use crate::observe::{BreakerState, Observer, Readings};
 use crate::reload::Reloader;
 use crate::server::drain::Drain;
@@ -48,6 +49,9 @@ impl Live {
         for deployment in &world.snapshot.deployments {
             let Some(health) = world.health(deployment) else { continue };
             readings.inflight.push((Arc::clone(&deployment.id), health.deployment.inflight()));
+            if let Some(cap) = health.deployment.admission_cap(now) {
+                readings.admission_caps.push((Arc::clone(&deployment.id), cap));
+            }
             for node in health.breakers() {
                 breakers.insert(Arc::clone(&node.key), breaker_state(node.state(now)));
             }
@@ -205,6 +209,12 @@ fn deployment_status(
     status.inflight = health.deployment.inflight();
     status.success_percent = health.success_percent(now);
     status.first_content_ms = health.deployment.first_content_ms().map(|ms| ms as u64);
+    status.vendor_report = health.report(now).map(Report::label);
+    status.admission_cap = health.deployment.admission_cap(now);
+    if health.is_degraded(now, &pool.breaker) {
+        status.state = "degraded".to_owned();
+        status.reason = "slow_or_shaky".to_owned();
+    }
     let refusal = world.restrictions.refuses(deployment).or_else(|| health.refuses(now, &pool.breaker));
     let wait = match refusal {
         None => None,

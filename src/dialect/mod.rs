@@ -19,6 +19,7 @@ pub mod seen;
 pub mod signals;
 pub mod splice;
 pub mod sse;
+pub mod status_page;
 pub mod translate;
 
 mod bedrock;

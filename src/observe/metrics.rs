@@ -36,6 +36,8 @@ impl BreakerState {
 pub struct Readings {
     /// Attempts under way, by deployment id; those of one id add up.
     pub inflight: Vec<(Arc<str>, u32)>,
+    /// What deployments that lost calls to overload are asked to carry at once; those of one id add up.
+    pub admission_caps: Vec<(Arc<str>, u32)>,
     /// Ids of deployments that a restriction keeps from being asked, each once.
     pub restricted: Vec<Arc<str>>,
     /// Breakers, by node.
@@ -70,6 +72,7 @@ pub(super) struct Metrics {
     draining: IntGauge,
     restricted: Gauges,
     inflight: Gauges,
+    admission_caps: Gauges,
     breaker_state: Gauges,
     certificate_expiry: Gauges,
 }
@@ -117,6 +120,7 @@ impl Metrics {
             last_reload_accepted: gauge(r, "last_reload_accepted", "1, or 0 while the files are wrong")?,
             draining: gauge(r, "draining", "1 while the process is going down")?,
             inflight: Gauges::new(r, "inflight", "Attempts under way", "deployment")?,
+            admission_caps: Gauges::new(r, "admission_cap", "Attempts at once after losses to overload", "deployment")?,
             breaker_state: Gauges::new(r, "breaker_state", "0 closed, 1 half-open, 2 open", "node")?,
             certificate_expiry: Gauges::new(r, "cert_expiry_seconds", "Until a certificate of ours ends", "cert")?,
             registry,
@@ -172,6 +176,7 @@ impl Metrics {
         let _alone = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
         self.restricted.replace(readings.restricted.iter().map(|id| (&**id, 1)));
         self.inflight.replace(readings.inflight.iter().map(|(id, count)| (&**id, i64::from(*count))));
+        self.admission_caps.replace(readings.admission_caps.iter().map(|(id, cap)| (&**id, i64::from(*cap))));
         self.breaker_state.replace(readings.breakers.iter().map(|(node, state)| (&**node, state.value())));
         self.certificate_expiry.replace(readings.certificates.iter().map(|(file, seconds)| (&**file, *seconds)));
         let mut text = TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_else(|error| {

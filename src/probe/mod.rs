@@ -4,6 +4,8 @@
 //! credential. They cannot tell whether a model answers, so they only shorten the wait of an open breaker; its trial is a
 //! real call. A paid probe, where a pool asks for one, is a call of a few tokens and closes the breaker itself.
 
+mod feeds;
+
 use crate::base::event::Event;
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::Call;
@@ -31,9 +33,9 @@ const ANSWER_BYTES: usize = 1 << 20;
 /// The most tokens that a paid probe buys: no less than the least cap that any wire format allows.
 const PAID_ANSWER_TOKENS: u64 = 16;
 
-/// Watches and probes for ever.
+/// Watches, probes, and reads status pages for ever.
 pub async fn run(state: Arc<State>, connections: Arc<Connections>) {
-    tokio::join!(watch(&state), probe_all(&state, &connections));
+    tokio::join!(watch(&state), probe_all(&state, &connections), feeds::run(&state, &connections));
 }
 
 /// Looks for what no single attempt tells.

@@ -1,10 +1,11 @@
 //! Everything that a deployment depends on, and what that says for and against asking it.
 
-use super::node::{Node, Report};
+use super::node::Node;
 use crate::base::clock::Moment;
 use crate::base::failure::{Blame, Failure};
 use crate::base::rejection::Refusal;
 use crate::base::scope::Scope;
+use crate::dialect::status_page::Report;
 use crate::snapshot::pool::BreakerSettings;
 use crate::state::breaker::Admission;
 use std::sync::Arc;
@@ -143,15 +144,17 @@ impl DeploymentHealth {
         expected * f64::from(self.deployment.inflight() + 1) / (degraded * reported)
     }
 
-    /// What its vendor's status page says, where that was read of late. It never decides alone.
+    /// The worse of what the status pages of its vendor and its endpoint say, where that was read of late. It never decides
+    /// alone.
     #[must_use]
     pub fn report(&self, now: Moment) -> Option<Report> {
-        self.vendor.report(now)
+        let reports = [&self.vendor, &self.host].map(|node| node.is_troubled().then(|| node.report(now)).flatten());
+        reports.into_iter().max().flatten()
     }
 
     /// The settings by which its breakers go now: a vendor that reports a major incident itself needs less proof.
     pub(super) fn tempered(&self, settings: BreakerSettings, now: Moment) -> BreakerSettings {
-        if !self.vendor.is_troubled() || self.report(now) != Some(Report::Major) {
+        if self.report(now) != Some(Report::Major) {
             return settings;
         }
         BreakerSettings {

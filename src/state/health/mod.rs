@@ -14,7 +14,7 @@ mod waiting;
 
 pub use flight::Flight;
 pub use lineage::DeploymentHealth;
-pub use node::{Node, Report};
+pub use node::Node;
 
 use crate::base::clock::Moment;
 use crate::base::event::{Event, Sink};
@@ -22,6 +22,7 @@ use crate::base::failure::{Blame, Failure, FailureKind, HealthEffect};
 use crate::base::random::Random;
 use crate::base::rejection::Refusal;
 use crate::base::scope::Scope;
+use crate::dialect::status_page::Report;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::pool::BreakerSettings;
 use crate::state::breaker::{By, Lesson, Transition};
@@ -174,9 +175,9 @@ impl Health {
         }
     }
 
-    /// Takes note of what a vendor's status page says; whether that is news.
-    pub fn reported(&self, vendor: &str, report: Report, now: Moment) -> bool {
-        let node = self.nodes.lock().unwrap_or_else(PoisonError::into_inner).by_key.get(vendor).cloned();
+    /// Takes note of what the status page of a vendor or a host says, by its node; whether that is news.
+    pub fn reported(&self, node: &str, report: Report, now: Moment) -> bool {
+        let node = self.nodes.lock().unwrap_or_else(PoisonError::into_inner).by_key.get(node).cloned();
         let Some(node) = node else { return false };
         let before = node.report(now).unwrap_or(Report::Well);
         node.change(|inner| inner.reported = Some((report, now)));

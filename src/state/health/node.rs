@@ -4,6 +4,7 @@ use super::mark::Mark;
 use super::waiting::{Ticket, Waiting};
 use crate::base::clock::Moment;
 use crate::base::rejection::Refusal;
+use crate::dialect::status_page::Report;
 use crate::snapshot::pool::BreakerSettings;
 use crate::state::admission::AdmissionCap;
 use crate::state::breaker::Breaker;
@@ -58,29 +59,6 @@ pub(super) struct Inner {
     pub(super) settings: Option<BreakerSettings>,
     /// What the vendor says of itself, and when that was read.
     pub(super) reported: Option<(Report, Moment)>,
-}
-
-/// What a vendor's status page says of the whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Report {
-    /// All is well.
-    Well,
-    /// Something minor.
-    Minor,
-    /// A major or critical incident.
-    Major,
-}
-
-impl Report {
-    /// As people and metrics see it.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Well => "well",
-            Self::Minor => "minor",
-            Self::Major => "major",
-        }
-    }
 }
 
 impl Node {
