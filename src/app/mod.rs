@@ -3,6 +3,7 @@
 mod application;
 #[cfg(test)]
 mod resilience;
+mod shown;
 mod signals;
 #[cfg(test)]
 mod simulation;

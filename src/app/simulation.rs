@@ -9,7 +9,7 @@ use crate::base::event::{NoSink, Sink};
 use crate::config::load::load;
 use crate::exchange::Exchanges;
 use crate::probe;
-use crate::snapshot::explain::Question;
+use crate::snapshot::explain::{FilesAlone, Question};
 use crate::snapshot::{Snapshot, compile};
 use crate::state::restrictions::Restrictions;
 use crate::state::world::State;
@@ -460,7 +460,7 @@ impl Oracle<'_> {
             for attempt in 0..8 {
                 question.attempt = attempt;
                 // a contradiction of the header's zone and the key's leaves nothing
-                let Ok(explanation) = snapshot.explain(&question, NOON, &|_, _| Vec::new()) else { continue };
+                let Ok(explanation) = snapshot.explain(&question, NOON, &FilesAlone) else { continue };
                 let usable = explanation.deployments.iter().filter(|deployment| deployment.refusals.is_empty());
                 allowed.extend(usable.map(|deployment| deployment.id.clone()));
             }

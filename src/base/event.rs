@@ -275,6 +275,14 @@ pub enum Event {
         /// `well`, `minor` or `major`.
         report: &'static str,
     },
+    /// A credential's money or quota at its vendor is spent, or there is some again: one event each, however many calls run
+    /// into it.
+    QuotaSpent {
+        /// The credential, as `vendor/name`.
+        credential: Arc<str>,
+        /// Whether it is spent.
+        spent: bool,
+    },
     /// The retry budget of a pool refused another attempt.
     RetryBudgetDenied {
         /// The pool.

@@ -1,7 +1,7 @@
 //! `backstay explain`: where a call may go, and everything that stands against the rest.
 
 use crate::cli::{files, live};
-use crate::snapshot::explain::{Explained, Explanation, Question, Reason};
+use crate::snapshot::explain::{Explained, Explanation, FilesAlone, Live, Question, Reason, WindowShown};
 use crate::state::clock::Clock;
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ pub(super) fn run(options: &Options<'_>) -> ExitCode {
         Some(admin) => ask_proxy(admin, options),
         None => match files::snapshot(options.config, options.policies) {
             Some(snapshot) => question(options)
-                .and_then(|question| snapshot.explain(&question, Clock::unix_seconds(), &|_, _| Vec::new())),
+                .and_then(|question| snapshot.explain(&question, Clock::unix_seconds(), &FilesAlone)),
             None => return ExitCode::FAILURE,
         },
     };
@@ -82,8 +82,29 @@ fn table(explanation: &Explanation) -> String {
             deployment.region
         ));
         deployment.refusals.iter().for_each(|reason| text.push_str(&line(reason)));
+        let price = deployment.price.as_ref();
+        let price =
+            price.map(|price| format!("{} in, {} out, USD for a million tokens", price.input_usd, price.output_usd));
+        for fact in deployment.live.iter().flat_map(seen).chain(price) {
+            text.push_str(&format!("         {fact}\n"));
+        }
     }
     text
+}
+
+/// What a running proxy has seen, in a line or two.
+fn seen(live: &Live) -> Vec<String> {
+    let mut facts = vec![format!("breaker {}", live.breaker), format!("{} under way", live.inflight)];
+    facts.extend(live.admission_cap.map(|cap| format!("{cap} at once at most")));
+    facts.extend(live.first_content_ms.map(|ms| format!("first content after {ms} ms")));
+    let window = |name: &str, window: &WindowShown| {
+        let of = window.limit.map_or_else(String::new, |limit| format!(" of {limit}"));
+        format!("{}{of} {name} left", window.remaining)
+    };
+    facts.extend(live.headroom.requests.as_ref().map(|requests| window("requests", requests)));
+    facts.extend(live.headroom.tokens.as_ref().map(|tokens| window("tokens", tokens)));
+    let place = (!live.because.is_empty()).then(|| format!("place: {}", live.because));
+    place.into_iter().chain([facts.join(", ")]).collect()
 }
 
 fn name(deployment: &Explained) -> String {

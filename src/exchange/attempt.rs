@@ -1,15 +1,17 @@
 //! The attempts of an exchange: candidate after candidate, under a deadline, a cap and a budget, until one answers.
 //!
-//! What follows a failure is read from one table, [`FailureKind::next_step`]; this file only walks it.
+//! What follows a failure is read from one table, [`FailureKind::next_step`], and decided in `patience`; this file only
+//! walks.
 
 use crate::base::clock::Moment;
 use crate::base::event::Event;
-use crate::base::failure::{Failure, FailureKind, NextStep, Phase};
+use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::call::needs::Need;
-use crate::dialect::region;
+use crate::dialect::{region, signals};
 use crate::exchange::admit::Admitted;
 use crate::exchange::ingress::Ingress;
+use crate::exchange::patience::{self, NextOne, Situation, Step};
 use crate::exchange::recall;
 use crate::exchange::receive::{self, Received};
 use crate::exchange::request::{self, Prepared, Unfit};
@@ -18,7 +20,9 @@ use crate::exchange::settle::Settlement;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::permit::Permit;
 use crate::snapshot::pool::Pool;
+use crate::state::clock::Clock;
 use crate::state::health::{Bid, Flight};
+use crate::state::quota::{Demand, Draw};
 use crate::state::world::{State, World};
 use crate::upstream::Connections;
 use std::collections::VecDeque;
@@ -28,15 +32,12 @@ use tokio::time::Instant;
 
 /// No attempt begins with less time left than this.
 const LEAST_TIME: Duration = Duration::from_millis(500);
-/// A vendor's hint up to this is waited for in place, when nobody else is left.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
 /// The longest wait for a place at a deployment that has as much as it bears, and its share of the time that is left.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 const SHARE_OF_TIME: u32 = 10;
 /// A cap may also rise with time, which nobody tells.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// The longest pause before a resend without a hint.
-const BACK_OFF: Duration = Duration::from_millis(500);
 
 /// An exchange under way. It is large, and lives in a box, so that handing it on moves a pointer.
 pub(crate) struct Work {
@@ -46,6 +47,10 @@ pub(crate) struct Work {
     pub(crate) ingress: Ingress,
     pub(crate) admitted: Admitted,
     pub(crate) settlement: Settlement,
+    /// What it takes of a vendor's quota.
+    pub(crate) demand: Demand,
+    /// The session that it belongs to.
+    pub(crate) session: Option<u64>,
     /// When content must have gone out.
     pub(crate) deadline: Instant,
 }
@@ -71,9 +76,16 @@ struct Walk {
     invalid: Option<Rejection>,
     made: u32,
     most: u32,
+    /// Whether the first move to another deployment was made.
+    moved: bool,
 }
 
 impl Walk {
+    const fn new(Selection { candidates, trickle, refusals }: Selection, most: u32) -> Self {
+        let (full, failures) = (VecDeque::new(), Vec::new());
+        Self { queue: candidates, full, trickle, refusals, failures, invalid: None, made: 0, most, moved: false }
+    }
+
     /// Whom to ask next, and whether to wait for a place there: for the preferred one, when nobody else is left.
     fn next(&mut self) -> Option<(Candidate, bool)> {
         let next = self.queue.pop_front().map(|candidate| (candidate, false));
@@ -91,19 +103,9 @@ enum Verdict {
 /// Walks the candidates until one has content for the client.
 pub(crate) async fn run(mut work: Box<Work>, selection: Selection) -> (Box<Work>, Result<Box<Served>, Rejection>) {
     let most = if work.admitted.fallback { work.admitted.pool.attempts.max(1) } else { 1 };
-    let Selection { candidates, trickle, refusals } = selection;
-    let mut walk = Walk {
-        queue: candidates,
-        full: VecDeque::new(),
-        trickle,
-        refusals,
-        failures: Vec::new(),
-        invalid: None,
-        made: 0,
-        most,
-    };
+    let mut walk = Walk::new(selection, most);
     while let Some((candidate, waits)) = walk.next() {
-        if walk.made >= walk.most || !may_spend(&work, &walk, &candidate) {
+        if walk.made >= walk.most || !may_move(&work, &mut walk, &candidate) {
             break;
         }
         match ask(&mut work, &mut walk, &candidate, waits).await {
@@ -116,13 +118,19 @@ pub(crate) async fn run(mut work: Box<Work>, selection: Selection) -> (Box<Work>
     (work, Err(rejection))
 }
 
-/// Whether another attempt is within the budget. The first is free, and so is the first move to a sound deployment.
-fn may_spend(work: &Work, walk: &Walk, candidate: &Candidate) -> bool {
-    let now = work.state.clock.now();
-    let first_move = walk.made == 1 && candidate.health.is_sound(now, &work.admitted.pool.breaker);
-    if walk.made == 0 || first_move {
+/// Whether a candidate may be asked. The first attempt is free of budget, and so is the first move to a sound deployment.
+fn may_move(work: &Work, walk: &mut Walk, candidate: &Candidate) -> bool {
+    if walk.made == 0 {
         return true;
     }
+    let first = !std::mem::replace(&mut walk.moved, true);
+    let now = work.state.clock.now();
+    (first && candidate.observed.health.is_sound(now, &work.admitted.pool.breaker)) || may_spend(work)
+}
+
+/// Whether another attempt is within the budget.
+fn may_spend(work: &Work) -> bool {
+    let now = work.state.clock.now();
     let Some(budget) = work.world.budget(&work.admitted.pool) else { return true };
     let granted = budget.lock().unwrap_or_else(PoisonError::into_inner).withdraw(request::weight(&work.ingress), now);
     if !granted {
@@ -144,7 +152,7 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
         Ok(ready) => ready,
         Err(verdict) => return verdict,
     };
-    let mut resent = false;
+    let mut again = false;
     loop {
         let permit = match permit(work, walk, &candidate.deployment) {
             Ok(permit) => permit,
@@ -155,9 +163,13 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
             }
         };
         let accept_empty = walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
+        let mut draw = candidate.observed.account.send(work.demand);
+        let began = Instant::now();
         let hangs = hangs(candidate, !walk.queue.is_empty());
-        match once(work, &permit, &prepared, (resent, accept_empty), hangs).await {
+        match once(work, &permit, &prepared, &mut draw, (again, accept_empty), hangs).await {
             Ok(received) => {
+                draw.succeeded();
+                remember(work, candidate);
                 work.state.restrictions.answered(&candidate.deployment);
                 let took = work.settlement.serves(&candidate.deployment, received.is_stream());
                 let deployment = Arc::clone(&candidate.deployment);
@@ -167,27 +179,19 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
                 let now = work.state.clock.now();
                 let failure = flight.judged(clients_own(failure, work, candidate), now);
                 flight.failed(&failure, now);
+                draw.failed(&failure, now);
                 work.state.restrictions.failed(&candidate.deployment, &failure, now);
                 work.settlement.attempt_failed(&failure);
-                let step = after(&failure, walk, candidate);
-                let free = step == NextStep::Resend;
-                if !free {
-                    walk.made += 1;
-                }
-                let pause = pause(&failure, work);
+                let step = after(&failure, began.elapsed(), again, work, walk, candidate);
+                walk.made += u32::from(!matches!(step, Step::Again { free: true, .. }));
                 walk.failures.push(failure);
                 match step {
-                    NextStep::Answer | NextStep::Stop => return Verdict::Stop,
-                    NextStep::Move => return Verdict::Next,
-                    NextStep::Resend if !resent => resent = true,
-                    NextStep::MoveOrResend
-                        if !resent && !walk.trickle && walk.made < walk.most && may_spend(work, walk, candidate) =>
-                    {
-                        let Some(pause) = pause else { return Verdict::Next };
-                        resent = true;
+                    Step::Stop => return Verdict::Stop,
+                    Step::Again { pause, free } if free || may_spend(work) => {
+                        again = true;
                         tokio::time::sleep(pause).await;
                     }
-                    NextStep::Resend | NextStep::MoveOrResend => return Verdict::Next,
+                    Step::Again { .. } | Step::Next => return Verdict::Next,
                 }
             }
         }
@@ -220,15 +224,19 @@ async fn set_out(
         input_tokens: work.ingress.scan.input_tokens,
         trickle: walk.trickle,
     };
-    let flight = if waits {
-        wait_for_place(work, candidate, &bid).await
-    } else {
-        work.state.health.begin(&candidate.health, &bid, work.state.clock.now())
+    let now = work.state.clock.now();
+    // since it was selected others may have drawn on its quota: where somebody else is left, it is not asked for a 429
+    let scarce = candidate.observed.account.refuses(work.demand, now).filter(|_| !walk.queue.is_empty());
+    let flight = match scarce {
+        Some(refusal) => Err(refusal),
+        None if waits => wait_for_place(work, candidate, &bid).await,
+        None => work.state.health.begin(&candidate.observed.health, &bid, now),
     };
     flight.map(|flight| (prepared, flight)).map_err(|refusal| {
         if refusal == Refusal::Full && !waits {
             walk.full.push_back(candidate.clone());
         } else {
+            work.settlement.passed_over(&candidate.deployment, &refusal);
             walk.refusals.push(refusal);
         }
         Verdict::Next
@@ -240,14 +248,23 @@ async fn set_out(
 async fn wait_for_place(work: &Work, candidate: &Candidate, bid: &Bid) -> Result<Flight, Refusal> {
     let left = work.deadline.saturating_duration_since(Instant::now());
     let until = Instant::now() + LONGEST_WAIT.min(left / SHARE_OF_TIME);
+    let health = &candidate.observed.health;
     loop {
-        match work.state.health.begin(&candidate.health, bid, work.state.clock.now()) {
+        match work.state.health.begin(health, bid, work.state.clock.now()) {
             Err(Refusal::Full) if Instant::now() < until => {
                 // either says: look again
-                let _ = tokio::time::timeout(LOOK_EVERY, candidate.health.deployment.freed()).await;
+                let _ = tokio::time::timeout(LOOK_EVERY, health.deployment.freed()).await;
             }
             decided => return decided,
         }
+    }
+}
+
+/// The session's next call finds a warm cache there.
+fn remember(work: &Work, candidate: &Candidate) {
+    if let Some(session) = work.session {
+        let mut affinity = work.state.affinity.lock().unwrap_or_else(PoisonError::into_inner);
+        affinity.served(session, &candidate.observed.health.deployment.key, work.state.clock.now());
     }
 }
 
@@ -264,26 +281,34 @@ fn clients_own(failure: Failure, work: &Work, candidate: &Candidate) -> Failure 
     failure
 }
 
-/// The table's answer, with what the walk knows: with others left, moving comes before trying again.
-fn after(failure: &Failure, walk: &mut Walk, candidate: &Candidate) -> NextStep {
-    match failure.kind.next_step() {
-        NextStep::MoveOrResend if !walk.queue.is_empty() => NextStep::Move,
-        step @ NextStep::Move if failure.kind == FailureKind::ContextLength => {
-            // the same model at the same size would say the same
-            walk.queue.retain(|other| other.deployment.model != candidate.deployment.model);
-            step
-        }
-        step @ (NextStep::Resend | NextStep::Move | NextStep::MoveOrResend | NextStep::Answer | NextStep::Stop) => step,
+/// What follows, with what the walk knows.
+fn after(failure: &Failure, took: Duration, again: bool, work: &Work, walk: &mut Walk, candidate: &Candidate) -> Step {
+    let Candidate { deployment, observed } = candidate;
+    if failure.kind == FailureKind::ContextLength {
+        // the same model at the same size would say the same
+        walk.queue.retain(|other| other.deployment.model != deployment.model);
     }
-}
-
-/// How long to wait before asking the same deployment again; `None` when the vendor asks for longer than is worth it.
-fn pause(failure: &Failure, work: &Work) -> Option<Duration> {
-    let left = work.deadline.saturating_duration_since(Instant::now());
-    match failure.retry_after {
-        Some(hint) => (hint <= LONGEST_PAUSE && hint <= left / 4).then_some(hint),
-        None => Some(BACK_OFF.mul_f64(work.state.random.unit())),
-    }
+    let vendor = |deployment: &Deployment| Arc::clone(&deployment.endpoint.vendor.name);
+    let is_twin = |other: &Deployment| other.model == deployment.model && vendor(other) == vendor(deployment);
+    let situation = Situation {
+        kind: failure.kind,
+        hint: failure.retry_after,
+        cooldown: observed.account.rests(work.state.clock.now()),
+        took,
+        again,
+        closed: observed.health.is_closed(),
+        next: match walk.queue.front() {
+            None => NextOne::Nobody,
+            Some(other) if is_twin(&other.deployment) => NextOne::Twin,
+            Some(_) => NextOne::Other,
+        },
+        // a trickle asks once
+        attempts: if walk.trickle { 0 } else { walk.most.saturating_sub(walk.made + 1) },
+        patience: work.admitted.pool.patience,
+        left: work.deadline.saturating_duration_since(Instant::now()),
+        chance: work.state.random.unit(),
+    };
+    patience::decide(&situation)
 }
 
 /// Asks the snapshot and the restrictions of this moment: both can only take candidates away.
@@ -298,7 +323,7 @@ fn permit(work: &mut Work, walk: &Walk, deployment: &Arc<Deployment>) -> Result<
 /// Until the deployment is found to hang; never where nobody else is left, for it may answer yet.
 async fn hangs(candidate: &Candidate, others: bool) {
     if others {
-        candidate.health.deployment.hangs().await;
+        candidate.observed.health.deployment.hangs().await;
     } else {
         std::future::pending().await
     }
@@ -309,6 +334,7 @@ async fn once(
     work: &mut Work,
     permit: &Permit,
     prepared: &Prepared,
+    draw: &mut Draw,
     (fresh, accept_empty): (bool, bool),
     hangs: impl Future<Output = ()>,
 ) -> Result<Received, Failure> {
@@ -323,7 +349,7 @@ async fn once(
         biased;
         recalled = recall => Err(recalled),
         () = hangs => Err(Failure::new(FailureKind::FirstContentTimeout, Phase::Sent, "hung")),
-        received = converse(work, permit, prepared, fresh, accept_empty) => received,
+        received = converse(work, permit, prepared, draw, fresh, accept_empty) => received,
     }
 }
 
@@ -332,6 +358,7 @@ async fn converse(
     work: &mut Work,
     permit: &Permit,
     prepared: &Prepared,
+    draw: &mut Draw,
     fresh: bool,
     accept_empty: bool,
 ) -> Result<Received, Failure> {
@@ -343,6 +370,8 @@ async fn converse(
     .await;
     let incoming = sent.unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Sent, "headers")))?;
     work.settlement.answered(incoming.status.as_u16(), region::observed(&incoming.headers));
+    let told = signals::quota::read(&incoming.headers, Clock::unix_seconds().unsigned_abs());
+    draw.answered(&told, work.state.clock.now());
     let received = receive::receive(incoming, prepared, began, accept_empty);
     tokio::time::timeout_at(work.deadline, received)
         .await

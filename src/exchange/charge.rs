@@ -57,9 +57,7 @@ pub(crate) fn bill(deployment: &Deployment, work: &Work, reserved: Microusd) -> 
     let at_least = |usage: Usage| cost(&usage).map(|cost| cost.max(reserved));
     match (work.end, counted) {
         (End::Free, _) => Bill { cost: Some(Microusd::default()), ..Bill::default() },
-        (End::Whole, Some(usage)) => {
-            Bill { tokens: Some(usage.into()), counted: Counted::Vendor, cost: cost(&usage) }
-        }
+        (End::Whole, Some(usage)) => Bill { tokens: Some(usage.into()), counted: Counted::Vendor, cost: cost(&usage) },
         (End::Whole | End::Left, None) => {
             let usage = estimated(work);
             Bill { tokens: Some(usage.into()), counted: Counted::Estimated, cost: cost(&usage) }

@@ -2,6 +2,7 @@
 //! comes.
 
 use crate::base::event::{AttemptRecord, Counted, ExchangeRecord, Outcome};
+use crate::base::rejection::Refusal;
 use crate::dialect::Dialect;
 use crate::observe::families::{Counters, Seconds};
 use crate::snapshot::Snapshot;
@@ -28,6 +29,7 @@ struct Families {
     streams_aborted: Counters<2>,
     clients_gone: Counters<1>,
     policy_denied: Counters<1>,
+    shed: Counters<2>,
     tokens: Counters<2>,
     cost_microusd: Counters<1>,
     key_cost_microusd: Counters<1>,
@@ -80,6 +82,11 @@ impl Exchanges {
             Outcome::Rejected(_) | Outcome::VendorRefused => {}
         }
         record.denied_by.iter().for_each(|rule| self.families.policy_denied.with([rule]).inc());
+        for one in &record.grounds.considered {
+            if let Some(Refusal::Headroom { .. }) = one.refusal {
+                self.families.shed.with([&handles.deployment(&one.deployment).name, "predicted_429"]).inc();
+            }
+        }
         self.count_attempts(&record.attempts, pool, &handles);
         if let Some(cost) = record.cost {
             handles.key_cost(&record.key).inc_by(cost.0);
@@ -144,6 +151,12 @@ impl Families {
             streams_aborted: Counters::new(r, "stream_aborted_total", "Streams broken after content went out", class)?,
             clients_gone: Counters::new(r, "client_gone_total", "Clients that left before the end", ["phase"])?,
             policy_denied: Counters::new(r, "policy_denied_total", "Exchanges that a rule narrowed", ["rule"])?,
+            shed: Counters::new(
+                r,
+                "shed_total",
+                "Exchanges that passed a deployment over before it had to refuse them",
+                ["deployment", "reason"],
+            )?,
             tokens: Counters::new(r, "tokens_total", "Tokens as vendors counted them", ["deployment", "kind"])?,
             cost_microusd: Counters::new(r, "cost_microusd_total", "Micro-dollars by who served", ["deployment"])?,
             key_cost_microusd: Counters::new(r, "key_cost_microusd_total", "Micro-dollars by who asked", ["key"])?,

@@ -1,6 +1,7 @@
 //! Where a call may go, and everything that stands against the rest: with the file and line of the rules that say so.
 
 use crate::base::diagnostic::nearest;
+use crate::base::money::TokenPrice;
 use crate::base::rejection::Refusal;
 use crate::call::needs::{Need, Needs};
 use crate::dialect::Dialect;
@@ -137,8 +138,73 @@ pub struct Explained {
     pub zones: Vec<String>,
     /// `chosen`, `next` or `refused`.
     pub status: String,
+    /// What it charges, in USD per million tokens, where that is known.
+    pub price: Option<PriceShown>,
+    /// What a running proxy has seen of it.
+    pub live: Option<Live>,
     /// Everything that stands against it.
     pub refusals: Vec<Reason>,
+}
+
+/// What a deployment charges, in USD per million tokens, as text: what is added up elsewhere are whole micro-dollars.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceShown {
+    /// A fresh prompt token.
+    pub input_usd: String,
+    /// An answer token.
+    pub output_usd: String,
+}
+
+impl PriceShown {
+    /// The prices as people read them.
+    #[must_use]
+    pub fn of(input: TokenPrice, output: TokenPrice) -> Self {
+        let usd = |price: TokenPrice| format!("{}.{:06}", price.0 / 1_000_000, price.0 % 1_000_000);
+        let short = |text: String| text.trim_end_matches('0').trim_end_matches('.').to_owned();
+        Self { input_usd: short(usd(input)), output_usd: short(usd(output)) }
+    }
+}
+
+/// What only a running proxy knows of a deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// Why it has its place in the order of asking.
+    pub because: String,
+    /// `closed`, `half_open` or `open`.
+    pub breaker: String,
+    /// Attempts under way.
+    pub inflight: u32,
+    /// Most attempts at once, where that is bounded now.
+    pub admission_cap: Option<u32>,
+    /// What its vendor's status page says, `well`, `minor` or `major`, where that was read of late.
+    #[serde(default)]
+    pub vendor_report: Option<String>,
+    /// Milliseconds to the first content that are to be expected.
+    pub first_content_ms: Option<u64>,
+    /// What is left of its quota at the vendor.
+    pub headroom: HeadroomShown,
+}
+
+/// What is left of a vendor's quota.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadroomShown {
+    /// Of the scarcest window, in per cent; 100 where the vendor tells nothing.
+    pub percent: u32,
+    /// Requests, where the vendor tells.
+    pub requests: Option<WindowShown>,
+    /// Tokens, where the vendor tells; of several windows the scarcest.
+    pub tokens: Option<WindowShown>,
+}
+
+/// One window of a quota.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowShown {
+    /// What is left, less what is under way.
+    pub remaining: u64,
+    /// What it holds when it is whole, where the vendor tells.
+    pub limit: Option<u64>,
+    /// Milliseconds until it is whole again, or no longer believed.
+    pub resets_in_ms: u64,
 }
 
 /// Where a call may go.
@@ -162,15 +228,44 @@ pub struct Explanation {
     pub deployments: Vec<Explained>,
 }
 
-/// What is observed of a deployment beside the files: health, restrictions.
-pub type Observed<'a> = &'a dyn Fn(&Pool, &Arc<Deployment>) -> Vec<Reason>;
+/// What is observed beside the files: health, restrictions, quotas.
+pub trait Observed {
+    /// The deployments of a tier in the order of asking, as far as it is not refused.
+    fn order<'a>(&self, pool: &Pool, tier: &'a [Arc<Deployment>], ask: &Ask, at: i64) -> Vec<&'a Arc<Deployment>>;
+    /// What stands against a deployment.
+    fn reasons(&self, pool: &Pool, deployment: &Arc<Deployment>) -> Vec<Reason>;
+    /// What was seen of it.
+    fn live(&self, pool: &Pool, deployment: &Arc<Deployment>) -> Option<Live>;
+}
+
+/// Nothing is observed: the files alone speak.
+#[derive(Clone, Copy, Debug)]
+pub struct FilesAlone;
+
+impl Observed for FilesAlone {
+    fn order<'a>(&self, pool: &Pool, tier: &'a [Arc<Deployment>], ask: &Ask, at: i64) -> Vec<&'a Arc<Deployment>> {
+        let mut members: Vec<_> = tier.iter().collect();
+        if pool.order == Order::Price {
+            members.sort_by_key(|deployment| deployment.rates.rank(ask.input_tokens, ask.output_tokens, 0, at));
+        }
+        members
+    }
+
+    fn reasons(&self, _: &Pool, _: &Arc<Deployment>) -> Vec<Reason> {
+        Vec::new()
+    }
+
+    fn live(&self, _: &Pool, _: &Arc<Deployment>) -> Option<Live> {
+        None
+    }
+}
 
 impl Snapshot {
     /// Where the call may go that begins at this second since 1970; `observed` adds what only a running proxy knows.
     ///
     /// # Errors
     /// The question names what is not there, and what was probably meant.
-    pub fn explain(&self, question: &Question, at: i64, observed: Observed<'_>) -> Result<Explanation, String> {
+    pub fn explain(&self, question: &Question, at: i64, observed: &dyn Observed) -> Result<Explanation, String> {
         let key = self.keys.by_name(&question.key);
         let key = key.ok_or_else(|| unknown("key", &question.key, self.keys.by_name.keys().map(AsRef::as_ref)))?;
         let pools = || self.pools.keys().map(AsRef::as_ref);
@@ -183,15 +278,12 @@ impl Snapshot {
         let ask = self.ask(question, key, hour(at))?;
         let mut deployments = Vec::new();
         for (tier, members) in pool.tiers.iter().enumerate() {
-            let mut members: Vec<_> = members.iter().collect();
-            if pool.order == Order::Price {
-                members.sort_by_key(|member| member.rates.rank(ask.input_tokens, ask.output_tokens, 0, at));
-            }
-            for deployment in members {
+            for deployment in observed.order(pool, members, &ask, at) {
                 let mut refusals = self.policy_reasons(key, &ask, deployment);
                 refusals.extend(lacking(deployment, dialect, &ask, pool, at));
-                refusals.extend(observed(pool, deployment));
-                deployments.push(self.explained(deployment, tier + 1, refusals));
+                refusals.extend(observed.reasons(pool, deployment));
+                let live = observed.live(pool, deployment);
+                deployments.push(Explained { live, ..self.explained(deployment, tier + 1, refusals, at) });
             }
         }
         let mut status = "chosen";
@@ -245,7 +337,7 @@ impl Snapshot {
         })
     }
 
-    fn explained(&self, deployment: &Deployment, tier: usize, refusals: Vec<Reason>) -> Explained {
+    fn explained(&self, deployment: &Deployment, tier: usize, refusals: Vec<Reason>, at: i64) -> Explained {
         let inventory = self.policy.inventory();
         let vendor = &deployment.endpoint.vendor.name;
         let facts = inventory.deployments.get(deployment.index);
@@ -263,6 +355,8 @@ impl Snapshot {
             zones: inventory.vocabulary.zones_of(&region).iter().map(ToString::to_string).collect(),
             region: region.to_string(),
             status: "refused".to_owned(),
+            price: deployment.rates.base(at).map(|tariff| PriceShown::of(tariff.input, tariff.output)),
+            live: None,
             refusals,
         }
     }

@@ -64,10 +64,12 @@ impl Latency {
         self.smoothed_ms
     }
 
-    /// What the next attempt is expected to take, failures considered, in milliseconds.
+    /// What the next attempt is expected to take, failures considered, in milliseconds; `None` where nothing was seen.
     #[must_use]
-    pub fn expected_ms(&self, now: Moment) -> f64 {
-        self.smoothed_ms.unwrap_or(SEED_MS) + self.penalty_ms(now)
+    pub fn expected_ms(&self, now: Moment) -> Option<f64> {
+        let penalty = self.penalty_ms(now);
+        let seed = (penalty > 1.0).then_some(SEED_MS);
+        self.smoothed_ms.or(seed).map(|typical| typical + penalty)
     }
 
     /// Whether it takes far longer than usual with prompts of some length.
@@ -180,13 +182,13 @@ mod tests {
     #[test]
     fn a_failure_weighs_five_seconds_and_fades() {
         let mut latency = Latency::default();
-        assert_eq!(latency.expected_ms(at(0.0)), 1_000.0);
+        assert_eq!(latency.expected_ms(at(0.0)), None);
         latency.sample(seconds(0.5), 100, at(0.0));
         latency.failed(None, at(0.0));
-        assert_eq!(latency.expected_ms(at(0.0)), 5_500.0);
-        assert!(latency.expected_ms(at(30.0)) < 2_500.0);
+        assert_eq!(latency.expected_ms(at(0.0)), Some(5_500.0));
+        assert!(latency.expected_ms(at(30.0)) < Some(2_500.0));
         latency.failed(Some(seconds(9_000.0)), at(60.0));
-        assert!((300_000.0..301_000.0).contains(&latency.expected_ms(at(60.0))), "a hint counts up to a bound");
+        assert!(latency.expected_ms(at(60.0)) > Some(300_000.0) && latency.expected_ms(at(60.0)) < Some(301_000.0), "a hint counts up to a bound");
         assert_eq!(latency.typical_ms(), Some(500.0), "what people are shown was measured");
     }
 

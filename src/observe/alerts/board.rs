@@ -24,6 +24,8 @@ pub(super) enum Kind {
     Isolated,
     /// A vendor's own status page tells of an incident.
     VendorReport,
+    /// A credential's money or quota at its vendor is spent.
+    QuotaSpent,
 }
 
 impl Kind {
@@ -35,13 +37,14 @@ impl Kind {
             Self::FilesRefused => "files_refused",
             Self::Isolated => "isolated",
             Self::VendorReport => "vendor_report",
+            Self::QuotaSpent => "quota_spent",
         }
     }
 
     const fn hold(self) -> Duration {
         match self {
             Self::Outage | Self::VendorReport => HOLD,
-            Self::Restriction | Self::FilesRefused | Self::Isolated => Duration::ZERO,
+            Self::Restriction | Self::FilesRefused | Self::Isolated | Self::QuotaSpent => Duration::ZERO,
         }
     }
 }
@@ -123,6 +126,9 @@ fn alert(event: &Event) -> Option<Alert> {
         Event::Reload { accepted, diagnostics, .. } => {
             let detail = diagnostics.iter().find(|text| text.contains(": error: ")).cloned().unwrap_or_default();
             (Kind::FilesRefused, Arc::from("files"), detail, !accepted)
+        }
+        Event::QuotaSpent { credential, spent } => {
+            (Kind::QuotaSpent, Arc::clone(credential), "the vendor says that nothing is left".to_owned(), *spent)
         }
         _ => return None,
     };

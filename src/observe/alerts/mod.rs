@@ -73,6 +73,7 @@ impl Alerts {
                 | Event::Reload { .. }
                 | Event::Isolated { .. }
                 | Event::VendorReport { .. }
+                | Event::QuotaSpent { .. }
         );
         if matters && self.events.try_send(event.clone()).is_err() {
             self.meters.deliveries.with(["dropped"]).inc();

@@ -110,7 +110,14 @@ fn considered(out: &mut Vec<u8>, one: &Considered) {
             line.string("cause", cause);
             line.string("restriction", id);
         }
-        Some(Refusal::Breaker { .. } | Refusal::Resting { .. } | Refusal::Full | Refusal::Price) | None => {}
+        Some(
+            Refusal::Breaker { .. }
+            | Refusal::Resting { .. }
+            | Refusal::Headroom { .. }
+            | Refusal::Full
+            | Refusal::Price,
+        )
+        | None => {}
     }
     line.end();
 }

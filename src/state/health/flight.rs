@@ -177,6 +177,6 @@ pub(super) const fn lesson(failure: &Failure) -> Lesson {
         HealthEffect::Hard => Lesson::Hard,
         HealthEffect::Open => Lesson::Open,
         HealthEffect::Ratio => Lesson::Ratio,
-        HealthEffect::Rest | HealthEffect::Neutral => Lesson::Neutral,
+        HealthEffect::Rest | HealthEffect::Quota | HealthEffect::Neutral => Lesson::Neutral,
     }
 }

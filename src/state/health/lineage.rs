@@ -11,10 +11,9 @@ use crate::state::breaker::Admission;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A degraded deployment gets this part of the calls that would be its.
-const DEGRADED_WEIGHT: f64 = 0.25;
+/// A degraded deployment gets one in so many of the calls that would be its.
 const ONE_IN: u64 = 4;
-/// What a vendor that reports a major incident weighs.
+/// The part of its weight that is left to a vendor that reports a major incident.
 const REPORTED_WEIGHT: f64 = 0.5;
 /// A deployment is sound with so many successes in a hundred.
 const SOUND_PERCENT: u32 = 90;
@@ -134,14 +133,12 @@ impl DeploymentHealth {
         turn % ONE_IN != 0 && self.is_degraded(now, settings)
     }
 
-    /// What the order by latency goes by: the time to first content that the next attempt is expected to take, with what
-    /// is under way there and how sick it seems, in milliseconds.
+    /// The time to first content that the next attempt is expected to take, in milliseconds: what it typically takes, and
+    /// more after failures and while its vendor reports a major incident. `None` where nothing was seen of it.
     #[must_use]
-    pub fn score_ms(&self, now: Moment, settings: &BreakerSettings) -> f64 {
-        let degraded = if self.is_degraded(now, settings) { DEGRADED_WEIGHT } else { 1.0 };
+    pub fn expected_ms(&self, now: Moment) -> Option<f64> {
         let reported = if self.report(now) == Some(Report::Major) { REPORTED_WEIGHT } else { 1.0 };
-        let expected = self.deployment.lock().latency.expected_ms(now);
-        expected * f64::from(self.deployment.inflight() + 1) / (degraded * reported)
+        self.deployment.lock().latency.expected_ms(now).map(|expected| expected / reported)
     }
 
     /// The worse of what the status pages of its vendor and its endpoint say, where that was read of late. It never decides

@@ -326,7 +326,8 @@ fn a_vendor_that_reports_an_incident_needs_less_proof_and_is_not_out_for_that_al
     assert!(rig.health.reported("one", Report::Major, at(0.0)));
     assert!(!rig.health.reported("one", Report::Major, at(60.0)), "that is no news");
     assert_eq!(one.refuses(at(60.0), &SETTINGS), None, "it never decides alone");
-    assert!(one.score_ms(at(60.0), &SETTINGS) > two.score_ms(at(60.0), &SETTINGS));
+    assert!(rig.attempt(&one, 60.0, None) && rig.attempt(&two, 60.0, None));
+    assert!(one.expected_ms(at(60.0)) > two.expected_ms(at(60.0)));
     let failed = failure(FailureKind::ServerError);
     (0..3).for_each(|_| assert!(rig.attempt(&one, 60.0, Some(&failed)) && rig.attempt(&two, 60.0, Some(&failed))));
     assert!(!one.is_closed() && two.is_closed());
