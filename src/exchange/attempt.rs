@@ -81,7 +81,7 @@ struct Walk {
 }
 
 impl Walk {
-    const fn new(Selection { candidates, trickle, refusals }: Selection, most: u32) -> Self {
+    fn new(Selection { candidates, trickle, refusals }: Selection, most: u32) -> Self {
         let (full, failures) = (VecDeque::new(), Vec::new());
         Self { queue: candidates, full, trickle, refusals, failures, invalid: None, made: 0, most, moved: false }
     }
