@@ -90,9 +90,9 @@ impl Pump {
         pumped
     }
 
-    /// Lets an answer without content pass as it is, after another one was empty too.
-    pub(crate) fn end_empty(&mut self) -> Pumped {
-        let mut pumped = Pumped::default();
+    /// Lets an answer without content pass as it is, after another one was empty too: what came of it, and its end.
+    pub(crate) fn end_empty(&mut self, found: Pumped) -> Pumped {
+        let mut pumped = Pumped { fault: None, ..found };
         self.complete(&mut pumped);
         pumped
     }
@@ -132,6 +132,8 @@ impl Pump {
                 Mark::Quiet => true,
                 Mark::End => {
                     if let Err(failure) = verdict(&self.seen, self.garbage) {
+                        // should it be let pass all the same, its end belongs to it
+                        self.splitter.forward();
                         pumped.fault = Some(failure);
                         break;
                     }

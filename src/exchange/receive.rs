@@ -154,7 +154,7 @@ async fn first_content(incoming: Incoming, prepared: &Prepared, accept_empty: bo
             None => pump.end(),
         };
         if accept_empty && pumped.fault.as_ref().is_some_and(|failure| failure.kind == FailureKind::Empty) {
-            pumped = pump.end_empty();
+            pumped = pump.end_empty(pumped);
         }
         let Pumped { bytes, content, complete, fault } = pumped;
         if let Some(failure) = fault {

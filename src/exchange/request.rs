@@ -2,11 +2,11 @@
 
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::needs::{Need, Needs};
-use crate::dialect::{Dialect, Task};
 use crate::dialect::profile::Profile;
 use crate::dialect::scan::scan;
 use crate::dialect::splice::{Edits, splice};
 use crate::dialect::translate::Asked;
+use crate::dialect::{Dialect, Task};
 use crate::exchange::admit::Size;
 use crate::exchange::ingress::Ingress;
 use crate::exchange::server_ids::Claimant;

@@ -36,7 +36,7 @@ use crate::snapshot::key::Key;
 use crate::snapshot::permit::Permit;
 use crate::snapshot::pool::Pool;
 use crate::state::clock::Clock;
-use crate::state::health::Flight;
+use crate::state::health::{Bid, Flight};
 use crate::state::ids::Owner;
 use crate::state::limits::Place;
 use crate::state::world::{State, World};
@@ -256,7 +256,9 @@ impl Passage {
             return Err(Refusal::Price);
         }
         let health = self.world.health(deployment).ok_or(Refusal::Full)?;
-        let flight = self.state.health.begin(health, pool.breaker, self.state.clock.now(), false)?;
+        let limit = pool.timeouts_at(deployment).answer;
+        let bid = Bid { settings: pool.breaker, limit, input_tokens: ask.input_tokens, trickle: false };
+        let flight = self.state.health.begin(health, &bid, self.state.clock.now())?;
         Ok((permit, flight))
     }
 
