@@ -17,6 +17,7 @@ use crate::base::scope::Scope;
 use crate::dialect::signals::quota::Quota;
 use crate::snapshot::deployment::Deployment;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,9 +37,35 @@ struct Tools {
 }
 
 /// A credential's purse, under the name that people know.
+#[derive(Default)]
 struct SharedPurse {
     name: Arc<str>,
+    /// Whether a look under the lock is needed: few purses are ever spent.
+    spent: AtomicBool,
     purse: Mutex<Purse>,
+}
+
+impl SharedPurse {
+    /// Looks at a purse that is spent; `None` for one that is not.
+    fn if_spent<T>(&self, look: impl FnOnce(&mut Purse) -> T) -> Option<T> {
+        self.spent.load(Ordering::Relaxed).then(|| look(&mut lock(&self.purse)))
+    }
+
+    /// The vendor says that it is spent; whether that is news.
+    fn is_spent(&self, reset: Option<Duration>, now: Moment) -> bool {
+        let mut purse = lock(&self.purse);
+        self.spent.store(true, Ordering::Relaxed);
+        purse.is_spent(reset, now)
+    }
+
+    /// There is money; whether that is news.
+    fn is_filled(&self) -> bool {
+        let filled = |purse: &mut Purse| {
+            self.spent.store(false, Ordering::Relaxed);
+            purse.is_filled()
+        };
+        self.if_spent(filled) == Some(true)
+    }
 }
 
 /// The account that a deployment draws on.
@@ -65,7 +92,7 @@ impl Quotas {
         };
         let purse = lock(&self.purses)
             .entry(format!("{name} {secret}").into())
-            .or_insert_with(|| Arc::new(SharedPurse { name: name.into(), purse: Mutex::default() }))
+            .or_insert_with(|| Arc::new(SharedPurse { name: name.into(), ..SharedPurse::default() }))
             .clone();
         let key = format!("{} {secret}", deployment.health_key);
         let headroom = lock(&self.headrooms).entry(key.into()).or_default().clone();
@@ -77,7 +104,7 @@ impl Quotas {
         let serving: HashSet<_> = serving.map(|account| Arc::as_ptr(&account.purse)).collect();
         lock(&self.purses).retain(|_, purse| {
             let serves = serving.contains(&Arc::as_ptr(purse));
-            if !serves && lock(&purse.purse).is_filled() {
+            if !serves && purse.is_filled() {
                 self.tools.tell(&purse.name, false);
             }
             serves
@@ -95,7 +122,7 @@ impl Account {
     /// Why a call of this size is not sent now.
     #[must_use]
     pub fn refuses(&self, demand: Demand, now: Moment) -> Option<Refusal> {
-        if let Some(retry_after) = lock(&self.purse.purse).refuses(now) {
+        if let Some(retry_after) = self.purse.if_spent(|purse| purse.refuses(now)).flatten() {
             return Some(Refusal::Resting { class: FailureKind::Quota.class(), retry_after });
         }
         let headroom = lock(&self.headroom);
@@ -128,7 +155,7 @@ impl Account {
     #[must_use]
     pub fn send(&self, demand: Demand) -> Draw {
         lock(&self.headroom).send(demand);
-        let trial = lock(&self.purse.purse).send();
+        let trial = self.purse.if_spent(Purse::send) == Some(true);
         Draw { account: self.clone(), demand, trial, settled: false }
     }
 }
@@ -152,9 +179,8 @@ impl Draw {
     /// The call was answered well.
     pub fn succeeded(mut self) {
         lock(&self.account.headroom).went_well();
-        let filled = lock(&self.account.purse.purse).is_filled();
         self.trial = false;
-        if filled {
+        if self.account.purse.is_filled() {
             self.account.tools.tell(&self.account.purse.name, false);
         }
     }
@@ -175,7 +201,7 @@ impl Draw {
             (FailureKind::Quota, _) => {
                 drop(headroom);
                 self.trial = false;
-                if lock(&self.account.purse.purse).is_spent(failure.retry_after, now) {
+                if self.account.purse.is_spent(failure.retry_after, now) {
                     self.account.tools.tell(&self.account.purse.name, true);
                 }
             }
@@ -191,7 +217,7 @@ impl Drop for Draw {
             lock(&self.account.headroom).settle(self.demand, &Quota::default(), Moment::START);
         }
         if self.trial {
-            lock(&self.account.purse.purse).trial_said_nothing();
+            self.account.purse.if_spent(Purse::trial_said_nothing);
         }
     }
 }
