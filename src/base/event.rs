@@ -4,6 +4,7 @@ use crate::base::failure::FailureKind;
 use crate::base::money::Microusd;
 use crate::base::rejection::Refusal;
 use crate::base::restriction::Restriction;
+use crate::base::surge::Surge;
 use std::borrow::Cow;
 use std::ops::Add;
 use std::sync::Arc;
@@ -314,6 +315,13 @@ pub enum Event {
         began: bool,
         /// Who says so: `vendor`, `probe`, or an operator by the beginning of the token's digest.
         by: Arc<str>,
+    },
+    /// A deployment became too expensive for a pool, or is affordable again.
+    Surge {
+        /// Which, where, and what it costs.
+        surge: Arc<Surge>,
+        /// Whether it began.
+        began: bool,
     },
     /// An operator did something that is not a restriction.
     Operator {

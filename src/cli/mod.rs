@@ -8,6 +8,7 @@ mod explain;
 mod files;
 mod live;
 mod operate;
+mod prices;
 mod print;
 mod prove;
 mod serve;
@@ -187,6 +188,11 @@ enum Command {
         #[command(subcommand)]
         act: audit::Act,
     },
+    /// Make price books.
+    Prices {
+        #[command(subcommand)]
+        act: prices::Act,
+    },
     /// Print completions for a shell.
     #[command(after_help = "Example:\n  backstay completions bash > /etc/bash_completion.d/backstay")]
     Completions {
@@ -230,6 +236,7 @@ pub fn run() -> ExitCode {
         Command::Restrict { what, reason, operator } => operate::restrict(&operator, &what, &reason),
         Command::Release { id, operator } => operate::release(&operator, &id),
         Command::Audit { act } => audit::run(act),
+        Command::Prices { act } => prices::run(&act),
         Command::Completions { shell } => completions(shell),
     }
 }

@@ -177,7 +177,8 @@ fn eligible(world: &World, wanted: &Wanted<'_>, deployment: &Arc<Deployment>) ->
         deployment.limits.fit(wanted.scan.prompt_tokens_min(), wanted.scan.max_tokens)?;
     }
     let tariff = deployment.rates.tariff(wanted.ask.input_tokens, wanted.at);
-    if wanted.pool.max_price.admits(tariff) && wanted.ceiling.admits(tariff) { Ok(()) } else { Err(Refusal::Price) }
+    let affordable = wanted.pool.ceiling().admits(tariff) && wanted.ceiling.admits(tariff);
+    if affordable && !world.surges.keeps_out(wanted.pool, deployment) { Ok(()) } else { Err(Refusal::Price) }
 }
 
 /// What the client is told when policy, capability or price leave nobody.

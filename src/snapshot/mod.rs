@@ -62,6 +62,8 @@ pub struct Snapshot {
     pub deployments: Vec<Arc<Deployment>>,
     /// Where each deployment stands in law, in order of their index.
     pub standings: Vec<Standing>,
+    /// The next second since 1970 at which a deployment's price changes by itself: what was compiled from it is stale then.
+    pub prices_change_at: Option<i64>,
     /// The policies, compiled against this inventory.
     pub(crate) policy: crate::policy::Engine,
 }

@@ -9,4 +9,5 @@ pub mod limits;
 pub mod quota;
 pub mod restrictions;
 pub mod retry_budget;
+pub mod surge;
 pub mod world;

@@ -21,6 +21,7 @@ mod observe;
 mod pairs;
 mod papers;
 mod policy;
+mod prices;
 mod process;
 mod quotas;
 mod recorded;

@@ -18,6 +18,8 @@ pub(super) enum Kind {
     Outage,
     /// Something is restricted.
     Restriction,
+    /// A deployment has become too expensive for a pool.
+    Surge,
     /// The files on disk are refused.
     FilesRefused,
     /// A credential's money or quota at its vendor is spent.
@@ -30,6 +32,7 @@ impl Kind {
         match self {
             Self::Outage => "outage",
             Self::Restriction => "restriction",
+            Self::Surge => "surge",
             Self::FilesRefused => "files_refused",
             Self::QuotaSpent => "quota_spent",
         }
@@ -38,7 +41,7 @@ impl Kind {
     const fn hold(self) -> Duration {
         match self {
             Self::Outage => HOLD,
-            Self::Restriction | Self::FilesRefused | Self::QuotaSpent => Duration::ZERO,
+            Self::Restriction | Self::Surge | Self::FilesRefused | Self::QuotaSpent => Duration::ZERO,
         }
     }
 }
@@ -103,6 +106,15 @@ fn alert(event: &Event) -> Option<Alert> {
         Event::Restriction { restriction, began, .. } => {
             let detail = format!("{}: {} ({})", restriction.cause.label(), restriction.reach, restriction.reason);
             (Kind::Restriction, Arc::clone(&restriction.id), detail, *began)
+        }
+        Event::Surge { surge, began } => {
+            let instead = match &surge.instead {
+                Some(instead) => format!("; {instead} serves in its place"),
+                None if *began => "; nothing is left in its place".to_owned(),
+                None => String::new(),
+            };
+            let subject = Arc::from(format!("{} {}", surge.pool, surge.deployment));
+            (Kind::Surge, subject, format!("{surge}{instead}"), *began)
         }
         Event::Reload { accepted, diagnostics, .. } => {
             let detail = diagnostics.iter().find(|text| text.contains(": error: ")).cloned().unwrap_or_default();
