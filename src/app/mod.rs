@@ -1,6 +1,7 @@
 //! Floor 7: assembles everything from a config file, and runs it to its end.
 
 mod application;
+mod shown;
 mod signals;
 #[cfg(test)]
 mod simulation;

@@ -7,6 +7,7 @@ pub mod diagnostic;
 pub mod event;
 pub mod failure;
 pub mod hash;
+pub mod model_name;
 pub mod money;
 pub mod random;
 pub mod rejection;

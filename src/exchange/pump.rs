@@ -5,6 +5,7 @@ use crate::call::usage::Usage;
 use crate::dialect::framing::Splitter;
 use crate::dialect::seen::{Mark, ReplySeen, StreamSeen};
 use crate::dialect::translate::{StreamTranslator, Unsaid};
+use crate::exchange::charge::Heard;
 use crate::exchange::request::Prepared;
 use bytes::{Bytes, BytesMut};
 
@@ -19,6 +20,7 @@ pub(crate) struct Pump {
     /// The usage chunk is there because we asked for it, not the client.
     cut_usage: bool,
     garbage: u32,
+    heard: Heard,
 }
 
 /// What came out of one chunk.
@@ -46,6 +48,7 @@ impl Pump {
             translator,
             cut_usage: !prepared.client_wants_usage,
             garbage: 0,
+            heard: Heard::default(),
         }
     }
 
@@ -57,6 +60,11 @@ impl Pump {
     /// The vendor's count so far.
     pub(crate) fn usage(&self) -> Option<Usage> {
         self.seen.usage()
+    }
+
+    /// How much of the answer has come, for a vendor that does not count.
+    pub(crate) const fn heard(&self) -> Heard {
+        self.heard
     }
 
     /// Takes in the next chunk.
@@ -115,6 +123,7 @@ impl Pump {
                 Mark::Usage => !self.cut_usage,
                 Mark::Content => {
                     pumped.content = true;
+                    self.heard.event(event.data.len());
                     true
                 }
                 Mark::Quiet => true,

@@ -245,13 +245,14 @@ impl Flow {
         let Served { deployment, mut flight, received, took } = served;
         let Received::Stream { body, pump, first, complete, timeouts } = received else { return None };
         flight.succeeded(work.state.clock.now(), Some(took));
-        let now = Instant::now();
+        let (now, mut settlement) = (Instant::now(), work.settlement);
+        settlement.consumed(pump.usage(), pump.heard());
         let Admitted { key, ask, .. } = &work.admitted;
         Some(Self {
             recall: recall::watch(&work.state, key, ask, &deployment, Phase::Content),
             deployment,
             state: work.state,
-            settlement: work.settlement,
+            settlement,
             flight,
             timeouts,
             body,
@@ -293,6 +294,7 @@ impl Flow {
                 None => self.pump.end(),
             };
             self.read_at = Instant::now();
+            self.settlement.consumed(self.pump.usage(), self.pump.heard());
             let Pumped { bytes, content, complete, fault } = pumped;
             if content {
                 self.content_at = self.read_at;
@@ -332,9 +334,6 @@ impl Flow {
     fn account(&mut self) {
         let bytes_out = self.bytes_out;
         self.settlement.note(|record| record.bytes_out = bytes_out);
-        if let Some(usage) = self.pump.usage() {
-            self.settlement.usage(usage);
-        }
     }
 
     fn finish(mut self) {

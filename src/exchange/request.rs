@@ -12,6 +12,7 @@ use crate::exchange::ingress::Ingress;
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::deployment::{Deployment, Timeouts};
 use crate::snapshot::pool::Pool;
+use crate::state::quota::Demand;
 use crate::upstream::Outgoing;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -81,6 +82,14 @@ pub(crate) fn weight(ingress: &Ingress) -> u64 {
 pub(crate) fn size(ingress: &Ingress) -> Size {
     let output_tokens = ingress.scan.max_tokens.unwrap_or(ASSUMED_ANSWER);
     Size { input_tokens: ingress.scan.input_tokens, output_tokens }
+}
+
+/// What a call takes of a vendor's quota. What images, sound and files come to in tokens cannot be told from their bytes:
+/// they count as nothing, and the vendor says 429 where that is wrong.
+pub(crate) fn demand(ingress: &Ingress) -> Demand {
+    let Size { input_tokens, output_tokens } = size(ingress);
+    let heavy = ingress.scan.prompt_tokens_min() == 0;
+    Demand::new(if heavy { 0 } else { input_tokens }, output_tokens)
 }
 
 /// Prepares the request for one deployment.

@@ -61,6 +61,7 @@ pub(super) struct Metrics {
     connections_lost: Counters<2>,
     vendor_certificates_refused: Counters<1>,
     restrictions: Counters<2>,
+    quotas_spent: Counters<2>,
 
     generation: IntGauge,
     last_reload_accepted: IntGauge,
@@ -101,6 +102,12 @@ impl Metrics {
                 "restrictions_total",
                 "Restrictions that began or ended",
                 ["cause", "change"],
+            )?,
+            quotas_spent: Counters::new(
+                r,
+                "quota_spent_total",
+                "Credentials whose money or quota at the vendor is spent, or no longer is",
+                ["credential", "change"],
             )?,
             restricted: Gauges::new(r, "restricted", "1 while a restriction keeps it from being asked", "deployment")?,
             generation: gauge(r, "snapshot_generation", "Number of the snapshot that serves")?,
@@ -148,6 +155,9 @@ impl Metrics {
             Event::Restriction { restriction, began, .. } => {
                 let change = if *began { "began" } else { "ended" };
                 self.restrictions.with([restriction.cause.label(), change]).inc();
+            }
+            Event::QuotaSpent { credential, spent } => {
+                self.quotas_spent.with([credential, if *spent { "began" } else { "ended" }]).inc();
             }
             Event::Operator { .. } => {}
             Event::Drain { .. } => self.draining.set(1),

@@ -1,6 +1,7 @@
 //! Pools: the deployments behind one public model name.
 
-use crate::snapshot::deployment::{Deployment, Price, Timeouts};
+use crate::price::Ceiling;
+use crate::snapshot::deployment::{Deployment, Timeouts};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,8 +27,8 @@ pub struct Pool {
     pub tiers: Vec<Vec<Arc<Deployment>>>,
     /// The order within a tier.
     pub order: Order,
-    /// Upper bound of what a deployment may charge.
-    pub max_price: Option<Price>,
+    /// The most that a deployment may charge for a call.
+    pub max_price: Ceiling,
     /// How long to wait for the preferred deployment before moving.
     pub patience: Duration,
     /// Attempts of one exchange, budget-free resends not counted.

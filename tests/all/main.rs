@@ -22,6 +22,7 @@ mod pairs;
 mod papers;
 mod policy;
 mod process;
+mod quotas;
 mod recorded;
 mod refusals;
 mod reloads;

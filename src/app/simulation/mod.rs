@@ -11,7 +11,7 @@ mod vendors;
 use crate::base::event::{NoSink, Sink};
 use crate::exchange::Exchanges;
 use crate::probe;
-use crate::snapshot::explain::Question;
+use crate::snapshot::explain::{FilesAlone, Question};
 use crate::state::restrictions::Restrictions;
 use crate::state::world::State;
 use crate::upstream::{Connections, Tokens};
@@ -25,6 +25,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use vendors::{Network, Vendors, lock};
 
+/// When the questions are asked.
+const NOON: i64 = 12 * 3_600;
 /// How many worlds, and exchanges in each: together more than 100,000.
 const WORLDS: u32 = 101;
 const EXCHANGES: usize = 1_000;
@@ -49,7 +51,7 @@ impl Oracle<'_> {
             for attempt in 0..8 {
                 question.attempt = attempt;
                 // a contradiction of the header's zone and the key's leaves nothing
-                let Ok(explanation) = snapshot.explain(&question, 12, &|_, _| Vec::new()) else { continue };
+                let Ok(explanation) = snapshot.explain(&question, NOON, &FilesAlone) else { continue };
                 let usable = explanation.deployments.iter().filter(|deployment| deployment.refusals.is_empty());
                 allowed.extend(usable.map(|deployment| deployment.id.clone()));
             }

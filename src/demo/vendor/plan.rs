@@ -103,6 +103,7 @@ impl Call<'_> {
             Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => ("server", "demo".to_owned()),
         };
         head.headers.push((name.to_owned(), value));
+        head.headers.extend(self.script.headers.iter().cloned());
         Step::Head(head)
     }
 

@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Restriction,
     /// The files on disk are refused.
     FilesRefused,
+    /// A credential's money or quota at its vendor is spent.
+    QuotaSpent,
 }
 
 impl Kind {
@@ -29,13 +31,14 @@ impl Kind {
             Self::Outage => "outage",
             Self::Restriction => "restriction",
             Self::FilesRefused => "files_refused",
+            Self::QuotaSpent => "quota_spent",
         }
     }
 
     const fn hold(self) -> Duration {
         match self {
             Self::Outage => HOLD,
-            Self::Restriction | Self::FilesRefused => Duration::ZERO,
+            Self::Restriction | Self::FilesRefused | Self::QuotaSpent => Duration::ZERO,
         }
     }
 }
@@ -104,6 +107,9 @@ fn alert(event: &Event) -> Option<Alert> {
         Event::Reload { accepted, diagnostics, .. } => {
             let detail = diagnostics.iter().find(|text| text.contains(": error: ")).cloned().unwrap_or_default();
             (Kind::FilesRefused, Arc::from("files"), detail, !accepted)
+        }
+        Event::QuotaSpent { credential, spent } => {
+            (Kind::QuotaSpent, Arc::clone(credential), "the vendor says that nothing is left".to_owned(), *spent)
         }
         _ => return None,
     };

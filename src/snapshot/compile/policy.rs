@@ -133,7 +133,7 @@ impl Compiler<'_> {
             retention_days: facts.promises.retention_days,
             trains_on_inputs: facts.promises.trains_on_inputs,
             export_class: facts.export_class,
-            price: deployment.price.map(|price| (price.input, price.output)),
+            price: deployment.rates.base(self.now).map(|tariff| (tariff.input, tariff.output)),
             agreements: facts.promises.agreements.clone().unwrap_or_default(),
             certifications: facts.promises.certifications.clone().unwrap_or_default(),
         });

@@ -5,7 +5,8 @@ use super::vendors::{Places, Promises, overrides};
 use crate::base::diagnostic::{Place, Severity};
 use crate::config::tables::{self, Order as WrittenOrder, Probe};
 use crate::config::{At, defaults, names};
-use crate::snapshot::deployment::{Deployment, Price, Timeouts};
+use crate::price::Ceiling;
+use crate::snapshot::deployment::{Deployment, Timeouts};
 use crate::snapshot::pool::{BreakerSettings, Order, Pool, ProbeKind, ProbeSettings};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -120,7 +121,7 @@ impl Compiler<'_> {
         if let Some(surge) = &table.surge {
             self.warning(&surge.place, "`surge` is not in effect yet", "`max_price` is");
         }
-        let max_price = table.max_price.as_ref().map(|price| ceiling(&price.value));
+        let max_price = table.max_price.as_ref().map(|price| ceiling(&price.value)).unwrap_or_default();
         Pool {
             name,
             aliases,
@@ -210,13 +211,6 @@ pub(super) const DEFAULT_TIMEOUTS: Timeouts = Timeouts {
 };
 
 /// A bound of which the parts that were not given bound nothing.
-fn ceiling(table: &tables::Price) -> Price {
-    let none = crate::base::money::TokenPrice(u64::MAX);
-    let part = |part: Option<crate::config::values::UsdPerMillion>| part.map_or(none, |price| price.0);
-    Price {
-        input: part(table.input),
-        cached: part(table.cached),
-        written: part(table.written),
-        output: part(table.output),
-    }
+fn ceiling(table: &tables::Price) -> Ceiling {
+    Ceiling { input: table.input.map(|price| price.0), output: table.output.map(|price| price.0) }
 }

@@ -35,6 +35,10 @@ pub(crate) fn exchange(outcome: Outcome) -> ExchangeRecord {
             residency: "EU".into(),
             considered: vec![
                 Considered::of(&"openai/gpt".into(), None),
+                Considered::of(
+                    &"azure/gpt".into(),
+                    Some(&Refusal::Headroom { retry_after: Duration::from_secs(1), told: true }),
+                ),
                 Considered::of(&"cn/qwen".into(), Some(&Refusal::Policy(Arc::from([Arc::from("residency")])))),
             ],
         },
@@ -57,6 +61,7 @@ fn attempt(deployment: &str, failure: Option<FailureKind>) -> AttemptRecord {
         took: Duration::from_millis(100),
         first_content: failure.is_none().then_some(Duration::from_millis(40)),
         maybe_billed: true,
+        ..AttemptRecord::default()
     }
 }
 
@@ -87,6 +92,8 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::Exchange(Box::new(exchange(Outcome::ClientGone(GonePhase::Stream)))),
         Event::Breaker { node: name(), to: "open", reason: "consecutive" },
         Event::Breaker { node: name(), to: "closed", reason: "probe" },
+        Event::QuotaSpent { credential: "openai/default".into(), spent: true },
+        Event::QuotaSpent { credential: "openai/default".into(), spent: false },
         Event::RetryBudgetDenied { pool: "smart".into() },
         Event::LimitRejected { limit: "concurrency" },
         Event::TlsFailed { side: "client", reason: "version" },

@@ -1,6 +1,6 @@
 //! Pools with their tiers, prices, bounds and breakers.
 
-use super::{SMALL, check, check_files, compile_files, good};
+use super::{NOW, SMALL, check, check_files, compile_files, good};
 use crate::base::money::TokenPrice;
 use crate::call::needs::Need;
 use crate::snapshot::pool::ProbeKind;
@@ -63,7 +63,7 @@ max_body = "1MiB"
     assert_ne!(a.health_key, b.health_key);
     assert_eq!(a.host_key, b.host_key);
     assert_eq!(a.credential.as_ref().map(|credential| &*credential.name), Some("a"));
-    let price = claude.price.expect("a price");
+    let price = *claude.rates.base(0).expect("a price");
     assert_eq!((price.input, price.cached), (TokenPrice(5_000_000), TokenPrice(500_000)));
     assert!(!claude.voice.capabilities.has(Need::Images));
     let timeouts = pool.timeouts_at(a);
@@ -80,7 +80,7 @@ max_body = "1MiB"
 fn a_price_book_prices_what_the_config_does_not() {
     let book = "[price.\"openai/gpt-5.5\"]\ninput = 1.25\noutput = 10\neffective = 2026-01-01\n";
     let (snapshot, _) = compile_files(&[("backstay.toml", SMALL), ("prices.toml", book)]).expect("a snapshot");
-    assert_eq!(snapshot.deployments[0].price.map(|price| price.output), Some(TokenPrice(10_000_000)));
+    assert_eq!(snapshot.deployments[0].rates.base(NOW).map(|price| price.output), Some(TokenPrice(10_000_000)));
     let files = |book| [("backstay.toml", SMALL), ("prices.toml", book), ("policies/base.cedar", crate::policy::BASE)];
     check_files(&files("[price.\"openai/x\"]\ninput = -1\noutput = 10\n"), &["prices.toml:2: negative"]);
     check_files(
