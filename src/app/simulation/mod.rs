@@ -27,9 +27,9 @@ use std::time::Duration;
 pub(super) use vendors::{CHUNK, LAST, STREAM_HEAD, error, read, whole};
 use vendors::{Network, Vendors, lock};
 
-/// How many worlds, and exchanges in each: together more than 100,000.
 /// When the questions are asked.
 const NOON: i64 = 12 * 3_600;
+/// How many worlds, and exchanges in each: together more than 100,000.
 const WORLDS: u32 = 101;
 const EXCHANGES: usize = 1_000;
 
