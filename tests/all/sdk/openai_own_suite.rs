@@ -1,8 +1,8 @@
 //! The `openai` Python package's own tests, run through the proxy in front of a mock of OpenAI's API description: what passes
 //! directly passes through us, both by the dialects that we speak and as it is.
 //!
-//! They need that description beside the clone (`../shared/openai-api/openapi.yml`), and stand behind a switch of their own
-//! beside [`SWITCH`]: they install the package's source archive, what it is tested with, and the mock.
+//! They need that description beside the clone (`../shared/openai-api/openapi.yml`, unless `BACKSTAY_OPENAI_API` names another
+//! place), and stand behind a switch of their own beside [`SWITCH`]: they install the package's source archive, what it is tested with, and the mock.
 
 use super::{SWITCH, installed, run, scripts};
 use crate::support::proxy::{Plan, Proxy};
@@ -45,7 +45,8 @@ async fn what_passes_at_the_vendor_passes_through_us() {
         );
         return;
     }
-    let description = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/openai-api/openapi.yml");
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/openai-api/openapi.yml");
+    let description = std::env::var_os("BACKSTAY_OPENAI_API").map_or(beside, PathBuf::from);
     if !description.exists() {
         println!("left out: {} is not there", description.display());
         return;
