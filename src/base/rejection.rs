@@ -152,6 +152,13 @@ pub enum Refusal {
         /// Until it may be asked again.
         retry_after: Duration,
     },
+    /// The vendor's quota would not carry the call; where that is our estimate alone, it is asked when nobody else is left.
+    Headroom {
+        /// Until what is known of the quota is over.
+        retry_after: Duration,
+        /// Whether the vendor itself said that nothing is left.
+        told: bool,
+    },
     /// A vendor, a law or an operator says that it is not to be asked, until somebody releases it.
     Restricted {
         /// Why, as the restriction's `cause`.
@@ -174,6 +181,7 @@ impl Refusal {
             Self::Policy(_) => "policy",
             Self::Breaker { .. } => "breaker_open",
             Self::Resting { class, .. } => class,
+            Self::Headroom { .. } => "no_headroom",
             Self::Restricted { .. } => "restricted",
             Self::Full => "full",
             Self::Price => "price",

@@ -75,6 +75,12 @@ pub const MAX_ATTEMPTS: u32 = 10;
 pub const DEADLINE: Duration = seconds(600);
 /// How long to wait for the preferred deployment before moving.
 pub const PATIENCE: Duration = seconds(2);
+/// The factor of `max_price` above which a deployment is left.
+pub const SURGE_LEAVE: f64 = 1.2;
+/// The factor of `max_price` at which it is used again.
+pub const SURGE_RETURN: f64 = 1.0;
+/// How long its price must have been so low.
+pub const SURGE_HOLD: Duration = seconds(600);
 /// Answer cap where Anthropic's dialect demands one and the call has none.
 pub const MAX_OUTPUT_TOKENS: u64 = 8192;
 

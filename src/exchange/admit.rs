@@ -1,11 +1,12 @@
 //! Who calls, and on what terms: the key, its limits, and what headers narrow.
 
+use crate::base::money::TokenPrice;
 use crate::base::rejection::{Rejection, RejectionCode};
 use crate::call::needs::Needs;
 use crate::exchange::server_ids::Held;
 use crate::policy::Ask;
+use crate::price::Ceiling;
 use crate::snapshot::Snapshot;
-use crate::snapshot::eligibility::Ceiling;
 use crate::snapshot::key::Key;
 use crate::snapshot::narrowing::Unfit;
 use crate::snapshot::pool::Pool;
@@ -45,6 +46,8 @@ pub(crate) struct Admitted {
     pub(crate) pool: Arc<Pool>,
     pub(crate) ask: Ask,
     pub(crate) ceiling: Ceiling,
+    /// Seconds since 1970 when it was admitted: the prices of that moment are its prices to the end.
+    pub(crate) at: i64,
     pub(crate) fallback: bool,
     /// Where everything is kept that the call names.
     pub(crate) held: Held,
@@ -100,8 +103,8 @@ pub(crate) fn admit(
     let pool = pool(&world.snapshot, &key, model)?;
     let (ask, ceiling) = terms(world, &key, size, needs, headers)?;
     let place = place(world, &key)?;
-    let (fallback, held) = (!headers.contains_key(NO_FALLBACK), Held::default());
-    Ok(Admitted { key, pool, ask, ceiling, fallback, held, _place: place })
+    let (at, fallback, held) = (Clock::unix_seconds(), !headers.contains_key(NO_FALLBACK), Held::default());
+    Ok(Admitted { key, pool, ask, ceiling, at, fallback, held, _place: place })
 }
 
 /// What policy is asked, and the highest price that the client pays.
@@ -241,7 +244,7 @@ fn ceiling(headers: &HeaderMap) -> Result<Ceiling, Rejection> {
                 "output" => &mut ceiling.output,
                 _ => return Err(wrong()),
             };
-            let microusd = (usd * 1e6).floor() as u64;
+            let microusd = TokenPrice((usd * 1e6).floor() as u64);
             *slot = Some(slot.map_or(microusd, |other| other.min(microusd)));
         }
     }
@@ -315,7 +318,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(MAX_PRICE, HeaderValue::from_static("input=5,output=25"));
         headers.append(MAX_PRICE, HeaderValue::from_static("input=2.5"));
-        assert_eq!(ceiling(&headers).ok(), Some(Ceiling { input: Some(2_500_000), output: Some(25_000_000) }));
+        assert_eq!(
+            ceiling(&headers).ok(),
+            Some(Ceiling { input: Some(TokenPrice(2_500_000)), output: Some(TokenPrice(25_000_000)) })
+        );
         headers.append(MAX_PRICE, HeaderValue::from_static("input=-1"));
         assert!(ceiling(&headers).is_err());
     }

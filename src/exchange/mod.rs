@@ -1,22 +1,27 @@
 //! Floor 5: a client request's whole life. Read the files in this order: `ingress` and `body` take the request in,
-//! `admit` says who calls and on what terms, `select` who may serve, `attempt` asks them (`request` is what goes out,
-//! `receive` the beginning of what comes back), `pump` and `relay` pass a stream on, `answer` is what the client gets,
-//! `settle` the record of it all.
+//! `admit` says who calls and on what terms, `select` who may serve and `order` in which order (`session` knows where its
+//! prompt is warm), `attempt` asks them (`request` is what goes out, `receive` the beginning of what comes back, `patience`
+//! what follows a failure), `pump` and `relay` pass a stream on, `answer` is what the client gets,
+//! `settle` the record of it all, with the `charge` of each attempt.
 
 mod admit;
 mod answer;
 mod array;
 mod attempt;
 pub mod body;
+mod charge;
 mod google;
 mod ingress;
+pub mod order;
+mod patience;
 mod pump;
 mod recall;
 mod receive;
 mod relay;
 mod request;
-mod select;
-mod server_ids;
+pub mod select;
+pub mod server_ids;
+mod session;
 mod settle;
 mod vendor;
 
@@ -24,9 +29,10 @@ pub use answer::{Answer, Broken};
 
 use crate::base::event::Event;
 use crate::base::rejection::{Rejection, RejectionCode};
-use crate::dialect::{Dialect, models};
+use crate::dialect::{Dialect, Task, models};
 use crate::exchange::attempt::{Served, Work};
 use crate::exchange::body::BodyBounds;
+use crate::exchange::charge::Heard;
 use crate::exchange::google::InPath;
 use crate::exchange::ingress::Route;
 use crate::exchange::receive::Received;
@@ -177,13 +183,30 @@ impl Exchanges {
             Err(rejection) => return self.reject(settlement, dialect, &rejection),
         };
         settlement.note(|record| record.pool = Arc::clone(&admitted.pool.name));
+        settlement.priced_at(admitted.at);
+        settlement.size((dialect.task() != Task::Count).then_some(size));
         match server_ids::held(&world.snapshot, &self.state.ids, &admitted.key, scan.needs, &ingress.body) {
             Ok(held) => admitted.held = held,
             Err(rejection) => return self.reject(settlement, dialect, &rejection),
         }
         let now = self.state.clock.now();
         let (turn, mut considered) = (self.state.random.bits(), Vec::new());
-        let selection = select::select(&world, &admitted, dialect, &ingress.scan, now, turn, &mut considered);
+        let session = session::of(&self.state, &admitted, &ingress);
+        let home = session.and_then(|session| session::home(&self.state, session, now));
+        let demand = request::demand(&ingress);
+        let wanted = select::Wanted {
+            key: &admitted.key,
+            pool: &admitted.pool,
+            ask: &admitted.ask,
+            ceiling: admitted.ceiling,
+            dialect,
+            scan: &ingress.scan,
+            demand,
+            held: &admitted.held,
+            at: admitted.at,
+            home: home.as_ref(),
+        };
+        let selection = select::select(&world, &wanted, now, turn, &mut considered);
         settlement.considered(&admitted.ask, considered);
         let selection = match selection {
             Ok(selection) => selection,
@@ -191,7 +214,8 @@ impl Exchanges {
         };
         let deadline = Instant::now() + admitted.pool.deadline;
         let (state, connections) = (Arc::clone(&self.state), Arc::clone(&self.connections));
-        let work = Box::new(Work { state, connections, world, ingress, admitted, settlement, deadline });
+        let work =
+            Box::new(Work { state, connections, world, ingress, admitted, settlement, demand, session, deadline });
         if work.ingress.scan.stream {
             self.streamed(work, selection).await
         } else {
@@ -240,7 +264,8 @@ impl Exchanges {
         let now = self.state.clock.now();
         flight.succeeded(now, None);
         attempt::deposit(&work.world, &work.admitted.pool, request::weight(&work.ingress), now);
-        let cost = usage.and_then(|usage| work.settlement.usage(usage));
+        work.settlement.consumed(usage, Heard::text(body.len() as u64));
+        let cost = work.settlement.cost();
         work.settlement.note(|record| {
             record.status = 200;
             record.bytes_out = body.len() as u64;

@@ -5,6 +5,7 @@ use crate::call::usage::Usage;
 use crate::dialect::framing::Splitter;
 use crate::dialect::seen::{Mark, ReplySeen, StreamSeen};
 use crate::dialect::translate::{StreamTranslator, Unsaid};
+use crate::exchange::charge::Heard;
 use crate::exchange::request::Prepared;
 use crate::exchange::server_ids::Claimant;
 use bytes::{Bytes, BytesMut};
@@ -20,6 +21,7 @@ pub(crate) struct Pump {
     /// The usage chunk is there because we asked for it, not the client.
     cut_usage: bool,
     garbage: u32,
+    heard: Heard,
     claimant: Option<Claimant>,
 }
 
@@ -48,6 +50,7 @@ impl Pump {
             translator,
             cut_usage: !prepared.client_wants_usage,
             garbage: 0,
+            heard: Heard::default(),
             claimant: prepared.claimant.clone(),
         }
     }
@@ -60,6 +63,11 @@ impl Pump {
     /// The vendor's count so far.
     pub(crate) fn usage(&self) -> Option<Usage> {
         self.seen.usage()
+    }
+
+    /// How much of the answer has come, for a vendor that does not count.
+    pub(crate) const fn heard(&self) -> Heard {
+        self.heard
     }
 
     /// Takes in the next chunk.
@@ -118,6 +126,7 @@ impl Pump {
                 Mark::Usage => !self.cut_usage,
                 Mark::Content => {
                     pumped.content = true;
+                    self.heard.event(event.data.len());
                     true
                 }
                 Mark::Quiet => true,

@@ -16,7 +16,7 @@ use crate::exchange::recall::{self, Recall};
 use crate::exchange::receive::Received;
 use crate::exchange::request;
 use crate::exchange::settle::Settlement;
-use crate::snapshot::deployment::Timeouts;
+use crate::snapshot::deployment::{Deployment, Timeouts};
 use crate::state::health::Flight;
 use crate::state::world::{State, World};
 use crate::upstream::VendorBody;
@@ -61,6 +61,7 @@ enum Stage {
 struct Flow {
     state: Arc<State>,
     world: Arc<World>,
+    deployment: Arc<Deployment>,
     settlement: Settlement,
     flight: Flight,
     timeouts: Timeouts,
@@ -204,7 +205,10 @@ impl Relay {
             ),
         };
         let event = error::event(self.dialect, &rejection, flow.settlement.request_id());
-        flow.flight.failed(failure, flow.state.clock.now());
+        let now = flow.state.clock.now();
+        flow.flight.failed(failure, now);
+        // a vendor may refuse us in the middle of an answer too
+        flow.state.restrictions.failed(&flow.deployment, failure, now);
         flow.account();
         flow.settlement.broke(failure);
         self.begin_breaking();
@@ -241,12 +245,14 @@ impl Flow {
         let Served { deployment, mut flight, received, took } = served;
         let Received::Stream { body, pump, first, complete, timeouts } = received else { return None };
         flight.succeeded(work.state.clock.now(), Some(took));
-        let now = Instant::now();
+        let (now, mut settlement) = (Instant::now(), work.settlement);
+        settlement.consumed(pump.usage(), pump.heard());
         let Admitted { key, ask, .. } = &work.admitted;
         Some(Self {
             recall: recall::watch(&work.state, key, ask, &deployment, Phase::Content),
+            deployment,
             state: work.state,
-            settlement: work.settlement,
+            settlement,
             flight,
             timeouts,
             body,
@@ -288,6 +294,7 @@ impl Flow {
                 None => self.pump.end(),
             };
             self.read_at = Instant::now();
+            self.settlement.consumed(self.pump.usage(), self.pump.heard());
             let Pumped { bytes, content, complete, fault } = pumped;
             if content {
                 self.content_at = self.read_at;
@@ -327,9 +334,6 @@ impl Flow {
     fn account(&mut self) {
         let bytes_out = self.bytes_out;
         self.settlement.note(|record| record.bytes_out = bytes_out);
-        if let Some(usage) = self.pump.usage() {
-            self.settlement.usage(usage);
-        }
     }
 
     fn finish(mut self) {

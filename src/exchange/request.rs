@@ -2,7 +2,7 @@
 
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::needs::{Need, Needs};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Task};
 use crate::dialect::profile::Profile;
 use crate::dialect::scan::scan;
 use crate::dialect::splice::{Edits, splice};
@@ -13,6 +13,7 @@ use crate::exchange::server_ids::Claimant;
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::deployment::{Deployment, Timeouts};
 use crate::snapshot::pool::Pool;
+use crate::state::quota::Demand;
 use crate::upstream::Outgoing;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -84,6 +85,19 @@ pub(crate) fn weight(ingress: &Ingress) -> u64 {
 pub(crate) fn size(ingress: &Ingress) -> Size {
     let output_tokens = ingress.scan.max_tokens.unwrap_or(ASSUMED_ANSWER);
     Size { input_tokens: ingress.scan.input_tokens, output_tokens }
+}
+
+/// What a call takes of a vendor's quota. What images, sound and files come to in tokens cannot be told from their bytes:
+/// they count as nothing, and the vendor says 429 where that is wrong.
+pub(crate) fn demand(ingress: &Ingress) -> Demand {
+    let Size { input_tokens, output_tokens } = size(ingress);
+    let heavy = ingress.scan.prompt_tokens_min() == 0;
+    let input_tokens = if heavy { 0 } else { input_tokens };
+    match ingress.dialect.task() {
+        Task::Generate => Demand::new(input_tokens, output_tokens),
+        Task::Embed => Demand::new(input_tokens, 0),
+        Task::Count => Demand::default(),
+    }
 }
 
 /// Prepares the request for one deployment.

@@ -28,7 +28,7 @@ enum Place {
 
 /// Where everything is kept that a request names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Held(Vec<Place>);
+pub struct Held(Vec<Place>);
 
 impl Held {
     /// Whether the deployment holds all of it.
