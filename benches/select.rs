@@ -6,6 +6,7 @@ use backstay::config::load::load_dry;
 use backstay::dialect::Dialect;
 use backstay::dialect::scan::scan;
 use backstay::exchange::select::{Wanted, select};
+use backstay::exchange::server_ids::Held;
 use backstay::policy::Ask;
 use backstay::price::Ceiling;
 use backstay::snapshot::{Snapshot, compile};
@@ -68,6 +69,7 @@ fn measure(criterion: &mut Criterion, name: &str, deployments: &str, order: &str
         dialect: Dialect::OpenaiChat,
         scan: &scan,
         demand,
+        held: &Held::default(),
         at: 1_790_000_000,
         home: None,
     };

@@ -22,6 +22,7 @@ use crate::server::{Setting, workers};
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::{Snapshot, compile};
 use crate::state::clock::Clock;
+use crate::state::ids::Ids;
 use crate::state::restrictions::Restrictions;
 use crate::state::world::State;
 use crate::upstream::{Connections, Tokens};
@@ -110,7 +111,9 @@ impl App {
         let restrictions = Restrictions::open(&snapshot.state_directory, Arc::clone(&sink)).map_err(|error| {
             Fatal::Start(format!("{error}; mend the file: without it what is restricted would be asked again"))
         })?;
-        let state = Arc::new(State::new(Arc::clone(&snapshot), restrictions, Arc::clone(&sink), seed()));
+        let ids = Ids::open(&snapshot.state_directory).map_err(|error| Fatal::Start(error.to_string()))?;
+        let state = State::new(Arc::clone(&snapshot), restrictions, Arc::clone(&sink), seed());
+        let state = Arc::new(state.with_ids(ids));
         let doors = bind(&snapshot)?;
         let listeners = doors.iter().map(|door| (Arc::clone(&door.name), door.address)).collect();
         let drain = Drain::new();

@@ -80,6 +80,8 @@ pub const MAX_OUTPUT_TOKENS: u64 = 8192;
 
 /// Largest request body: vendors take 20 to 32 MB.
 pub const MAX_BODY_BYTES: u64 = 32 << 20;
+/// Largest body that is passed on as it comes: the largest file that vendors take in one piece.
+pub const MAX_UPLOAD_BYTES: u64 = 512 << 20;
 /// Largest answer that is not streamed: images as base64 stay below.
 pub const MAX_ANSWER_BYTES: u64 = 32 << 20;
 /// Most header lines.

@@ -16,6 +16,7 @@ use crate::exchange::recall;
 use crate::exchange::receive::{self, Received};
 use crate::exchange::request::{self, Prepared, Unfit};
 use crate::exchange::select::{Candidate, RESTRICTED, Selection, nobody_left};
+use crate::exchange::server_ids::{self, Claimant};
 use crate::exchange::settle::Settlement;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::permit::Permit;
@@ -207,7 +208,7 @@ async fn set_out(
 ) -> Result<(Prepared, Flight), Verdict> {
     let bounds = &work.world.snapshot.bounds;
     let prepared = request::prepare(&mut work.ingress, bounds, &work.admitted.pool, &candidate.deployment);
-    let prepared = prepared.map_err(|unfit| match unfit {
+    let mut prepared = prepared.map_err(|unfit| match unfit {
         Unfit::Deployment(refusal) => {
             walk.refusals.push(refusal);
             Verdict::Next
@@ -217,6 +218,10 @@ async fn set_out(
             Verdict::Stop
         }
     })?;
+    if !prepared.translated && server_ids::creates(work.ingress.scan.needs) {
+        let claimant = Claimant::new(&work.state.ids, &work.admitted.key, &candidate.deployment);
+        prepared.claimant = Some(claimant);
+    }
     let timeouts = &prepared.timeouts;
     let bid = Bid {
         settings: work.admitted.pool.breaker,
@@ -376,6 +381,12 @@ async fn converse(
     tokio::time::timeout_at(work.deadline, received)
         .await
         .unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Headers, "content")))
+}
+
+/// What the client is told of a failure that nobody else can make good.
+pub(crate) fn told(failure: Failure) -> Rejection {
+    let nobody = Selection { candidates: VecDeque::new(), trickle: false, refusals: Vec::new() };
+    conclude(Walk { failures: vec![failure], ..Walk::new(nobody, 1) })
 }
 
 /// What the client is told after the last attempt.

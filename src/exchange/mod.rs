@@ -20,8 +20,10 @@ mod receive;
 mod relay;
 mod request;
 pub mod select;
+pub mod server_ids;
 mod session;
 mod settle;
+mod vendor;
 
 pub use answer::{Answer, Broken};
 
@@ -36,6 +38,7 @@ use crate::exchange::ingress::Route;
 use crate::exchange::receive::Received;
 use crate::exchange::relay::Relay;
 use crate::exchange::settle::Settlement;
+use crate::exchange::vendor::{Pass, Passage};
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::key::Key;
 use crate::state::world::{State, World};
@@ -68,7 +71,7 @@ impl Exchanges {
     /// Dropping the future, or the answer's body, cancels the vendor's work at once.
     pub async fn answer<B>(&self, request: Request<B>, certificate_names: &[String]) -> Response<Answer>
     where
-        B: http_body::Body<Data = Bytes> + Send,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
     {
         let began = Instant::now();
@@ -87,6 +90,15 @@ impl Exchanges {
                 Route::Chat(dialect, in_path) => {
                     // its state is large: in a box it is gone while the answer streams, and is not moved about
                     Box::pin(self.chat(world, settlement, key, (dialect, in_path), parts.headers, body)).await
+                }
+                Route::Vendor(dialect) => match vendor::listed(&key, &parts) {
+                    Ok(pass) => Box::pin(self.pass(world, settlement, key, (dialect, pass), parts.headers, body)).await,
+                    Err(rejection) => self.reject_keyed(settlement, &key, dialect, &rejection),
+                },
+                Route::Unknown(dialect) | Route::WrongMethod(dialect)
+                    if let Some(pass) = vendor::listed_as_own(&world, &key, &parts) =>
+                {
+                    Box::pin(self.pass(world, settlement, key, (dialect, pass), parts.headers, body)).await
                 }
                 Route::Unknown(dialect) => {
                     let message = format!(
@@ -166,13 +178,17 @@ impl Exchanges {
             record.streamed = ingress.scan.stream;
         });
         let (scan, size) = (&ingress.scan, request::size(&ingress));
-        let admitted = match admit::admit(&world, key, &scan.model, size, scan.needs, &ingress.headers) {
+        let mut admitted = match admit::admit(&world, key, &scan.model, size, scan.needs, &ingress.headers) {
             Ok(admitted) => admitted,
             Err(rejection) => return self.reject(settlement, dialect, &rejection),
         };
         settlement.note(|record| record.pool = Arc::clone(&admitted.pool.name));
         settlement.priced_at(admitted.at);
         settlement.size((dialect.task() != Task::Count).then_some(size));
+        match server_ids::held(&world.snapshot, &self.state.ids, &admitted.key, scan.needs, &ingress.body) {
+            Ok(held) => admitted.held = held,
+            Err(rejection) => return self.reject(settlement, dialect, &rejection),
+        }
         let now = self.state.clock.now();
         let (turn, mut considered) = (self.state.random.bits(), Vec::new());
         let session = session::of(&self.state, &admitted, &ingress);
@@ -186,6 +202,7 @@ impl Exchanges {
             dialect,
             scan: &ingress.scan,
             demand,
+            held: &admitted.held,
             at: admitted.at,
             home: home.as_ref(),
         };
@@ -203,6 +220,32 @@ impl Exchanges {
             self.streamed(work, selection).await
         } else {
             self.unstreamed(work, selection).await
+        }
+    }
+
+    /// Passes a request to a vendor as it is.
+    async fn pass<B>(
+        &self,
+        world: Arc<World>,
+        mut settlement: Settlement,
+        key: Arc<Key>,
+        (dialect, pass): (Dialect, Pass),
+        headers: HeaderMap,
+        body: B,
+    ) -> Response<Answer>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
+        settlement.note(|record| record.key = Arc::clone(&key.name));
+        if !self.state.sink.can_record() {
+            return self.reject(settlement, dialect, &unrecordable());
+        }
+        let (state, connections) = (Arc::clone(&self.state), Arc::clone(&self.connections));
+        let passage = Passage { state, connections, world, key, pass, headers, settlement };
+        match passage.run(body).await {
+            Ok(response) => response,
+            Err((settlement, rejection)) => self.reject(settlement, dialect, &rejection),
         }
     }
 
@@ -255,6 +298,18 @@ impl Exchanges {
                 answer::stream(headers, Box::new(Relay::flowing(work, *served).in_array(array)))
             }
         }
+    }
+
+    /// A rejection of a key that is known.
+    fn reject_keyed(
+        &self,
+        mut settlement: Settlement,
+        key: &Key,
+        dialect: Dialect,
+        rejection: &Rejection,
+    ) -> Response<Answer> {
+        settlement.note(|record| record.key = Arc::clone(&key.name));
+        self.reject(settlement, dialect, rejection)
     }
 
     fn reject(&self, settlement: Settlement, dialect: Dialect, rejection: &Rejection) -> Response<Answer> {

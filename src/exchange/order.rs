@@ -1,12 +1,13 @@
 //! The order within a tier: what is ailing goes behind what is sound, then the operator's preference decides, and among
 //! those that it leaves equal the session's last one, the fullest quota, and chance.
 //!
-//! A session's home breaks ties and goes before latency; it never goes before what the operator listed or what costs less.
+//! A session's home breaks ties and goes before latency; by price it counts for what its cache saves. It never goes before
+//! what the operator listed first.
 
 use crate::base::clock::Moment;
 use crate::base::money::Microusd;
 use crate::snapshot::deployment::Deployment;
-use crate::snapshot::pool::{BreakerSettings, Order, Pool};
+use crate::snapshot::pool::{Order, Pool};
 use crate::state::world::{Observed, World};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -19,6 +20,10 @@ const CROWD: u32 = 4;
 const STEP_PERCENT: u32 = 10;
 /// What a deployment is assumed to take to its first content while its first call is under way.
 const UNKNOWN_MS: f64 = 1_000.0;
+
+/// Of the prompt of a session's next call so much is assumed to be read from the cache at its home, in per cent: of its turns
+/// all but the last were there before, but some of what looks like one session is several.
+const WARM_PERCENT: u8 = 50;
 
 /// What a call is expected to take, as far as its price goes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,7 +44,7 @@ pub struct Merit {
     /// Whether enough of its recent attempts went well.
     pub sound: bool,
     /// What the call is expected to cost there, and what a million tokens each way do, in micro-dollars; both at their most
-    /// where that is not known.
+    /// where that is not known, and nothing where the pool does not ask.
     pub price: (Microusd, u64),
     /// The time to first content that is to be expected, in milliseconds; what failed of late makes it longer.
     pub first_content_ms: Option<f64>,
@@ -58,21 +63,26 @@ impl Merit {
         listed: usize,
         deployment: &Deployment,
         observed: &Observed,
-        settings: &BreakerSettings,
+        pool: &Pool,
         home: Option<&Arc<str>>,
         prospect: Prospect,
         now: Moment,
     ) -> Self {
         let Prospect { input_tokens, output_tokens, at } = prospect;
         let node = &observed.health.deployment;
+        let home = home.is_some_and(|home| *home == node.key);
+        let warm = if home { WARM_PERCENT } else { 0 };
         Self {
             listed,
-            sound: observed.health.is_sound(now, settings),
-            price: deployment.rates.rank(input_tokens, output_tokens, 0, at),
+            sound: observed.health.is_sound(now, &pool.breaker),
+            price: match pool.order {
+                Order::Price => deployment.rates.rank(input_tokens, output_tokens, warm, at),
+                Order::Listed | Order::Latency => (Microusd(0), 0),
+            },
             first_content_ms: observed.health.expected_ms(now),
             inflight: node.inflight(),
             headroom_percent: observed.account.percent(now),
-            home: home.is_some_and(|home| *home == node.key),
+            home,
         }
     }
 
@@ -107,7 +117,7 @@ pub fn ranked<'a>(
 ) -> Vec<(Merit, &'a Arc<Deployment>)> {
     let merit = |(place, deployment): (usize, &'a Arc<Deployment>)| {
         let observed = world.observed(deployment)?;
-        Some((Merit::of(place, deployment, observed, &pool.breaker, None, prospect, now), deployment))
+        Some((Merit::of(place, deployment, observed, pool, None, prospect, now), deployment))
     };
     let mut ranked: Vec<_> = listed(tier).zip(tier).filter_map(merit).collect();
     order(&mut ranked, pool.order, 0);

@@ -7,6 +7,7 @@ use crate::dialect::seen::{Mark, ReplySeen, StreamSeen};
 use crate::dialect::translate::{StreamTranslator, Unsaid};
 use crate::exchange::charge::Heard;
 use crate::exchange::request::Prepared;
+use crate::exchange::server_ids::Claimant;
 use bytes::{Bytes, BytesMut};
 
 /// Events that are not JSON and were left out, before the stream is taken for broken.
@@ -21,6 +22,7 @@ pub(crate) struct Pump {
     cut_usage: bool,
     garbage: u32,
     heard: Heard,
+    claimant: Option<Claimant>,
 }
 
 /// What came out of one chunk.
@@ -49,6 +51,7 @@ impl Pump {
             cut_usage: !prepared.client_wants_usage,
             garbage: 0,
             heard: Heard::default(),
+            claimant: prepared.claimant.clone(),
         }
     }
 
@@ -138,6 +141,9 @@ impl Pump {
                     true
                 }
             };
+            if let Some(claimant) = &mut self.claimant {
+                claimant.event(&event.data, matches!(mark, Mark::End));
+            }
             match &mut self.translator {
                 None if keep => self.splitter.forward(),
                 None => {}

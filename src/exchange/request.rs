@@ -2,13 +2,14 @@
 
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::needs::{Need, Needs};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Task};
 use crate::dialect::profile::Profile;
 use crate::dialect::scan::scan;
 use crate::dialect::splice::{Edits, splice};
 use crate::dialect::translate::Asked;
 use crate::exchange::admit::Size;
 use crate::exchange::ingress::Ingress;
+use crate::exchange::server_ids::Claimant;
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::deployment::{Deployment, Timeouts};
 use crate::snapshot::pool::Pool;
@@ -48,6 +49,8 @@ pub(crate) struct Prepared {
     pub(crate) answer_bytes: usize,
     /// How long to wait for what, for a call of this size and kind.
     pub(crate) timeouts: Timeouts,
+    /// Notes for the key what the answer makes the vendor keep, where it may.
+    pub(crate) claimant: Option<Claimant>,
     path: Arc<str>,
     headers: HeaderMap,
     body: Bytes,
@@ -89,7 +92,12 @@ pub(crate) fn size(ingress: &Ingress) -> Size {
 pub(crate) fn demand(ingress: &Ingress) -> Demand {
     let Size { input_tokens, output_tokens } = size(ingress);
     let heavy = ingress.scan.prompt_tokens_min() == 0;
-    Demand::new(if heavy { 0 } else { input_tokens }, output_tokens)
+    let input_tokens = if heavy { 0 } else { input_tokens };
+    match ingress.dialect.task() {
+        Task::Generate => Demand::new(input_tokens, output_tokens),
+        Task::Embed => Demand::new(input_tokens, 0),
+        Task::Count => Demand::default(),
+    }
 }
 
 /// Prepares the request for one deployment.
@@ -138,6 +146,7 @@ pub(crate) fn prepare(
         answer_bytes: usize::try_from(bounds.max_answer_bytes).unwrap_or(usize::MAX),
         timeouts: timeouts(&pool.timeouts_at(deployment), scan.needs, scan.input_tokens, scan.stream),
         headers: headers(&ingress.headers, scan.stream, translated),
+        claimant: None,
         body,
     })
 }

@@ -3,9 +3,11 @@
 use crate::base::clock::Moment;
 use crate::base::event::Considered;
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
+use crate::call::needs::Need;
 use crate::dialect::scan::Scan;
 use crate::dialect::{Dialect, Task};
 use crate::exchange::order::{Merit, Prospect, listed, order};
+use crate::exchange::server_ids::Held;
 use crate::policy::Ask;
 use crate::price::Ceiling;
 use crate::snapshot::deployment::Deployment;
@@ -37,6 +39,8 @@ pub struct Wanted<'a> {
     pub scan: &'a Scan,
     /// What it takes of a vendor's quota.
     pub demand: Demand,
+    /// Where everything is kept that it names.
+    pub held: &'a Held,
     /// When it was admitted, in seconds since 1970: the prices of that moment are its prices.
     pub at: i64,
     /// What its session was served by last.
@@ -129,7 +133,7 @@ impl Sieve {
                 None if observed.health.stands_back(now, settings, turn) => self.degraded.push_back(candidate()),
                 None if tier.len() == 1 => self.candidates.push_back(candidate()),
                 None => {
-                    let merit = Merit::of(place, deployment, observed, settings, wanted.home, wanted.prospect(), now);
+                    let merit = Merit::of(place, deployment, observed, wanted.pool, wanted.home, wanted.prospect(), now);
                     kept.push((merit, candidate()));
                     continue;
                 }
@@ -174,6 +178,9 @@ fn eligible(world: &World, wanted: &Wanted<'_>, deployment: &Arc<Deployment>) ->
     if let Some(need) = deployment.unmet(wanted.dialect, wanted.scan.needs).next() {
         return Err(Refusal::Capability(need));
     }
+    if !wanted.held.admits(deployment) {
+        return Err(Refusal::Capability(Need::ServerIds.name()));
+    }
     // several texts to embed share no context
     if wanted.dialect.task() == Task::Generate {
         deployment.limits.fit(wanted.scan.prompt_tokens_min(), wanted.scan.max_tokens)?;
@@ -198,7 +205,10 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
             | Refusal::Price => None,
         })
         .collect();
-    let (code, message) = if !needs.is_empty() {
+    let (code, message) = if needs.contains(Need::ServerIds.name()) {
+        let message = "What this call names (a file, an earlier response or the like) is kept at a deployment that cannot serve it: ask for the model that created it, or send its content instead.";
+        (RejectionCode::NotPortable, message.to_owned())
+    } else if !needs.is_empty() {
         let named = format!(
             "No deployment of this model that policy permits can honour `{}`. Leave it out, or ask for another model.",
             Vec::from_iter(needs).join("`, `")

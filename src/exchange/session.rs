@@ -27,10 +27,10 @@ pub(crate) fn home(state: &State, session: u64, now: Moment) -> Option<Arc<str>>
     state.affinity.lock().unwrap_or_else(PoisonError::into_inner).home(session, now)
 }
 
-/// Whether some tier leaves a choice: latency between several, or several credentials of one deployment.
+/// Whether some tier leaves a choice: price or latency between several, or several credentials of one deployment.
 fn has_choice(pool: &Pool) -> bool {
     pool.tiers.iter().any(|tier| match pool.order {
-        Order::Latency => tier.len() > 1,
-        Order::Listed | Order::Price => tier.windows(2).any(|pair| matches!(pair, [one, other] if one.id == other.id)),
+        Order::Latency | Order::Price => tier.len() > 1,
+        Order::Listed => tier.windows(2).any(|pair| matches!(pair, [one, other] if one.id == other.id)),
     })
 }

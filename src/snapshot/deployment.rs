@@ -58,6 +58,8 @@ pub struct Endpoint {
     pub loopback: bool,
     /// Where it processes, as declared.
     pub region: Arc<str>,
+    /// The one key whose account is asked here, where it is not shared by all.
+    pub reserved_for: Option<Arc<str>>,
 }
 
 /// A secret of ours at a vendor.
@@ -131,6 +133,13 @@ impl Deployment {
         let same = |voice: &&Voice| voice.profile.dialect == client;
         let translated = |voice: &&Voice| voice.profile.dialect.task() == client.task();
         self.voices().find(same).or_else(|| self.voices().find(translated))
+    }
+
+    /// The account that holds what calls make the vendor keep. A rotated credential is of the same account.
+    #[must_use]
+    pub fn account(&self) -> String {
+        let credential = self.credential.as_ref().map_or("", |credential| &*credential.name);
+        format!("{} {credential}", self.host_key)
     }
 
     /// Everything it speaks.

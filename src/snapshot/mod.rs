@@ -17,6 +17,7 @@ pub mod proof;
 pub mod properties;
 pub mod reach;
 pub mod standing;
+pub mod vendor_path;
 
 pub use compile::{compile, test_policies};
 

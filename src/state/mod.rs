@@ -5,6 +5,7 @@ pub mod affinity;
 pub mod breaker;
 pub mod clock;
 pub mod health;
+pub mod ids;
 pub mod latency;
 pub mod limits;
 pub mod quota;

@@ -11,6 +11,7 @@ use crate::snapshot::pool::{BreakerSettings, Pool};
 use crate::state::affinity::Affinity;
 use crate::state::clock::Clock;
 use crate::state::health::{DeploymentHealth, Health};
+use crate::state::ids::Ids;
 use crate::state::limits::{KeyLimits, Limits};
 use crate::state::quota::{Account, Demand, Quotas};
 use crate::state::restrictions::Restrictions;
@@ -90,6 +91,8 @@ pub struct State {
     pub restrictions: Arc<Restrictions>,
     /// Where sessions were served last.
     pub affinity: Mutex<Affinity>,
+    /// Which key created what is kept at vendors.
+    pub ids: Arc<Ids>,
     /// Where events go.
     pub sink: Arc<dyn Sink>,
     quotas: Quotas,
@@ -117,6 +120,7 @@ impl State {
             health,
             restrictions,
             affinity: Mutex::default(),
+            ids: Ids::in_memory(),
             sink,
             quotas,
             sessions: RandomState::new(),
@@ -125,6 +129,12 @@ impl State {
             world: ArcSwap::from_pointee(world),
             draining: AtomicBool::new(false),
         }
+    }
+
+    /// The same with a register of ids that outlives the process.
+    #[must_use]
+    pub fn with_ids(self, ids: Arc<Ids>) -> Self {
+        Self { ids, ..self }
     }
 
     /// What is served now.

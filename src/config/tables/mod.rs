@@ -142,6 +142,8 @@ section! {
     Server {
         /// Largest request body.
         max_body: Option<At<ByteSize>>,
+        /// Largest request body that is passed to a vendor as it comes.
+        max_upload: Option<At<ByteSize>>,
         /// Largest answer of a vendor that is not streamed.
         max_answer: Option<At<ByteSize>>,
         /// Most header lines of a request.

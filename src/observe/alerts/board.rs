@@ -173,6 +173,15 @@ mod tests {
     }
 
     #[test]
+    fn f_076_a_spent_quota_is_one_alert_until_there_is_some_again() {
+        let quota = |spent| Event::QuotaSpent { credential: "openai/a".into(), spent };
+        let mut board = Board::default();
+        assert!(board.note(&quota(true), at(0)).is_some_and(|alert| alert.began && &*alert.subject == "openai/a"));
+        assert_eq!(board.note(&quota(false), at(900)), None);
+        assert!(board.due(at(900)).iter().any(|alert| !alert.began), "it is told at once");
+    }
+
+    #[test]
     fn refused_files_end_with_the_next_good_ones() {
         let reload = |accepted| Event::Reload {
             accepted,

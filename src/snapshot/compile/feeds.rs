@@ -57,6 +57,7 @@ fn page(of: &Deployment, url: BaseUrl) -> Deployment {
         http2: false,
         loopback: url.loopback,
         region: Arc::clone(&of.endpoint.region),
+        reserved_for: None,
     };
     Deployment {
         index: usize::MAX,

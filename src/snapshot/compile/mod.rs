@@ -16,6 +16,7 @@ mod prices;
 mod quirks;
 #[cfg(test)]
 mod tests;
+mod vendor_paths;
 mod vendors;
 mod zones;
 
@@ -113,6 +114,7 @@ impl Compiler<'_> {
         let places = self.places();
         let pools = self.pools(&places);
         let keys = self.keys(&pools);
+        self.check_reservations(&pools, &keys.ring);
         let listeners = self.listeners();
         let admin = self.admin();
         let bounds = self.bounds();

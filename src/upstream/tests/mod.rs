@@ -81,6 +81,7 @@ impl Target {
             loopback: matches!(self.host, "localhost" | "127.0.0.1"),
             http2: self.http2,
             region: "eu".into(),
+            reserved_for: None,
         };
         let (path, stream_path) = (OPENAI.path.into(), OPENAI.stream_path.into());
         let models_path = OPENAI.models_path.into();
