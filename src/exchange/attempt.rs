@@ -390,18 +390,8 @@ async fn converse(
 
 /// What the client is told of a failure that nobody else can make good.
 pub(crate) fn told(failure: Failure) -> Rejection {
-    let (queue, refusals, failures) = (VecDeque::new(), Vec::new(), vec![failure]);
-    conclude(Walk {
-        queue,
-        trickle: false,
-        refusals,
-        failures,
-        invalid: None,
-        made: 1,
-        most: 1,
-        moved: false,
-        full: VecDeque::new(),
-    })
+    let nobody = Selection { candidates: VecDeque::new(), trickle: false, refusals: Vec::new() };
+    conclude(Walk { failures: vec![failure], ..Walk::new(nobody, 1) })
 }
 
 /// What the client is told after the last attempt.

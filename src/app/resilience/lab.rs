@@ -1,7 +1,6 @@
 //! The whole proxy but its sockets, on a paused clock, in front of simulated vendors: what clients see of their troubles.
 
 use super::vendors::{FIRST_PORT, Network, Spell, Vendor};
-use crate::app::simulation::NOW_UNIX;
 use crate::base::event::{Event, Sink};
 use crate::config::load::load;
 use crate::exchange::Exchanges;
@@ -22,6 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::Instant;
+
+const NOW_UNIX: i64 = 1_795_000_000;
 
 /// One call, as its client saw it.
 #[derive(Clone, Copy, Debug)]

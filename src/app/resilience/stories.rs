@@ -123,6 +123,21 @@ fn f_104_two_hundred_calls_at_a_vendor_that_hangs_are_moved_before_their_limit()
 }
 
 #[test]
+fn f_107_a_short_loss_of_our_own_network_is_over_when_it_is_over() {
+    let cut_off = vec![spell(30.0, 100.0, Trouble::Refuses)];
+    let (seen, isolated) = Plan::of(vec![cut_off.clone(), cut_off]).run(async |lab| {
+        let mut isolated = Vec::new();
+        for second in [29.0, 60.0, 115.0] {
+            lab.calls_until(second, 2.0).await;
+            isolated.push(lab.state.health.is_isolated());
+        }
+        (lab.seen().await, isolated)
+    });
+    assert_eq!(isolated, [false, true, false], "readiness follows");
+    assert!(seen.iter().filter(|call| call.at_s >= 112.0).all(|call| call.served), "{:?}", failed(&seen).last());
+}
+
+#[test]
 fn f_108_with_everybody_down_the_answer_is_quick_and_vendors_are_left_alone() {
     let down = vec![spell(0.0, 60.0, Trouble::Status(503, 1.0))];
     let (seen, came) = Plan::of(vec![down.clone(), down]).run(async |lab| {

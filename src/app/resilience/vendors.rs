@@ -1,6 +1,6 @@
 //! Vendors in this process, who are well but for what befalls them.
 
-use crate::app::simulation::{CHUNK, LAST, STREAM_HEAD, error, read, whole};
+use crate::app::simulation::wire::{CHUNK, LAST, STREAM_HEAD, error, read, whole};
 use crate::base::random::Random;
 use crate::upstream::SimulatedNetwork;
 use std::future::Future;

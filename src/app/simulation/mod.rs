@@ -7,6 +7,7 @@
 
 mod plan;
 mod vendors;
+pub(super) mod wire;
 
 use crate::base::event::{NoSink, Sink};
 use crate::exchange::Exchanges;
