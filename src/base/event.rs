@@ -5,6 +5,7 @@ use crate::base::money::Microusd;
 use crate::base::rejection::Refusal;
 use crate::base::restriction::Restriction;
 use std::borrow::Cow;
+use std::ops::Add;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,6 +93,20 @@ pub struct Tokens {
     pub output: u64,
     /// Reasoning tokens among them.
     pub reasoning: u64,
+}
+
+impl Add for Tokens {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            cached: self.cached.saturating_add(other.cached),
+            cache_written: self.cache_written.saturating_add(other.cache_written),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+        }
+    }
 }
 
 /// Who was sent something, and where it was processed.

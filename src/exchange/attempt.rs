@@ -9,6 +9,7 @@ use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::call::needs::Need;
 use crate::dialect::region;
 use crate::exchange::admit::Admitted;
+use crate::exchange::continuation::{self, Manner, Told};
 use crate::exchange::ingress::Ingress;
 use crate::exchange::recall;
 use crate::exchange::receive::{self, Received};
@@ -22,6 +23,8 @@ use crate::state::health::Flight;
 use crate::state::world::{State, World};
 use crate::upstream::Connections;
 use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -43,6 +46,15 @@ pub(crate) struct Work {
     pub(crate) settlement: Settlement,
     /// When content must have gone out.
     pub(crate) deadline: Instant,
+    /// What the client was told so far, where its stream can be carried on.
+    pub(crate) told: Option<Box<Told>>,
+}
+
+impl Work {
+    /// What the client was told before its stream broke, while it is being carried on.
+    fn broken_off(&self) -> Option<&Told> {
+        self.told.as_deref().filter(|told| told.carries_on())
+    }
 }
 
 /// An answer that has begun.
@@ -53,6 +65,9 @@ pub(crate) struct Served {
     /// From the attempt's start to its first content.
     pub(crate) took: Duration,
 }
+
+/// The attempts of an exchange, still going on.
+pub(crate) type Attempts = Pin<Box<dyn Future<Output = (Box<Work>, Result<Box<Served>, Rejection>)> + Send>>;
 
 /// How far the walk has come.
 struct Walk {
@@ -75,9 +90,11 @@ enum Verdict {
 
 /// Walks the candidates until one has content for the client.
 pub(crate) async fn run(mut work: Box<Work>, selection: Selection) -> (Box<Work>, Result<Box<Served>, Rejection>) {
-    let most = if work.admitted.fallback { work.admitted.pool.attempts.max(1) } else { 1 };
+    // carrying on is never a first attempt: it is free only as a move to a sound deployment is
+    let made = u32::from(work.broken_off().is_some());
+    let most = if work.admitted.fallback { work.admitted.pool.attempts.max(1) + made } else { 1 };
     let Selection { candidates, trickle, refusals } = selection;
-    let mut walk = Walk { queue: candidates, trickle, refusals, failures: Vec::new(), invalid: None, made: 0, most };
+    let mut walk = Walk { queue: candidates, trickle, refusals, failures: Vec::new(), invalid: None, made, most };
     while let Some(candidate) = walk.queue.pop_front() {
         if walk.made >= walk.most || !may_spend(&work, &walk, &candidate) {
             break;
@@ -116,7 +133,7 @@ pub(crate) fn deposit(world: &World, pool: &Pool, tokens: u64, now: Moment) {
 
 /// Asks one candidate, and once more where the table says so.
 async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict {
-    let (prepared, mut flight) = match set_out(work, walk, candidate) {
+    let (mut prepared, mut flight) = match set_out(work, walk, candidate) {
         Ok(ready) => ready,
         Err(verdict) => return verdict,
     };
@@ -130,7 +147,8 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
                 return Verdict::Next;
             }
         };
-        let accept_empty = walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
+        let accept_empty = prepared.manner == Some(Manner::Prefill)
+            || walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
         match once(work, &permit, &prepared, resent, accept_empty).await {
             Ok(received) => {
                 work.state.restrictions.answered(&candidate.deployment);
@@ -143,7 +161,11 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
                 flight.failed(&failure, now);
                 work.state.restrictions.failed(&candidate.deployment, &failure, now);
                 work.settlement.attempt_failed(&failure);
-                let step = after(&failure, walk, candidate);
+                if let Some(other) = prepare_otherwise(work, candidate, &failure, prepared.manner) {
+                    prepared = other;
+                    continue;
+                }
+                let step = after(&failure, walk, candidate, prepared.manner);
                 let free = step == NextStep::Resend;
                 if !free {
                     walk.made += 1;
@@ -168,9 +190,7 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
 
 /// Prepares the request, and asks health for leave to send it.
 fn set_out(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Result<(Prepared, Flight), Verdict> {
-    let bounds = &work.world.snapshot.bounds;
-    let prepared = request::prepare(&mut work.ingress, bounds, &work.admitted.pool, &candidate.deployment);
-    let prepared = prepared.map_err(|unfit| match unfit {
+    let prepared = prepare(work, &candidate.deployment).map_err(|unfit| match unfit {
         Unfit::Deployment(refusal) => {
             walk.refusals.push(refusal);
             Verdict::Next
@@ -188,6 +208,46 @@ fn set_out(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Result<(P
     Ok((prepared, flight))
 }
 
+/// The request for a candidate: the call, or what asks for the rest of a stream that broke.
+fn prepare(work: &mut Work, deployment: &Arc<Deployment>) -> Result<Prepared, Unfit> {
+    let Some(told) = work.broken_off() else {
+        let bounds = &work.world.snapshot.bounds;
+        let mut prepared = request::prepare(&mut work.ingress, bounds, &work.admitted.pool, deployment)?;
+        prepared.told.clone_from(&work.told);
+        return Ok(prepared);
+    };
+    let thinks = work.ingress.scan.needs.has(Need::Reasoning);
+    let prefills = deployment.voice(work.ingress.dialect).is_some_and(|voice| voice.capabilities.has(Need::Prefill));
+    let first = continuation::manner(told.text(), prefills, thinks);
+    prepare_rest(work, deployment, first)
+}
+
+/// The request for the rest in this manner, or in the next that the deployment's dialect has words for.
+fn prepare_rest(work: &mut Work, deployment: &Arc<Deployment>, manner: Manner) -> Result<Prepared, Unfit> {
+    let Work { world, ingress, admitted, told, .. } = work;
+    let Some(told) = told.as_deref() else { return Err(Unfit::Deployment(Refusal::Capability("continuation"))) };
+    let bounds = &world.snapshot.bounds;
+    match request::prepare_rest(ingress, bounds, &admitted.pool, deployment, (told, manner)) {
+        Err(Unfit::Deployment(refusal)) => match continuation::otherwise(manner, told.text()) {
+            Some(other) => prepare_rest(work, deployment, other),
+            None => Err(Unfit::Deployment(refusal)),
+        },
+        prepared => prepared,
+    }
+}
+
+/// A deployment that finds fault with how it was asked for the rest is asked in another manner.
+fn prepare_otherwise(
+    work: &mut Work,
+    candidate: &Candidate,
+    failure: &Failure,
+    refused: Option<Manner>,
+) -> Option<Prepared> {
+    let at_fault = matches!(failure.kind, FailureKind::BadRequest | FailureKind::Unsupported) && failure.said.is_some();
+    let manner = continuation::otherwise(refused.filter(|_| at_fault)?, work.broken_off()?.text())?;
+    prepare_rest(work, &candidate.deployment, manner).ok()
+}
+
 /// What is not found may be what the client named, a file or an earlier answer: unless the vendor names the model, its
 /// absence says nothing of the model.
 fn clients_own(failure: Failure, work: &Work, candidate: &Candidate) -> Failure {
@@ -202,8 +262,10 @@ fn clients_own(failure: Failure, work: &Work, candidate: &Candidate) -> Failure 
 }
 
 /// The table's answer, with what the walk knows: with others left, moving comes before trying again.
-fn after(failure: &Failure, walk: &mut Walk, candidate: &Candidate) -> NextStep {
+fn after(failure: &Failure, walk: &mut Walk, candidate: &Candidate, manner: Option<Manner>) -> NextStep {
     match failure.kind.next_step() {
+        // what it finds fault with may be how the rest was asked for, which the client knows nothing of
+        NextStep::Answer if manner.is_some() => NextStep::Move,
         NextStep::MoveOrResend if !walk.queue.is_empty() => NextStep::Move,
         step @ NextStep::Move if failure.kind == FailureKind::ContextLength => {
             // the same model at the same size would say the same

@@ -1,13 +1,15 @@
 //! Floor 5: a client request's whole life. Read the files in this order: `ingress` and `body` take the request in,
 //! `admit` says who calls and on what terms, `select` who may serve, `attempt` asks them (`request` is what goes out,
-//! `receive` the beginning of what comes back), `pump` and `relay` pass a stream on, `answer` is what the client gets,
-//! `settle` the record of it all.
+//! `receive` the beginning of what comes back), `pump`, `flow` and `relay` pass a stream on, `continuation` carries on what broke,
+//! `answer` is what the client gets, `settle` the record of it all.
 
 mod admit;
 mod answer;
 mod array;
 mod attempt;
 pub mod body;
+mod continuation;
+mod flow;
 mod google;
 mod ingress;
 mod pump;
@@ -23,10 +25,12 @@ pub use answer::{Answer, Broken};
 use crate::base::event::Event;
 use crate::base::rejection::{Rejection, RejectionCode};
 use crate::dialect::{Dialect, models};
+use crate::exchange::admit::Admitted;
 use crate::exchange::attempt::{Served, Work};
 use crate::exchange::body::BodyBounds;
+use crate::exchange::continuation::Told;
 use crate::exchange::google::InPath;
-use crate::exchange::ingress::Route;
+use crate::exchange::ingress::{Ingress, Route};
 use crate::exchange::receive::Received;
 use crate::exchange::relay::Relay;
 use crate::exchange::settle::Settlement;
@@ -175,7 +179,8 @@ impl Exchanges {
         };
         let deadline = Instant::now() + admitted.pool.deadline;
         let (state, connections) = (Arc::clone(&self.state), Arc::clone(&self.connections));
-        let work = Box::new(Work { state, connections, world, ingress, admitted, settlement, deadline });
+        let told = told(&ingress, &admitted);
+        let work = Box::new(Work { state, connections, world, ingress, admitted, settlement, deadline, told });
         if work.ingress.scan.stream {
             self.streamed(work, selection).await
         } else {
@@ -239,6 +244,13 @@ impl Exchanges {
         }
         answer::reject(settlement, dialect, rejection, self.state.random.around_one(WAIT_JITTER))
     }
+}
+
+/// What a client was told whose stream can be carried on: nothing yet.
+fn told(ingress: &Ingress, admitted: &Admitted) -> Option<Box<Told>> {
+    let (scan, pool) = (&ingress.scan, &admitted.pool);
+    let open = scan.stream && continuation::is_open(pool, admitted.fallback, ingress.dialect, scan.needs);
+    open.then(|| Box::new(Told::nothing(ingress.dialect, scan.include_usage)))
 }
 
 /// What the client is told while decisions must be recorded and cannot be.

@@ -6,6 +6,7 @@ use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::dialect::scan::Scan;
 use crate::dialect::{Dialect, Task};
 use crate::exchange::admit::Admitted;
+use crate::exchange::attempt::Work;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::eligibility::Ceiling;
 use crate::snapshot::pool::{Order, Pool};
@@ -71,6 +72,19 @@ pub(crate) fn select(
         return Err(nobody_eligible(refusals));
     }
     Ok(healthy(able.into_iter().flatten().collect(), refusals, &admitted.pool, now, considered))
+}
+
+/// Who may carry on a stream that broke, as things stand now: not the deployment that was the last to break it, and those that
+/// broke it before at the end. `None` where nobody is left. What was said of each goes to the record.
+pub(crate) fn others(work: &mut Work) -> Option<Selection> {
+    let Work { state, world, ingress, admitted, settlement, told, .. } = work;
+    let (last, before) = told.as_ref()?.broken_off_by().split_last()?;
+    let (now, turn, mut considered) = (state.clock.now(), state.random.bits(), Vec::new());
+    let mut selection = select(world, admitted, ingress.dialect, &ingress.scan, now, turn, &mut considered).ok()?;
+    selection.candidates.retain(|candidate| candidate.deployment.id != *last);
+    selection.candidates.make_contiguous().sort_by_key(|candidate| before.contains(&candidate.deployment.id));
+    settlement.note(|record| record.grounds.considered.append(&mut considered));
+    (!selection.candidates.is_empty()).then_some(selection)
 }
 
 /// Whether the deployment may and can serve the call, its health aside.

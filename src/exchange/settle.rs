@@ -160,14 +160,17 @@ impl Settlement {
         took
     }
 
-    /// What the call cost, where usage and price are known.
+    /// What an attempt consumed. Gives what the call has cost so far, where usage and price are known; a stream that was
+    /// carried on is paid at each deployment that had a part in it.
     pub(crate) fn usage(&mut self, usage: Usage) -> Option<Microusd> {
         let cost = self.serving.as_ref().and_then(|deployment| deployment.price).map(|price| cost(&price, &usage));
-        self.note(|record| {
-            record.tokens = Some(usage.into());
-            record.cost = cost;
-        });
-        cost
+        let record = self.record.as_mut()?;
+        record.cost = match record.tokens {
+            None => cost,
+            Some(_) => record.cost.zip(cost).map(|(before, cost)| [before, cost].into_iter().sum()),
+        };
+        record.tokens = Some(record.tokens.unwrap_or_default() + usage.into());
+        record.cost
     }
 
     /// The whole answer went out.

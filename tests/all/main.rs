@@ -5,6 +5,7 @@
 
 mod admin;
 mod alerts;
+mod carried;
 mod clouds;
 mod codex;
 mod corpus;

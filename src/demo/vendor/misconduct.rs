@@ -82,7 +82,7 @@ impl Call<'_> {
         Bytes::from(parts.concat().concat())
     }
 
-    fn refuse(&self, wrong: Wrong) -> Vec<Step> {
+    pub(super) fn refuse(&self, wrong: Wrong) -> Vec<Step> {
         let ErrorAnswer { status, mut headers, body } = speech::error(self.dialect, wrong);
         if let Some(wait) = &self.script.retry_after {
             headers.retain(|(name, _)| name != "retry-after");
