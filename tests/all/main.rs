@@ -27,6 +27,7 @@ mod recorded;
 mod refusals;
 mod reloads;
 mod restrictions;
+mod scenarios;
 mod sdk;
 mod secrets;
 mod server;
