@@ -51,6 +51,11 @@ pub(crate) struct Work {
 }
 
 impl Work {
+    /// Tells what became of a stream that broke.
+    pub(crate) fn note_continuation(&self, outcome: &'static str) {
+        self.state.sink.emit(Event::Continuation { pool: Arc::clone(&self.admitted.pool.name), outcome });
+    }
+
     /// What the client was told before its stream broke, while it is being carried on.
     fn broken_off(&self) -> Option<&Told> {
         self.told.as_deref().filter(|told| told.carries_on())

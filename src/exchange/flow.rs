@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a vendor that has told the end of its answer may take for usage and terminator.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(5);
 /// Content that must come in the time of [`Timeouts::trickle`], in events.
 const TRICKLE_EVENTS: u32 = 4;
 /// How long a vendor may take to end its body after its terminator, and how much it may still send.
@@ -202,11 +202,15 @@ impl Flow {
         let Self { mut work, pump, deployment, .. } = self;
         work.settlement.attempt_failed(failure);
         let Some(told) = pump.told() else { return Err(work) };
-        if told.may_carry_on(failure.kind).is_err() {
+        if let Err(obstacle) = told.may_carry_on(failure.kind) {
+            work.note_continuation(obstacle);
             return Err(work);
         }
-        work.told = Some(Box::new(told.after(&deployment.id, pump.usage().unwrap_or_default())));
-        let Some(selection) = select::others(&mut work) else { return Err(work) };
+        work.told = Some(Box::new(told.after(deployment, pump.usage().unwrap_or_default())));
+        let Some(selection) = select::others(&mut work) else {
+            work.note_continuation("nobody_left");
+            return Err(work);
+        };
         work.deadline = Instant::now() + work.admitted.pool.deadline;
         Ok(Box::pin(attempt::run(work, selection)))
     }

@@ -157,12 +157,18 @@ impl Relay {
         broke: Option<Box<Failure>>,
     ) -> Option<Bytes> {
         match (result, broke) {
-            (Ok(served), _) => {
+            (Ok(served), broke) => {
+                if broke.is_some() {
+                    work.note_continuation("carried_on");
+                }
                 self.phase = Stage::flowing(work, *served);
                 None
             }
             // what came in vain after the break is in the record; the client is told of the break
-            (Err(_), Some(failure)) => Some(self.break_off(work, &failure)),
+            (Err(_), Some(failure)) => {
+                work.note_continuation("all_failed");
+                Some(self.break_off(work, &failure))
+            }
             (Err(rejection), None) => {
                 let event = error::event(self.dialect, &rejection, work.settlement.request_id());
                 work.settlement.rejected(&rejection);

@@ -78,11 +78,14 @@ pub(crate) fn select(
 /// broke it before at the end. `None` where nobody is left. What was said of each goes to the record.
 pub(crate) fn others(work: &mut Work) -> Option<Selection> {
     let Work { state, world, ingress, admitted, settlement, told, .. } = work;
-    let (last, before) = told.as_ref()?.broken_off_by().split_last()?;
+    let broken = told.as_ref()?.broken_off_by();
+    let last = broken.last()?;
     let (now, turn, mut considered) = (state.clock.now(), state.random.bits(), Vec::new());
     let mut selection = select(world, admitted, ingress.dialect, &ingress.scan, now, turn, &mut considered).ok()?;
-    selection.candidates.retain(|candidate| candidate.deployment.id != *last);
-    selection.candidates.make_contiguous().sort_by_key(|candidate| before.contains(&candidate.deployment.id));
+    selection.candidates.retain(|candidate| !Arc::ptr_eq(&candidate.deployment, last));
+    // its twins with other credentials are as likely to break it again
+    let broke = |candidate: &Candidate| broken.iter().any(|deployment| deployment.id == candidate.deployment.id);
+    selection.candidates.make_contiguous().sort_by_key(broke);
     settlement.note(|record| record.grounds.considered.append(&mut considered));
     (!selection.candidates.is_empty()).then_some(selection)
 }

@@ -324,3 +324,110 @@ async fn usage_is_summed_and_the_second_model_is_named() {
     let attempts: Vec<_> = line["attempts"].as_array().expect("attempts").iter().map(|one| &one["class"]).collect();
     assert_eq!(attempts, ["truncated", "ok"]);
 }
+
+/// The client of a stream that is being carried on leaves: the candidate's work ends at once, and both attempts are told of.
+#[tokio::test]
+async fn a_client_that_leaves_meanwhile_ends_it_all() {
+    let proxy = pool(Dialect::OpenaiChat, Dialect::OpenaiChat).patient().start().await;
+    proxy.vendors[0].set_fault(Fault::CutClose);
+    proxy.vendors[1].set_fault(Fault::Silence);
+    let body = json!({"model": "smart", "stream": true, "messages": [{"role": "user", "content": "Hello"}]});
+    let begun = proxy.client().begin("/v1/chat/completions", &body).await;
+    proxy.vendors[1].log().wait_for(|entries| entries.calls().count() == 1).await;
+    begun.leave();
+    proxy.vendors[1].log().wait_for(|entries| entries.calls().all(|call| call.cancelled())).await;
+    let line = &proxy.log.wait_for(1).await[0];
+    assert_eq!((&line["outcome"], &line["phase"]), (&json!("client_gone"), &json!("stream")), "{line}");
+    let classes: Vec<_> = line["attempts"].as_array().unwrap().iter().map(|one| &one["class"]).collect();
+    assert_eq!(classes, ["truncated", "client_gone"], "{line}");
+}
+
+/// While a call of a tool is held back, and while others are asked for the rest, the client hears pings.
+#[tokio::test]
+async fn a_client_that_waits_in_the_middle_of_a_stream_is_kept_awake() {
+    for client in [Dialect::OpenaiChat, Dialect::Anthropic] {
+        let slow = |mut setup: Setup| {
+            setup.script.pause = std::time::Duration::from_millis(60);
+            setup
+        };
+        let ping = if client == Dialect::OpenaiChat { ": " } else { "event: ping" };
+        let proxy = pool(client, client).setup(0, slow).server("ping_after = \"20ms\"").start().await;
+        let answer = ask_with_tools(&proxy, client).await;
+        assert!(answer.clean && answer.text().contains(ping), "{}", answer.text());
+        assert_eq!(arguments(&answer), r#"{"city":"Lisbon","days":3}"#, "{}", answer.text());
+
+        let late = |mut setup: Setup| {
+            setup.script.thinks = std::time::Duration::from_millis(200);
+            setup
+        };
+        let plan = pool(client, client).setup(1, late).server("ping_after = \"20ms\"");
+        let (_, answer) = carried_on(client, plan, Fault::CutClose).await;
+        assert!(answer.text().contains(ping), "{}", answer.text());
+    }
+}
+
+/// A drop now and then is no answer, however long it goes on.
+#[tokio::test]
+async fn f_055_a_stream_that_trickles_is_carried_on() {
+    let trickles = |mut setup: Setup| {
+        setup.script.pause = std::time::Duration::from_millis(150);
+        setup
+    };
+    let plan = Plan::of(&[("first", Dialect::OpenaiChat), ("second", Dialect::OpenaiChat)]).patient();
+    let plan = plan.setup(0, trickles).pool("continuation = true\ntimeouts = { trickle = \"400ms\" }");
+    let proxy = plan.start().await;
+    let answer = proxy.client().chat(true).await;
+    assert_eq!((answer.clean, answer.said()), (true, proxy.vendors[1].text()), "{}", answer.text());
+    let line = &proxy.log.wait_for(1).await[0];
+    assert_eq!(line["attempts"][0]["reason"], "trickle", "{line}");
+    assert_eq!(proxy.metric("backstay_continuations_total{outcome=\"carried_on\",pool=\"smart\"}").await, 1.0);
+}
+
+/// Policy is asked of the current files: a deployment that they have come to forbid does not carry on what broke.
+#[tokio::test]
+async fn what_a_reload_forbids_carries_nothing_on() {
+    let slow = |mut setup: Setup| {
+        (setup.script.words, setup.script.break_after_words) = (200, 100);
+        setup.script.pause = std::time::Duration::from_millis(50);
+        setup
+    };
+    let permit = "@id(\"all\")\npermit (principal, action, resource);\n";
+    let forbid = "@id(\"no-second\")\nforbid (principal, action, resource in Vendor::\"second\");\n";
+    let plan = pool(Dialect::OpenaiChat, Dialect::OpenaiChat).setup(0, slow).policy("all.cedar", permit);
+    let proxy = plan.start().await;
+    proxy.vendors[0].set_fault(Fault::CutClose);
+    let body = json!({"model": "smart", "stream": true, "messages": [{"role": "user", "content": "Hello"}]});
+    let mut begun = proxy.client().begin("/v1/chat/completions", &body).await;
+    begun.next().await;
+    let reload = proxy.change(|proxy| proxy.write("policies/second.cedar", forbid)).await;
+    assert!(reload.accepted, "{:?}", reload.diagnostics);
+    let answer = begun.finish().await;
+    assert!(!answer.clean && answer.text().contains("upstream_broken"), "{}", answer.text());
+    assert_eq!(proxy.calls(), [1, 0]);
+}
+
+/// A stream that a reload stops is carried on by whom the new files permit.
+#[tokio::test]
+async fn a_stream_that_policy_stops_is_carried_on_elsewhere() {
+    let long = |pause| {
+        move |mut setup: Setup| {
+            setup.script.words = 200;
+            setup.script.pause = std::time::Duration::from_millis(pause);
+            setup
+        }
+    };
+    let permit = "@id(\"all\")\npermit (principal, action, resource);\n";
+    let stop = "@id(\"stop-first\") @inflight(\"stop\")\nforbid (principal, action, resource in Vendor::\"first\");\n";
+    let plan = pool(Dialect::OpenaiChat, Dialect::OpenaiChat).setup(0, long(50)).setup(1, long(0));
+    let plan = plan.policy("all.cedar", permit);
+    let proxy = plan.start().await;
+    let body = json!({"model": "smart", "stream": true, "messages": [{"role": "user", "content": "Hello"}]});
+    let mut begun = proxy.client().begin("/v1/chat/completions", &body).await;
+    begun.next().await;
+    let reload = proxy.change(|proxy| proxy.write("policies/stop.cedar", stop)).await;
+    assert!(reload.accepted, "{:?}", reload.diagnostics);
+    let answer = begun.finish().await;
+    assert_eq!((answer.clean, answer.said()), (true, proxy.vendors[1].text()), "{}", answer.text());
+    let line = &proxy.log.wait_for(1).await[0];
+    assert_eq!(line["attempts"][0]["class"], "recalled", "{line}");
+}

@@ -42,7 +42,9 @@ impl Delivered {
             Delta::Refusal(_) => self.hinder("refusal"),
             Delta::Foreign(_) => self.hinder("vendors_own"),
             Delta::Thinking(_) => self.thought = true,
-            Delta::Start { .. } | Delta::Citation(_) | Delta::Close | Delta::Finish(_) | Delta::Usage(_) => {}
+            // it has its end, and what broke came behind it
+            Delta::Finish(_) => self.hinder("finished"),
+            Delta::Start { .. } | Delta::Citation(_) | Delta::Close | Delta::Usage(_) => {}
         }
     }
 
@@ -51,7 +53,8 @@ impl Delivered {
         self.text.truncate(bytes);
     }
 
-    fn hinder(&mut self, obstacle: &'static str) {
+    /// Says that it cannot be carried on, and why.
+    pub(crate) fn hinder(&mut self, obstacle: &'static str) {
         self.obstacle.get_or_insert(obstacle);
     }
 }

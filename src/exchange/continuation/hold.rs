@@ -7,6 +7,8 @@ use bytes::{Bytes, BytesMut};
 
 /// Most bytes of tool calls that are held back; larger ones go out as they come, and are then not carried on.
 const HELD_BYTES_MAX: usize = 1 << 20;
+/// The same of events as they came, which say little in many bytes.
+const KEPT_BYTES_MAX: usize = 8 << 20;
 
 /// What is held back: as deltas, and as it came where events pass as they came.
 #[derive(Debug, Default)]
@@ -62,8 +64,8 @@ impl Hold {
     }
 
     /// Whether it is more than may be held back.
-    pub(crate) const fn is_full(&self) -> bool {
-        self.bytes > HELD_BYTES_MAX
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes > HELD_BYTES_MAX || self.kept.len() > KEPT_BYTES_MAX
     }
 
     /// Holds nothing back from now on.

@@ -23,6 +23,7 @@ use crate::dialect::translate::{StreamReader, StreamWriter, Unsaid};
 use crate::exchange::continuation::delivered::Delivered;
 use crate::exchange::continuation::hold::Hold;
 use crate::exchange::continuation::seam::{Heard, Seam};
+use crate::snapshot::deployment::Deployment;
 use bytes::BytesMut;
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ pub(crate) struct Told {
     /// What the deployments before consumed, as far as they said.
     spent: Usage,
     /// The deployments that broke it off, one for each time that it was carried on.
-    broke: Vec<Arc<str>>,
+    broke: Vec<Arc<Deployment>>,
 }
 
 impl Told {
@@ -69,14 +70,19 @@ impl Told {
     }
 
     /// The deployments that broke it off.
-    pub(crate) fn broken_off_by(&self) -> &[Arc<str>] {
+    pub(crate) fn broken_off_by(&self) -> &[Arc<Deployment>] {
         &self.broke
     }
 
     /// What the next deployment takes up, after this one broke, which consumed so much.
-    pub(crate) fn after(&self, broken: &Arc<str>, consumed: Usage) -> Self {
+    pub(crate) fn after(&self, broken: Arc<Deployment>, consumed: Usage) -> Self {
+        let mut next = self.next(consumed);
+        next.broke.push(broken);
+        next
+    }
+
+    fn next(&self, consumed: Usage) -> Self {
         let mut next = self.clone();
-        next.broke.push(Arc::clone(broken));
         next.spent = next.spent.and(consumed);
         if !next.begun {
             next.writer = StreamWriter::new(next.client, next.include_usage);
@@ -138,12 +144,16 @@ impl Carrier {
         let (mut scratch, mut told) = (BytesMut::new(), Ok(()));
         let before = line.told.text().len();
         let written = if line.passes { &mut scratch } else { &mut *out };
-        reader.event(event, |delta| {
+        let read = reader.event(event, |delta| {
             if told.is_ok() {
                 told = line.take(unsaid.said(delta), written);
             }
-        })?;
-        told?;
+        });
+        match read.and(told) {
+            // the client may read it all the same: it goes on, and nobody could carry it on
+            Err(_) if line.passes => line.told.delivered.hinder("unreadable"),
+            outcome => outcome?,
+        }
         if line.passes && keep {
             line.pass(event, before, out);
         }
@@ -309,3 +319,6 @@ impl Line {
 const fn another() -> Failure {
     Failure::new(FailureKind::Unsupported, Phase::Headers, "no_seam")
 }
+
+#[cfg(test)]
+mod tests;

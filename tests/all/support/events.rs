@@ -88,6 +88,7 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::Breaker { node: name(), to: "open", reason: "consecutive" },
         Event::Breaker { node: name(), to: "closed", reason: "probe" },
         Event::RetryBudgetDenied { pool: "smart".into() },
+        Event::Continuation { pool: "smart".into(), outcome: "carried_on" },
         Event::LimitRejected { limit: "concurrency" },
         Event::TlsFailed { side: "client", reason: "version" },
         reload(true, &[]),

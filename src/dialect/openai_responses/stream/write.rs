@@ -12,6 +12,7 @@ use crate::dialect::object::read_known;
 use crate::dialect::openai_responses::response::{
     ItemOut, OwnItemOut, PartOut, ResponseOut, incomplete, item_id, refusal_words, status, write_note,
 };
+use crate::dialect::openai_responses::stream::items::{List, Open, Words, raw, text_part};
 use crate::dialect::openai_responses::types::{Event, Item};
 use crate::dialect::openai_responses::{NAME, namespace, seal};
 use crate::dialect::sse;
@@ -43,31 +44,6 @@ pub(in crate::dialect) struct Writer {
     kept: usize,
     finish: Option<Finish>,
     usage: Option<Usage>,
-}
-
-/// JSON values in a row, as written.
-#[derive(Clone, Debug, Default)]
-struct List {
-    text: Vec<u8>,
-    /// Where in the text each of them ends.
-    ends: Vec<usize>,
-}
-
-/// The open item.
-#[derive(Clone, Debug)]
-enum Open {
-    Message { parts: List, part: Option<Words> },
-    Thoughts { text: String, begun: bool, seal: Option<String> },
-    Call { index: usize, call_id: String, name: String, arguments: String },
-}
-
-/// The open part of a message.
-#[derive(Clone, Debug, Default)]
-struct Words {
-    refusal: bool,
-    text: String,
-    characters: usize,
-    notes: List,
 }
 
 #[derive(Serialize)]
@@ -439,68 +415,4 @@ impl Writer {
         self.sequence += 1;
         number
     }
-}
-
-impl Open {
-    fn write(&self, id: &str, status: &'static str) -> Box<RawValue> {
-        match self {
-            Self::Message { parts, .. } => {
-                let content = parts.raw();
-                raw(&OwnItemOut::Message { id, status, role: "assistant", content: &content })
-            }
-            Self::Thoughts { text, begun, seal } => {
-                let summary: Vec<_> = begun.then_some(PartOut::SummaryText { text }).into_iter().collect();
-                // what is not sealed yet has not ended
-                let ended = status != "in_progress";
-                let encrypted_content = ended.then(|| seal::write(seal.as_deref()));
-                raw(&OwnItemOut::Reasoning { id, summary, encrypted_content })
-            }
-            Self::Call { call_id, name, arguments, .. } => {
-                let (namespace, name) = namespace::split(name);
-                let call: OwnItemOut<'_, ()> =
-                    OwnItemOut::FunctionCall { id, status, call_id, namespace, name, arguments };
-                raw(&call)
-            }
-        }
-    }
-}
-
-impl List {
-    fn push(&mut self, value: &str) {
-        if !self.ends.is_empty() {
-            self.text.push(b',');
-        }
-        self.text.extend_from_slice(value.as_bytes());
-        self.ends.push(self.text.len());
-    }
-
-    const fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    fn truncate(&mut self, length: usize) {
-        self.ends.truncate(length);
-        self.text.truncate(self.ends.last().copied().unwrap_or(0));
-    }
-
-    fn raw(&self) -> Box<RawValue> {
-        let text = ["[", &String::from_utf8_lossy(&self.text), "]"].concat();
-        RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned())
-    }
-}
-
-fn text_part(text: &str, notes: &List) -> Box<RawValue> {
-    #[derive(Serialize)]
-    struct Part<'a> {
-        #[serde(rename = "type")]
-        kind: &'static str,
-        text: &'a str,
-        annotations: &'a RawValue,
-        logprobs: [(); 0],
-    }
-    raw(&Part { kind: "output_text", text, annotations: &notes.raw(), logprobs: [] })
-}
-
-fn raw(value: &impl Serialize) -> Box<RawValue> {
-    serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
