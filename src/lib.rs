@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod config;
 pub mod dialect;
 pub mod policy;
+pub mod price;
 
 pub mod snapshot;
 

@@ -1,6 +1,7 @@
 //! What `/status` says: one document that the status page draws and that scripts may read.
 
 use crate::base::restriction::Restriction;
+use crate::snapshot::explain::{Live, PriceShown};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -58,18 +59,22 @@ pub struct DeploymentStatus {
     pub credential: String,
     /// Its tier in the pool, from 1.
     pub tier: usize,
+    /// Its place in the order of asking, from 1; `null` while it is not asked. Policy and what a call needs may take others
+    /// out of a call's way.
+    pub place: Option<usize>,
     /// Where it processes.
     pub region: String,
-    /// `closed`, `half_open`, `open`, `resting` or `restricted`.
+    /// `closed`, `half_open`, `open`, `resting`, `restricted` or `too_expensive`.
     pub state: String,
     /// Why it is not closed: a failure class or a breaker's reason; empty when it is.
     pub reason: String,
     /// Milliseconds until it is tried again.
     pub retry_after_ms: Option<u64>,
-    /// Attempts under way.
-    pub inflight: u32,
     /// Share of attempts that went well of late, in per cent; `null` without attempts.
     pub success_percent: Option<u32>,
-    /// Milliseconds to the first content, typically.
-    pub first_content_ms: Option<u64>,
+    /// What it charges, where that is known.
+    pub price: Option<PriceShown>,
+    /// Its breaker, what it bears, what it takes, and what is left of its quota, and why it has its place.
+    #[serde(flatten)]
+    pub live: Live,
 }

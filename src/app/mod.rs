@@ -1,6 +1,7 @@
 //! Floor 7: assembles everything from a config file, and runs it to its end.
 
 mod application;
+mod shown;
 mod signals;
 #[cfg(test)]
 mod simulation;
@@ -19,6 +20,7 @@ use crate::server::{Setting, workers};
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::{Snapshot, compile};
 use crate::state::clock::Clock;
+use crate::state::ids::Ids;
 use crate::state::restrictions::Restrictions;
 use crate::state::world::State;
 use crate::upstream::{Connections, Tokens};
@@ -27,11 +29,14 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use views::Live;
+
+/// How often prices are looked at.
+const PRICES_EVERY: Duration = Duration::from_secs(1);
 
 /// What to run.
 pub struct Options {
@@ -78,11 +83,13 @@ struct Background {
     drain: Drain,
     reloader: Reloader,
     probing: JoinHandle<()>,
+    pricing: JoinHandle<()>,
 }
 
 impl Drop for Background {
     fn drop(&mut self) {
         self.probing.abort();
+        self.pricing.abort();
         self.reloader.stop();
         self.drain.begin();
         self.drain.begin();
@@ -107,7 +114,9 @@ impl App {
         let restrictions = Restrictions::open(&snapshot.state_directory, Arc::clone(&sink)).map_err(|error| {
             Fatal::Start(format!("{error}; mend the file: without it what is restricted would be asked again"))
         })?;
-        let state = Arc::new(State::new(Arc::clone(&snapshot), restrictions, Arc::clone(&sink), seed()));
+        let ids = Ids::open(&snapshot.state_directory).map_err(|error| Fatal::Start(error.to_string()))?;
+        let state = State::new(Arc::clone(&snapshot), restrictions, Arc::clone(&sink), seed());
+        let state = Arc::new(state.with_ids(ids));
         let doors = bind(&snapshot)?;
         let listeners = doors.iter().map(|door| (Arc::clone(&door.name), door.address)).collect();
         let drain = Drain::new();
@@ -128,8 +137,9 @@ impl App {
         let tokens = Tokens::new(seed());
         let connections = Connections::new(Arc::clone(&sink), Arc::clone(&tokens));
         let probing = tokio::spawn(probe::run(Arc::clone(&state), connections));
+        let pricing = tokio::spawn(watch_prices(Arc::clone(&state)));
         let serving = serve(doors, options.workers, &state, &drain, sink, tokens)?;
-        let background = Background { drain: drain.clone(), reloader: reloader.clone(), probing };
+        let background = Background { drain: drain.clone(), reloader: reloader.clone(), probing, pricing };
         Ok(Self { state, warnings, listeners, admin, reloader, drain, observer, serving, serving_admin, background })
     }
 
@@ -161,6 +171,15 @@ impl App {
         let _ = serving_admin.await;
         observer.flush();
         ended
+    }
+}
+
+/// Looks again and again at what is charged: a price changes by itself with date and hour.
+async fn watch_prices(state: Arc<State>) {
+    let mut turns = tokio::time::interval(PRICES_EVERY);
+    loop {
+        turns.tick().await;
+        state.look_at_prices(Clock::unix_seconds());
     }
 }
 
@@ -205,12 +224,13 @@ fn watch(
     observer: &Arc<Observer>,
     sink: &Arc<dyn Sink>,
 ) -> Result<Reloader, Fatal> {
+    let served = Arc::clone(&state.world().snapshot);
     let (state, observer) = (Arc::clone(state), Arc::clone(observer));
     let install = Box::new(move |snapshot: Arc<Snapshot>| {
         observer.install(&snapshot);
         state.install(snapshot);
     });
-    reload::watch(config, sources, 1, Arc::clone(sink), install).map_err(|error| Fatal::Start(error.to_string()))
+    reload::watch(config, sources, &served, Arc::clone(sink), install).map_err(|error| Fatal::Start(error.to_string()))
 }
 
 fn bind(snapshot: &Snapshot) -> Result<Vec<Door>, Fatal> {

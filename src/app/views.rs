@@ -1,20 +1,19 @@
 //! What people see of the running process.
 
-use crate::admin::{Denied, DeploymentStatus, PoolStatus, ReloadStatus, Restricted, Status, Views};
-use crate::base::clock::Moment;
+use crate::admin::{Denied, ReloadStatus, Restricted, Status, Views};
+use crate::app::shown::{Seen, breaker_state, pool_status};
 use crate::base::event::Event;
 use crate::base::hash::Digest;
-use crate::base::rejection::Refusal;
 use crate::base::restriction::{Reach, Restriction};
-use crate::observe::{BreakerState, Observer, Readings};
+use crate::exchange::order::Prospect;
+use crate::observe::{Observer, Readings};
 use crate::reload::Reloader;
 use crate::server::drain::Drain;
 use crate::snapshot::deployment::Deployment;
-use crate::snapshot::explain::{Question, Reason};
-use crate::snapshot::pool::Pool;
+use crate::snapshot::explain::Question;
 use crate::state::clock::Clock;
 use crate::state::restrictions;
-use crate::state::world::{State, World};
+use crate::state::world::State;
 use http::StatusCode;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -56,6 +55,10 @@ impl Live {
         let restricted = restricted.filter(|deployment| world.restrictions.refuses(deployment).is_some());
         let restricted: BTreeSet<_> = restricted.map(|deployment| Arc::clone(&deployment.id)).collect();
         readings.restricted = restricted.into_iter().collect();
+        let surged = world.snapshot.pools.values().flat_map(|pool| pool.deployments().map(move |one| (pool, one)));
+        let surged = surged.filter(|(pool, deployment)| world.surges.keeps_out(pool, deployment));
+        let surged: BTreeSet<_> = surged.map(|(_, deployment)| Arc::clone(&deployment.id)).collect();
+        readings.surged = surged.into_iter().collect();
         readings.breakers = breakers.into_iter().collect();
         let today = Clock::unix_seconds();
         let certificates = world.snapshot.listeners.iter().flat_map(|listener| &listener.certificates);
@@ -93,7 +96,7 @@ impl Views for Live {
                 diagnostics: last.diagnostics,
             }),
             restrictions: world.restrictions.active().to_vec(),
-            pools: pools.into_iter().map(|pool| pool_status(&world, pool, now)).collect(),
+            pools: pools.into_iter().map(|pool| pool_status(&world, pool, Clock::unix_seconds(), now)).collect(),
         }
     }
 
@@ -104,13 +107,9 @@ impl Views for Live {
         }
         let world = self.state.world();
         let now = self.state.clock.now();
-        let hour = u32::try_from(Clock::unix_seconds().rem_euclid(86_400) / 3_600).unwrap_or(0);
-        let observed = |pool: &Pool, deployment: &Arc<Deployment>| {
-            let restricted = world.restrictions.refuses(deployment);
-            let ill = world.health(deployment).and_then(|health| health.refuses(now, &pool.breaker));
-            restricted.iter().chain(&ill).map(unwell).collect()
-        };
-        let explanation = world.snapshot.explain(&question, hour, &observed)?;
+        let at = Clock::unix_seconds();
+        let prospect = Prospect { input_tokens: question.input_tokens, output_tokens: question.output_tokens, at };
+        let explanation = world.snapshot.explain(&question, at, &Seen { world: &world, prospect, now })?;
         serde_json::to_string(&explanation).map_err(|error| error.to_string())
     }
 
@@ -141,88 +140,4 @@ impl Views for Live {
     fn release(&self, id: &str, by: Arc<str>) -> Result<Arc<Restriction>, Denied> {
         self.state.restrictions.release(id, by).map_err(|error| (StatusCode::NOT_FOUND, error))
     }
-}
-
-/// What restrictions or health say against a deployment, as a reason.
-fn unwell(refusal: &Refusal) -> Reason {
-    let reason = match refusal {
-        Refusal::Breaker { retry_after } => {
-            format!("too many attempts failed; it is tried again in {} s", retry_after.as_secs().max(1))
-        }
-        Refusal::Resting { retry_after, .. } => {
-            format!("it rests after what the vendor said, for another {} s", retry_after.as_secs().max(1))
-        }
-        Refusal::Restricted { cause, id } => {
-            format!("it is restricted ({}); `backstay release {id}` lifts that", cause.replace('_', " "))
-        }
-        Refusal::Full => "it has as many calls as it can bear for now".to_owned(),
-        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Price => String::new(),
-    };
-    Reason { code: refusal.code().to_owned(), reason, ..Reason::default() }
-}
-
-fn breaker_state(label: &str) -> BreakerState {
-    match label {
-        "closed" => BreakerState::Closed,
-        "half_open" => BreakerState::HalfOpen,
-        _ => BreakerState::Open,
-    }
-}
-
-fn pool_status(world: &World, pool: &Pool, now: Moment) -> PoolStatus {
-    let tiers = pool.tiers.iter().enumerate();
-    PoolStatus {
-        name: pool.name.to_string(),
-        aliases: pool.aliases.iter().map(ToString::to_string).collect(),
-        deployments: tiers
-            .flat_map(|(tier, deployments)| deployments.iter().map(move |deployment| (tier + 1, deployment)))
-            .map(|(tier, deployment)| deployment_status(world, pool, tier, deployment, now))
-            .collect(),
-    }
-}
-
-fn deployment_status(
-    world: &World,
-    pool: &Pool,
-    tier: usize,
-    deployment: &Deployment,
-    now: Moment,
-) -> DeploymentStatus {
-    let mut status = DeploymentStatus {
-        id: deployment.id.to_string(),
-        credential: deployment.credential.as_ref().map_or_else(String::new, |credential| credential.name.to_string()),
-        tier,
-        region: deployment.endpoint.region.to_string(),
-        state: "closed".to_owned(),
-        ..DeploymentStatus::default()
-    };
-    let Some(health) = world.health(deployment) else { return status };
-    status.inflight = health.deployment.inflight();
-    status.success_percent = health.success_percent(now);
-    status.first_content_ms = health.deployment.first_content_ms().map(|ms| ms as u64);
-    let refusal = world.restrictions.refuses(deployment).or_else(|| health.refuses(now, &pool.breaker));
-    let wait = match refusal {
-        None => None,
-        Some(Refusal::Restricted { cause, id }) => {
-            status.state = "restricted".to_owned();
-            status.reason = format!("{cause} {id}");
-            None
-        }
-        Some(Refusal::Breaker { retry_after }) => {
-            status.state = health.breaker_label(now).to_owned();
-            status.reason = "breaker_open".to_owned();
-            Some(retry_after)
-        }
-        Some(Refusal::Resting { class, retry_after }) => {
-            status.state = "resting".to_owned();
-            status.reason = class.to_owned();
-            Some(retry_after)
-        }
-        Some(refusal @ (Refusal::Full | Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Price)) => {
-            status.reason = refusal.code().to_owned();
-            None
-        }
-    };
-    status.retry_after_ms = wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-    status
 }

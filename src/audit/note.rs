@@ -3,7 +3,7 @@
 //! The form is that of <https://c2sp.org/signed-note>, with Ed25519, and the keys are written as Go's `sumdb/note` writes
 //! them, so that other people's tools check what Backstay signs.
 
-use crate::base::hash::Digest;
+use crate::base::hash::{Digest, hex};
 use crate::base::secret::Secret;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine;
@@ -165,7 +165,7 @@ impl Verifier {
     }
 
     fn hash_text(&self) -> String {
-        self.hash().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.hash())
     }
 }
 

@@ -4,6 +4,7 @@ use crate::base::failure::FailureKind;
 use crate::base::money::Microusd;
 use crate::base::rejection::Refusal;
 use crate::base::restriction::Restriction;
+use crate::base::surge::Surge;
 use std::borrow::Cow;
 use std::ops::Add;
 use std::sync::Arc;
@@ -154,8 +155,35 @@ pub struct Grounds {
     pub considered: Vec<Considered>,
 }
 
+/// Where the token counts of an attempt come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Counted {
+    /// The vendor cannot have worked on it, or answered with an error: it bills nothing.
+    #[default]
+    Nothing,
+    /// The vendor counted.
+    Vendor,
+    /// The vendor's count stops before the end: it is taken for no less than what was held back for the attempt.
+    Incomplete,
+    /// The vendor told no count, or nonsense: prompt and answer were estimated by their size.
+    Estimated,
+}
+
+impl Counted {
+    /// The word in ledger and logs.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Vendor => "vendor",
+            Self::Incomplete => "incomplete",
+            Self::Estimated => "estimated",
+        }
+    }
+}
+
 /// One attempt's record.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct AttemptRecord {
     /// The deployment's id.
     pub deployment: Arc<str>,
@@ -173,6 +201,12 @@ pub struct AttemptRecord {
     pub first_content: Option<Duration>,
     /// Whether the vendor may bill it.
     pub maybe_billed: bool,
+    /// What it consumed, as counted or as estimated.
+    pub tokens: Option<Tokens>,
+    /// Who counted.
+    pub counted: Counted,
+    /// What it is charged with; `None` where the price is unknown.
+    pub cost: Option<Microusd>,
 }
 
 /// One exchange's record: exactly one per client request that reached a dialect.
@@ -198,9 +232,9 @@ pub struct ExchangeRecord {
     pub streamed: bool,
     /// Every attempt, in order.
     pub attempts: Vec<AttemptRecord>,
-    /// The vendor's count, when it came.
+    /// The vendors' counts of all attempts together, when one came.
     pub tokens: Option<Tokens>,
-    /// What it cost, where usage and price are known.
+    /// What all attempts are charged with, where their prices are known.
     pub cost: Option<Microusd>,
     /// Bytes of the request's body.
     pub bytes_in: u64,
@@ -229,6 +263,14 @@ pub enum Event {
         to: &'static str,
         /// Why.
         reason: &'static str,
+    },
+    /// A credential's money or quota at its vendor is spent, or there is some again: one event each, however many calls run
+    /// into it.
+    QuotaSpent {
+        /// The credential, as `vendor/name`.
+        credential: Arc<str>,
+        /// Whether it is spent.
+        spent: bool,
     },
     /// The retry budget of a pool refused another attempt.
     RetryBudgetDenied {
@@ -280,6 +322,13 @@ pub enum Event {
         began: bool,
         /// Who says so: `vendor`, `probe`, or an operator by the beginning of the token's digest.
         by: Arc<str>,
+    },
+    /// A deployment became too expensive for a pool, or is affordable again.
+    Surge {
+        /// Which, where, and what it costs.
+        surge: Arc<Surge>,
+        /// Whether it began.
+        began: bool,
     },
     /// An operator did something that is not a restriction.
     Operator {

@@ -93,6 +93,9 @@ pub enum NextStep {
     Resend,
     /// Go on to the next candidate.
     Move,
+    /// Try the same deployment once more where the pool has patience for it, because what failed often passes; else, and
+    /// after that, go on to the next candidate.
+    RetryOrMove,
     /// Go on to the next candidate; with none left, try the same deployment once more.
     MoveOrResend,
     /// Give the vendor's own error to the client: another deployment would say the same.
@@ -110,8 +113,10 @@ pub enum HealthEffect {
     Open,
     /// Counts towards the failure ratio alone.
     Ratio,
-    /// The deployment rests for the vendor's hint or a default, and the breaker learns nothing.
+    /// Whatever is to blame rests for the vendor's hint or a default, and the breaker learns nothing.
     Rest,
+    /// The vendor's quota is told (`state::quota`), which knows how long to wait; the breaker learns nothing.
+    Quota,
     /// Says nothing.
     Neutral,
 }
@@ -226,9 +231,8 @@ impl FailureKind {
     pub const fn next_step(self) -> NextStep {
         match self {
             Self::StaleConn | Self::Goaway | Self::RefusedStream => NextStep::Resend,
-            Self::ResetBeforeHeaders | Self::ServerError | Self::RateLimited | Self::Overloaded | Self::Empty => {
-                NextStep::MoveOrResend
-            }
+            Self::ResetBeforeHeaders | Self::ServerError | Self::RateLimited => NextStep::RetryOrMove,
+            Self::Overloaded | Self::Empty => NextStep::MoveOrResend,
             Self::DnsError
             | Self::DnsDenied
             | Self::ConnectRefused
@@ -278,11 +282,11 @@ impl FailureKind {
             | Self::ServerError
             | Self::AuthVendor => HealthEffect::Hard,
             Self::Malformed | Self::Empty | Self::Oversize => HealthEffect::Ratio,
-            Self::RateLimited | Self::Quota | Self::AuthKey | Self::ModelGone => HealthEffect::Rest,
+            Self::AuthKey | Self::ModelGone => HealthEffect::Rest,
+            Self::RateLimited | Self::OverWindow | Self::Quota => HealthEffect::Quota,
             Self::StaleConn
             | Self::Goaway
             | Self::RefusedStream
-            | Self::OverWindow
             // restrictions have a register of their own: they are neither a dead key nor a tripped breaker
             | Self::AccountDenied
             | Self::ModelDenied

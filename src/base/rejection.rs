@@ -25,6 +25,10 @@ pub enum RejectionCode {
     UnsupportedEncoding,
     /// Policy leaves no deployment.
     PolicyDenied,
+    /// The call names something at a vendor that its key did not create.
+    IdDenied,
+    /// What the call names is kept where the call may not go.
+    NotPortable,
     /// No deployment of the pool can do what the call needs.
     NoCapableDeployment,
     /// Some deployment may serve it, and none is healthy.
@@ -63,6 +67,8 @@ impl RejectionCode {
             Self::RequestTimeout => "request_timeout",
             Self::UnsupportedEncoding => "unsupported_encoding",
             Self::PolicyDenied => "policy_denied",
+            Self::IdDenied => "id_denied",
+            Self::NotPortable => "not_portable",
             Self::NoCapableDeployment => "no_capable_deployment",
             Self::NoHealthyDeployment => "no_healthy_deployment",
             Self::RateLimited => "rate_limited",
@@ -88,7 +94,8 @@ impl RejectionCode {
             Self::RequestTooLarge => 413,
             Self::RequestTimeout => 408,
             Self::UnsupportedEncoding => 415,
-            Self::PolicyDenied => 403,
+            Self::PolicyDenied | Self::IdDenied => 403,
+            Self::NotPortable => 409,
             Self::RateLimited => 429,
             Self::NoHealthyDeployment | Self::Overloaded | Self::AuditUnavailable => 503,
             Self::DeadlineExceeded => 504,
@@ -113,6 +120,8 @@ impl RejectionCode {
             | Self::RequestTooLarge
             | Self::UnsupportedEncoding
             | Self::PolicyDenied
+            | Self::IdDenied
+            | Self::NotPortable
             | Self::NoCapableDeployment
             | Self::DeadlineExceeded
             | Self::UpstreamMalformed
@@ -143,6 +152,13 @@ pub enum Refusal {
         /// Until it may be asked again.
         retry_after: Duration,
     },
+    /// The vendor's quota would not carry the call; where that is our estimate alone, it is asked when nobody else is left.
+    Headroom {
+        /// Until what is known of the quota is over.
+        retry_after: Duration,
+        /// Whether the vendor itself said that nothing is left.
+        told: bool,
+    },
     /// A vendor, a law or an operator says that it is not to be asked, until somebody releases it.
     Restricted {
         /// Why, as the restriction's `cause`.
@@ -165,6 +181,7 @@ impl Refusal {
             Self::Policy(_) => "policy",
             Self::Breaker { .. } => "breaker_open",
             Self::Resting { class, .. } => class,
+            Self::Headroom { .. } => "no_headroom",
             Self::Restricted { .. } => "restricted",
             Self::Full => "full",
             Self::Price => "price",

@@ -2,7 +2,7 @@
 
 use crate::base::event::Tokens;
 
-/// Token counts of an answer in one arithmetic for all vendors: the parts do not overlap, except that `reasoning` lies within `output`.
+/// Token counts of an answer in one arithmetic for all vendors: the parts do not overlap, except that `reasoning` lies within `output` and `written_1h` within `written`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Prompt tokens that were neither read from nor written to a cache.
@@ -11,6 +11,8 @@ pub struct Usage {
     pub cached: u64,
     /// Prompt tokens written to the vendor's cache.
     pub written: u64,
+    /// Prompt tokens among `written` that the cache keeps for an hour, which vendors charge more for.
+    pub written_1h: u64,
     /// Answer tokens, reasoning included.
     pub output: u64,
     /// Reasoning tokens among `output`.
@@ -33,6 +35,7 @@ impl Usage {
             fresh: self.fresh.saturating_add(other.fresh),
             cached: self.cached.saturating_add(other.cached),
             written: self.written.saturating_add(other.written),
+            written_1h: self.written_1h.saturating_add(other.written_1h),
             output: self.output.saturating_add(other.output),
             reasoning: self.reasoning.saturating_add(other.reasoning),
         }

@@ -2,6 +2,7 @@
 
 use crate::cli::files;
 use crate::snapshot::reach::{Kind, Reach};
+use crate::state::clock::Clock;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -33,7 +34,8 @@ pub(super) fn run(config: &Path, against: &Path, json: bool) -> ExitCode {
     let (Some(now), Some(then)) = (files::snapshot(config, None), files::snapshot(proposed_config, policies)) else {
         return ExitCode::from(TROUBLE);
     };
-    let changes = changes(&now.reach(), &then.reach());
+    let at = Clock::unix_seconds();
+    let changes = changes(&now.reach(at), &then.reach(at));
     if json {
         println!("{:#}", as_json(&changes));
     } else {

@@ -1,7 +1,7 @@
 //! `backstay explain`: where a call may go, and everything that stands against the rest.
 
 use crate::cli::{files, live};
-use crate::snapshot::explain::{Explained, Explanation, Question, Reason};
+use crate::snapshot::explain::{Explained, Explanation, FilesAlone, Live, Question, Reason, WindowShown};
 use crate::state::clock::Clock;
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ pub(super) fn run(options: &Options<'_>) -> ExitCode {
         Some(admin) => ask_proxy(admin, options),
         None => match files::snapshot(options.config, options.policies) {
             Some(snapshot) => {
-                question(options).and_then(|question| snapshot.explain(&question, hour(), &|_, _| Vec::new()))
+                question(options).and_then(|question| snapshot.explain(&question, Clock::unix_seconds(), &FilesAlone))
             }
             None => return ExitCode::FAILURE,
         },
@@ -65,11 +65,6 @@ fn ask_proxy(admin: &str, options: &Options<'_>) -> Result<Explanation, String> 
     serde_json::from_slice(&body).map_err(|error| format!("the answer of {admin} is not an explanation: {error}"))
 }
 
-/// The hour of now, UTC.
-pub(super) fn hour() -> u32 {
-    u32::try_from(Clock::unix_seconds().rem_euclid(86_400) / 3_600).unwrap_or(0)
-}
-
 fn table(explanation: &Explanation) -> String {
     let Explanation { key, pool, residency, data, screened, policy, zones_as_of, deployments } = explanation;
     let data = if data.is_empty() { "nothing special".to_owned() } else { data.join(", ") };
@@ -88,8 +83,29 @@ fn table(explanation: &Explanation) -> String {
             deployment.region
         ));
         deployment.refusals.iter().for_each(|reason| text.push_str(&line(reason)));
+        let price = deployment.price.as_ref();
+        let price =
+            price.map(|price| format!("{} in, {} out, USD for a million tokens", price.input_usd, price.output_usd));
+        for fact in deployment.live.iter().flat_map(seen).chain(price) {
+            text.push_str(&format!("         {fact}\n"));
+        }
     }
     text
+}
+
+/// What a running proxy has seen, in a line or two.
+fn seen(live: &Live) -> Vec<String> {
+    let mut facts = vec![format!("breaker {}", live.breaker), format!("{} under way", live.inflight)];
+    facts.extend(live.admission_cap.map(|cap| format!("{cap} at once at most")));
+    facts.extend(live.first_content_ms.map(|ms| format!("first content after {ms} ms")));
+    let window = |name: &str, window: &WindowShown| {
+        let of = window.limit.map_or_else(String::new, |limit| format!(" of {limit}"));
+        format!("{}{of} {name} left", window.remaining)
+    };
+    facts.extend(live.headroom.requests.as_ref().map(|requests| window("requests", requests)));
+    facts.extend(live.headroom.tokens.as_ref().map(|tokens| window("tokens", tokens)));
+    let place = (!live.because.is_empty()).then(|| format!("place: {}", live.because));
+    place.into_iter().chain([facts.join(", ")]).collect()
 }
 
 fn name(deployment: &Explained) -> String {

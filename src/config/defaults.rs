@@ -77,11 +77,19 @@ pub const MAX_ATTEMPTS: u32 = 10;
 pub const DEADLINE: Duration = seconds(600);
 /// How long to wait for the preferred deployment before moving.
 pub const PATIENCE: Duration = seconds(2);
+/// The factor of `max_price` above which a deployment is left.
+pub const SURGE_LEAVE: f64 = 1.2;
+/// The factor of `max_price` at which it is used again.
+pub const SURGE_RETURN: f64 = 1.0;
+/// How long its price must have been so low.
+pub const SURGE_HOLD: Duration = seconds(600);
 /// Answer cap where Anthropic's dialect demands one and the call has none.
 pub const MAX_OUTPUT_TOKENS: u64 = 8192;
 
 /// Largest request body: vendors take 20 to 32 MB.
 pub const MAX_BODY_BYTES: u64 = 32 << 20;
+/// Largest body that is passed on as it comes: the largest file that vendors take in one piece.
+pub const MAX_UPLOAD_BYTES: u64 = 512 << 20;
 /// Largest answer that is not streamed: images as base64 stay below.
 pub const MAX_ANSWER_BYTES: u64 = 32 << 20;
 /// Most header lines.

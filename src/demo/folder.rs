@@ -2,6 +2,7 @@
 
 use super::certificates::{Authority, Issued, LOOPBACK_NAMES};
 use super::ports::{self, Ports};
+use crate::base::hash::hex;
 use aws_lc_rs::rand;
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use std::fs::{self, OpenOptions};
@@ -145,7 +146,7 @@ fn today() -> Date {
 fn random_hex() -> io::Result<String> {
     let mut bytes = [0; 24];
     rand::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&bytes))
 }
 
 fn write_once(path: &Path, content: impl FnOnce() -> io::Result<String>) -> io::Result<()> {

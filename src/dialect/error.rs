@@ -136,7 +136,11 @@ fn refusal(refusal: &Refusal) -> Value {
         }
         Refusal::Restricted { cause, .. } => json!({ "reason": refusal.code(), "cause": cause }),
         Refusal::Capability(need) => json!({ "reason": refusal.code(), "need": need }),
-        Refusal::Breaker { .. } | Refusal::Resting { .. } | Refusal::Full | Refusal::Price => {
+        Refusal::Breaker { .. }
+        | Refusal::Resting { .. }
+        | Refusal::Headroom { .. }
+        | Refusal::Full
+        | Refusal::Price => {
             json!({ "reason": refusal.code() })
         }
     }

@@ -6,6 +6,7 @@ pub mod error;
 pub mod eventstream;
 pub mod framing;
 pub mod gemini;
+pub mod ids;
 pub mod json;
 pub mod models;
 pub mod openai_chat;

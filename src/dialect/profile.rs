@@ -212,7 +212,29 @@ pub const ANTHROPIC_COUNT: Profile = Profile {
     ..ANTHROPIC
 };
 
+/// Vendors that stop working on an answer, and counting it, when their connection is closed, by OpenRouter's list of
+/// those for which it cancels (<https://openrouter.ai/docs/api-reference/streaming>). Others are known not to, such as
+/// Bedrock, which bills the whole answer (litellm's issue 34147), or it is not known.
+const STOPPING: [&str; 10] = [
+    "openai",
+    "azure",
+    "azure-classic",
+    "anthropic",
+    "xai",
+    "deepseek",
+    "together",
+    "fireworks",
+    "cohere",
+    "openrouter",
+];
+
 impl Profile {
+    /// Whether the vendor is known to stop, and to stop counting, when it is left in the middle of an answer.
+    #[must_use]
+    pub fn stops_when_left(&self) -> bool {
+        STOPPING.contains(&self.name)
+    }
+
     /// Whether a client's bytes of the same dialect must be read and written anew, because this vendor would refuse or
     /// overlook some of them. The search may err on the side of writing anew, which changes no meaning.
     #[must_use]

@@ -49,6 +49,22 @@ impl Scan {
         // a quarter of the bytes is what `input_tokens` holds
         if heavy.into_iter().any(|need| self.needs.has(need)) { 0 } else { self.input_tokens / (TOKEN_BYTES_MAX / 4) }
     }
+
+    /// What every call of a conversation begins with, and others seldom do: the turns up to the user's first words, two at
+    /// most, as they stand in `body`, which is what was scanned.
+    #[must_use]
+    pub fn opening<'a>(&self, body: &'a [u8]) -> [&'a [u8]; 2] {
+        let turns = self.spots.turns.clone().and_then(|range| body.get(range)).unwrap_or_default();
+        let said = Value::new(turns);
+        if !said.is_array() {
+            return [turns, &[]];
+        }
+        let mut elements = said.elements();
+        let first = elements.next();
+        let is_user = |turn: &Value<'_>| turn.get("role").and_then(Value::text).is_none_or(|role| role == "user");
+        let second = if first.is_some_and(|first| is_user(&first)) { None } else { elements.next() };
+        [first, second].map(|turn| turn.map_or(&[][..], Value::raw))
+    }
 }
 
 /// Where the values of members that may be replaced lie in the body; `None` for an absent one.
@@ -59,6 +75,8 @@ pub(super) struct Spots {
     pub(super) model: Option<Range<usize>>,
     pub(super) stream_options: Option<Range<usize>>,
     pub(super) store: Option<Range<usize>>,
+    /// What was said so far.
+    pub(super) turns: Option<Range<usize>>,
 }
 
 /// Why a body is refused.
@@ -198,6 +216,9 @@ impl<'a> Reading<'a> {
                 }
             }
             Some(Rule::Part(part)) => {
+                if part == Part::Messages {
+                    self.scan.spots.turns = Some(range);
+                }
                 if let Some(slot) = self.parts.get_mut(part as usize) {
                     *slot = Some(value);
                 }
@@ -306,6 +327,29 @@ mod tests {
             (scan.model.as_str(), scan.stream, scan.include_usage, scan.max_tokens, scan.input_tokens),
             ("gpt-5", true, true, Some(50), body.len() as u64 / 4)
         );
+    }
+
+    #[test]
+    fn a_conversation_is_told_by_how_it_begins() {
+        let check = |dialect, turns: &str, expected: [&str; 2]| {
+            let body = format!(r#"{{"model":"m",{turns},"stream":false}}"#);
+            let scan = scan(dialect, body.as_bytes()).unwrap();
+            assert_eq!(
+                scan.opening(body.as_bytes()).map(|turn| std::str::from_utf8(turn).unwrap()),
+                expected,
+                "{turns}"
+            );
+        };
+        let (system, user, model) = (
+            r#"{"role":"system","content":"s"}"#,
+            r#"{"role":"user","content":"u"}"#,
+            r#"{"role":"assistant","content":"a"}"#,
+        );
+        check(Dialect::OpenaiChat, &format!(r#""messages":[{system}, {user}, {model}, {user}]"#), [system, user]);
+        check(Dialect::OpenaiChat, &format!(r#""messages":[{user}, {model}]"#), [user, ""]);
+        check(Dialect::Anthropic, &format!(r#""system":"s","messages":[{user}]"#), [user, ""]);
+        check(Dialect::OpenaiResponses, r#""input":"u""#, [r#""u""#, ""]);
+        check(Dialect::OpenaiChat, r#""messages":[]"#, ["", ""]);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Who calls, and on what terms: the key, its limits, and what headers narrow.
 
+use crate::base::money::TokenPrice;
 use crate::base::rejection::{Rejection, RejectionCode};
 use crate::call::needs::Needs;
+use crate::exchange::server_ids::Held;
 use crate::policy::Ask;
+use crate::price::Ceiling;
 use crate::snapshot::Snapshot;
-use crate::snapshot::eligibility::Ceiling;
 use crate::snapshot::key::Key;
 use crate::snapshot::narrowing::Unfit;
 use crate::snapshot::pool::Pool;
@@ -44,7 +46,11 @@ pub(crate) struct Admitted {
     pub(crate) pool: Arc<Pool>,
     pub(crate) ask: Ask,
     pub(crate) ceiling: Ceiling,
+    /// Seconds since 1970 when it was admitted: the prices of that moment are its prices to the end.
+    pub(crate) at: i64,
     pub(crate) fallback: bool,
+    /// Where everything is kept that the call names.
+    pub(crate) held: Held,
     /// Held to the exchange's end, by its drop.
     _place: Option<Place>,
 }
@@ -95,9 +101,33 @@ pub(crate) fn admit(
     headers: &HeaderMap,
 ) -> Result<Admitted, Rejection> {
     let pool = pool(&world.snapshot, &key, model)?;
-    let ask = ask(&key, size, needs, headers, &|zone| world.snapshot.residency(&key, zone))?;
-    let ceiling = ceiling(headers)?;
-    let place = world.limits(&key).map(|limits| limits.take()).transpose().map_err(|reached| {
+    let (ask, ceiling) = terms(world, &key, size, needs, headers)?;
+    let place = place(world, &key)?;
+    let (at, fallback, held) = (Clock::unix_seconds(), !headers.contains_key(NO_FALLBACK), Held::default());
+    Ok(Admitted { key, pool, ask, ceiling, at, fallback, held, _place: place })
+}
+
+/// What policy is asked, and the highest price that the client pays.
+///
+/// # Errors
+/// A header that is not understood.
+pub(crate) fn terms(
+    world: &World,
+    key: &Key,
+    size: Size,
+    needs: Needs,
+    headers: &HeaderMap,
+) -> Result<(Ask, Ceiling), Rejection> {
+    let ask = ask(key, size, needs, headers, &|zone| world.snapshot.residency(key, zone))?;
+    Ok((ask, ceiling(headers)?))
+}
+
+/// One exchange's place within the key's own limits.
+///
+/// # Errors
+/// The limit that is used up.
+pub(crate) fn place(world: &World, key: &Key) -> Result<Option<Place>, Rejection> {
+    world.limits(key).map(|limits| limits.take()).transpose().map_err(|reached| {
         Rejection::new(
             RejectionCode::RateLimited,
             format!(
@@ -107,8 +137,7 @@ pub(crate) fn admit(
         )
         .limit(reached.limit)
         .retry_after(reached.retry_after)
-    })?;
-    Ok(Admitted { key, pool, ask, ceiling, fallback: !headers.contains_key(NO_FALLBACK), _place: place })
+    })
 }
 
 /// The pool that the key may ask for under this name.
@@ -207,7 +236,7 @@ fn ceiling(headers: &HeaderMap) -> Result<Ceiling, Rejection> {
                 "output" => &mut ceiling.output,
                 _ => return Err(wrong()),
             };
-            let microusd = (usd * 1e6).floor() as u64;
+            let microusd = TokenPrice((usd * 1e6).floor() as u64);
             *slot = Some(slot.map_or(microusd, |other| other.min(microusd)));
         }
     }
@@ -235,6 +264,8 @@ mod tests {
             limit: crate::snapshot::key::Limit::default(),
             expires: None,
             deadline: None,
+            vendor_paths: Vec::new(),
+            server_ids: Vec::new(),
         }
     }
 
@@ -279,7 +310,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(MAX_PRICE, HeaderValue::from_static("input=5,output=25"));
         headers.append(MAX_PRICE, HeaderValue::from_static("input=2.5"));
-        assert_eq!(ceiling(&headers).ok(), Some(Ceiling { input: Some(2_500_000), output: Some(25_000_000) }));
+        assert_eq!(
+            ceiling(&headers).ok(),
+            Some(Ceiling { input: Some(TokenPrice(2_500_000)), output: Some(TokenPrice(25_000_000)) })
+        );
         headers.append(MAX_PRICE, HeaderValue::from_static("input=-1"));
         assert!(ceiling(&headers).is_err());
     }

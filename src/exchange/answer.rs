@@ -5,6 +5,7 @@ use crate::base::rejection::Rejection;
 use crate::dialect::{Dialect, error};
 use crate::exchange::relay::Relay;
 use crate::exchange::settle::Settlement;
+use crate::exchange::vendor::Passing;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -36,6 +37,8 @@ pub enum Answer {
     Whole(Option<Bytes>),
     /// As it comes.
     Stream(Box<Relay>),
+    /// A vendor's own, as it comes.
+    Pass(Box<Passing>),
 }
 
 impl Body for Answer {
@@ -47,6 +50,9 @@ impl Body for Answer {
             Self::Whole(bytes) => {
                 Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))))
             }
+            Self::Pass(passing) => {
+                passing.poll_bytes(cx).map(|next| next.map(|bytes| bytes.map(Frame::data).map_err(Into::into)))
+            }
             Self::Stream(relay) => {
                 relay.poll_bytes(cx).map(|next| next.map(|bytes| bytes.map(Frame::data).map_err(Into::into)))
             }
@@ -56,13 +62,14 @@ impl Body for Answer {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Self::Stream(_) => false,
+            Self::Stream(_) | Self::Pass(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Pass(passing) => passing.length().map_or_else(SizeHint::default, SizeHint::with_exact),
             Self::Stream(_) => SizeHint::default(),
         }
     }

@@ -1,25 +1,31 @@
 //! The attempts of an exchange: candidate after candidate, under a deadline, a cap and a budget, until one answers.
 //!
-//! What follows a failure is read from one table, [`FailureKind::next_step`]; this file only walks it.
+//! What follows a failure is read from one table, [`FailureKind::next_step`], and decided in `patience`; this file only
+//! walks.
 
 use crate::base::clock::Moment;
 use crate::base::event::Event;
-use crate::base::failure::{Failure, FailureKind, NextStep, Phase};
+use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::call::needs::Need;
-use crate::dialect::region;
+use crate::dialect::{region, signals};
 use crate::exchange::admit::Admitted;
-use crate::exchange::continuation::{self, Manner, Told};
+use crate::exchange::approach;
+use crate::exchange::continuation::{Manner, Told};
 use crate::exchange::ingress::Ingress;
+use crate::exchange::patience::{self, NextOne, Situation, Step};
 use crate::exchange::recall;
 use crate::exchange::receive::{self, Received};
 use crate::exchange::request::{self, Prepared, Unfit};
 use crate::exchange::select::{Candidate, RESTRICTED, Selection, nobody_left};
+use crate::exchange::server_ids::{self, Claimant};
 use crate::exchange::settle::Settlement;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::permit::Permit;
 use crate::snapshot::pool::Pool;
+use crate::state::clock::Clock;
 use crate::state::health::Flight;
+use crate::state::quota::{Demand, Draw};
 use crate::state::world::{State, World};
 use crate::upstream::Connections;
 use std::collections::VecDeque;
@@ -31,10 +37,6 @@ use tokio::time::Instant;
 
 /// No attempt begins with less time left than this.
 const LEAST_TIME: Duration = Duration::from_millis(500);
-/// A vendor's hint up to this is waited for in place, when nobody else is left.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// The longest pause before a resend without a hint.
-const BACK_OFF: Duration = Duration::from_millis(500);
 
 /// An exchange under way. It is large, and lives in a box, so that handing it on moves a pointer.
 pub(crate) struct Work {
@@ -44,6 +46,10 @@ pub(crate) struct Work {
     pub(crate) ingress: Ingress,
     pub(crate) admitted: Admitted,
     pub(crate) settlement: Settlement,
+    /// What it takes of a vendor's quota.
+    pub(crate) demand: Demand,
+    /// The session that it belongs to.
+    pub(crate) session: Option<u64>,
     /// When content must have gone out.
     pub(crate) deadline: Instant,
     /// What the client was told so far, where its stream can be carried on.
@@ -57,7 +63,7 @@ impl Work {
     }
 
     /// What the client was told before its stream broke, while it is being carried on.
-    fn broken_off(&self) -> Option<&Told> {
+    pub(crate) fn broken_off(&self) -> Option<&Told> {
         self.told.as_deref().filter(|told| told.carries_on())
     }
 }
@@ -84,6 +90,8 @@ struct Walk {
     invalid: Option<Rejection>,
     made: u32,
     most: u32,
+    /// Whether the first move to another deployment was made.
+    moved: bool,
 }
 
 /// What became of one candidate.
@@ -99,9 +107,10 @@ pub(crate) async fn run(mut work: Box<Work>, selection: Selection) -> (Box<Work>
     let made = u32::from(work.broken_off().is_some());
     let most = if work.admitted.fallback { work.admitted.pool.attempts.max(1) + made } else { 1 };
     let Selection { candidates, trickle, refusals } = selection;
-    let mut walk = Walk { queue: candidates, trickle, refusals, failures: Vec::new(), invalid: None, made, most };
+    let (failures, invalid) = (Vec::new(), None);
+    let mut walk = Walk { queue: candidates, trickle, refusals, failures, invalid, made, most, moved: false };
     while let Some(candidate) = walk.queue.pop_front() {
-        if walk.made >= walk.most || !may_spend(&work, &walk, &candidate) {
+        if walk.made >= walk.most || !may_move(&work, &mut walk, &candidate) {
             break;
         }
         match ask(&mut work, &mut walk, &candidate).await {
@@ -114,13 +123,19 @@ pub(crate) async fn run(mut work: Box<Work>, selection: Selection) -> (Box<Work>
     (work, Err(rejection))
 }
 
-/// Whether another attempt is within the budget. The first is free, and so is the first move to a sound deployment.
-fn may_spend(work: &Work, walk: &Walk, candidate: &Candidate) -> bool {
-    let now = work.state.clock.now();
-    let first_move = walk.made == 1 && candidate.health.is_sound(now, &work.admitted.pool.breaker);
-    if walk.made == 0 || first_move {
+/// Whether a candidate may be asked. The first attempt is free of budget, and so is the first move to a sound deployment.
+fn may_move(work: &Work, walk: &mut Walk, candidate: &Candidate) -> bool {
+    if walk.made == 0 {
         return true;
     }
+    let first = !std::mem::replace(&mut walk.moved, true);
+    let now = work.state.clock.now();
+    (first && candidate.observed.health.is_sound(now, &work.admitted.pool.breaker)) || may_spend(work)
+}
+
+/// Whether another attempt is within the budget.
+fn may_spend(work: &Work) -> bool {
+    let now = work.state.clock.now();
     let Some(budget) = work.world.budget(&work.admitted.pool) else { return true };
     let granted = budget.lock().unwrap_or_else(PoisonError::into_inner).withdraw(request::weight(&work.ingress), now);
     if !granted {
@@ -142,7 +157,7 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
         Ok(ready) => ready,
         Err(verdict) => return verdict,
     };
-    let mut resent = false;
+    let mut again = false;
     loop {
         let permit = match permit(work, walk, &candidate.deployment) {
             Ok(permit) => permit,
@@ -154,8 +169,12 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
         };
         let accept_empty = prepared.manner == Some(Manner::Prefill)
             || walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
-        match once(work, &permit, &prepared, resent, accept_empty).await {
+        let mut draw = candidate.observed.account.send(work.demand);
+        let began = Instant::now();
+        match once(work, &permit, &prepared, &mut draw, again, accept_empty).await {
             Ok(received) => {
+                draw.succeeded();
+                remember(work, candidate);
                 work.state.restrictions.answered(&candidate.deployment);
                 let took = work.settlement.serves(&candidate.deployment, received.is_stream());
                 let deployment = Arc::clone(&candidate.deployment);
@@ -164,29 +183,27 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
             Err(failure) => {
                 let (failure, now) = (clients_own(failure, work, candidate), work.state.clock.now());
                 flight.failed(&failure, now);
+                draw.failed(&failure, now);
                 work.state.restrictions.failed(&candidate.deployment, &failure, now);
                 work.settlement.attempt_failed(&failure);
-                if let Some(other) = prepare_otherwise(work, candidate, &failure, prepared.manner) {
+                if let Some(other) = approach::otherwise(work, &candidate.deployment, &failure, prepared.manner) {
                     prepared = other;
                     continue;
                 }
-                let step = after(&failure, walk, candidate, prepared.manner);
-                let free = step == NextStep::Resend;
-                if !free {
-                    walk.made += 1;
-                }
-                let pause = pause(&failure, work);
+                let step = match after(&failure, began.elapsed(), again, work, walk, candidate) {
+                    // what it finds fault with may be how the rest was asked for, which the client knows nothing of
+                    Step::Stop if prepared.manner.is_some() && failure.said.is_some() => Step::Next,
+                    step => step,
+                };
+                walk.made += u32::from(!matches!(step, Step::Again { free: true, .. }));
                 walk.failures.push(failure);
                 match step {
-                    NextStep::Answer | NextStep::Stop => return Verdict::Stop,
-                    NextStep::Move => return Verdict::Next,
-                    NextStep::Resend if !resent => resent = true,
-                    NextStep::MoveOrResend if !resent && walk.made < walk.most && may_spend(work, walk, candidate) => {
-                        let Some(pause) = pause else { return Verdict::Next };
-                        resent = true;
+                    Step::Stop => return Verdict::Stop,
+                    Step::Again { pause, free } if free || may_spend(work) => {
+                        again = true;
                         tokio::time::sleep(pause).await;
                     }
-                    NextStep::Resend | NextStep::MoveOrResend => return Verdict::Next,
+                    Step::Again { .. } | Step::Next => return Verdict::Next,
                 }
             }
         }
@@ -195,7 +212,7 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
 
 /// Prepares the request, and asks health for leave to send it.
 fn set_out(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Result<(Prepared, Flight), Verdict> {
-    let prepared = prepare(work, &candidate.deployment).map_err(|unfit| match unfit {
+    let mut prepared = approach::prepare(work, &candidate.deployment).map_err(|unfit| match unfit {
         Unfit::Deployment(refusal) => {
             walk.refusals.push(refusal);
             Verdict::Next
@@ -205,52 +222,31 @@ fn set_out(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Result<(P
             Verdict::Stop
         }
     })?;
+    if !prepared.translated && server_ids::creates(work.ingress.scan.needs) {
+        let claimant = Claimant::new(&work.state.ids, &work.admitted.key, &candidate.deployment);
+        prepared.claimant = Some(claimant);
+    }
     let (settings, now) = (work.admitted.pool.breaker, work.state.clock.now());
-    let flight = work.state.health.begin(&candidate.health, settings, now, walk.trickle).map_err(|refusal| {
+    // since it was selected others may have drawn on its quota: where somebody else is left, it is not asked for a 429
+    let scarce = candidate.observed.account.refuses(work.demand, now).filter(|_| !walk.queue.is_empty());
+    let flight = match scarce {
+        Some(refusal) => Err(refusal),
+        None => work.state.health.begin(&candidate.observed.health, settings, now, walk.trickle),
+    };
+    let flight = flight.map_err(|refusal| {
+        work.settlement.passed_over(&candidate.deployment, &refusal);
         walk.refusals.push(refusal);
         Verdict::Next
     })?;
     Ok((prepared, flight))
 }
 
-/// The request for a candidate: the call, or what asks for the rest of a stream that broke.
-fn prepare(work: &mut Work, deployment: &Arc<Deployment>) -> Result<Prepared, Unfit> {
-    let Some(told) = work.broken_off() else {
-        let bounds = &work.world.snapshot.bounds;
-        let mut prepared = request::prepare(&mut work.ingress, bounds, &work.admitted.pool, deployment)?;
-        prepared.told.clone_from(&work.told);
-        return Ok(prepared);
-    };
-    let thinks = work.ingress.scan.needs.has(Need::Reasoning);
-    let prefills = deployment.voice(work.ingress.dialect).is_some_and(|voice| voice.capabilities.has(Need::Prefill));
-    let first = continuation::manner(told.text(), prefills, thinks);
-    prepare_rest(work, deployment, first)
-}
-
-/// The request for the rest in this manner, or in the next that the deployment's dialect has words for.
-fn prepare_rest(work: &mut Work, deployment: &Arc<Deployment>, manner: Manner) -> Result<Prepared, Unfit> {
-    let Work { world, ingress, admitted, told, .. } = work;
-    let Some(told) = told.as_deref() else { return Err(Unfit::Deployment(Refusal::Capability("continuation"))) };
-    let bounds = &world.snapshot.bounds;
-    match request::prepare_rest(ingress, bounds, &admitted.pool, deployment, (told, manner)) {
-        Err(Unfit::Deployment(refusal)) => match continuation::otherwise(manner, told.text()) {
-            Some(other) => prepare_rest(work, deployment, other),
-            None => Err(Unfit::Deployment(refusal)),
-        },
-        prepared => prepared,
+/// The session's next call finds a warm cache there.
+fn remember(work: &Work, candidate: &Candidate) {
+    if let Some(session) = work.session {
+        let mut affinity = work.state.affinity.lock().unwrap_or_else(PoisonError::into_inner);
+        affinity.served(session, &candidate.observed.health.deployment.key, work.state.clock.now());
     }
-}
-
-/// A deployment that finds fault with how it was asked for the rest is asked in another manner.
-fn prepare_otherwise(
-    work: &mut Work,
-    candidate: &Candidate,
-    failure: &Failure,
-    refused: Option<Manner>,
-) -> Option<Prepared> {
-    let at_fault = matches!(failure.kind, FailureKind::BadRequest | FailureKind::Unsupported) && failure.said.is_some();
-    let manner = continuation::otherwise(refused.filter(|_| at_fault)?, work.broken_off()?.text())?;
-    prepare_rest(work, &candidate.deployment, manner).ok()
 }
 
 /// What is not found may be what the client named, a file or an earlier answer: unless the vendor names the model, its
@@ -266,28 +262,33 @@ fn clients_own(failure: Failure, work: &Work, candidate: &Candidate) -> Failure 
     failure
 }
 
-/// The table's answer, with what the walk knows: with others left, moving comes before trying again.
-fn after(failure: &Failure, walk: &mut Walk, candidate: &Candidate, manner: Option<Manner>) -> NextStep {
-    match failure.kind.next_step() {
-        // what it finds fault with may be how the rest was asked for, which the client knows nothing of
-        NextStep::Answer if manner.is_some() => NextStep::Move,
-        NextStep::MoveOrResend if !walk.queue.is_empty() => NextStep::Move,
-        step @ NextStep::Move if failure.kind == FailureKind::ContextLength => {
-            // the same model at the same size would say the same
-            walk.queue.retain(|other| other.deployment.model != candidate.deployment.model);
-            step
-        }
-        step @ (NextStep::Resend | NextStep::Move | NextStep::MoveOrResend | NextStep::Answer | NextStep::Stop) => step,
+/// What follows, with what the walk knows.
+fn after(failure: &Failure, took: Duration, again: bool, work: &Work, walk: &mut Walk, candidate: &Candidate) -> Step {
+    let Candidate { deployment, observed } = candidate;
+    if failure.kind == FailureKind::ContextLength {
+        // the same model at the same size would say the same
+        walk.queue.retain(|other| other.deployment.model != deployment.model);
     }
-}
-
-/// How long to wait before asking the same deployment again; `None` when the vendor asks for longer than is worth it.
-fn pause(failure: &Failure, work: &Work) -> Option<Duration> {
-    let left = work.deadline.saturating_duration_since(Instant::now());
-    match failure.retry_after {
-        Some(hint) => (hint <= LONGEST_PAUSE && hint <= left / 4).then_some(hint),
-        None => Some(BACK_OFF.mul_f64(work.state.random.unit())),
-    }
+    let vendor = |deployment: &Deployment| Arc::clone(&deployment.endpoint.vendor.name);
+    let is_twin = |other: &Deployment| other.model == deployment.model && vendor(other) == vendor(deployment);
+    let situation = Situation {
+        kind: failure.kind,
+        hint: failure.retry_after,
+        cooldown: observed.account.rests(work.state.clock.now()),
+        took,
+        again,
+        closed: observed.health.is_closed(),
+        next: match walk.queue.front() {
+            None => NextOne::Nobody,
+            Some(other) if is_twin(&other.deployment) => NextOne::Twin,
+            Some(_) => NextOne::Other,
+        },
+        attempts: walk.most.saturating_sub(walk.made + 1),
+        patience: work.admitted.pool.patience,
+        left: work.deadline.saturating_duration_since(Instant::now()),
+        chance: work.state.random.unit(),
+    };
+    patience::decide(&situation)
 }
 
 /// Asks the snapshot and the restrictions of this moment: both can only take candidates away.
@@ -304,6 +305,7 @@ async fn once(
     work: &mut Work,
     permit: &Permit,
     prepared: &Prepared,
+    draw: &mut Draw,
     fresh: bool,
     accept_empty: bool,
 ) -> Result<Received, Failure> {
@@ -317,7 +319,7 @@ async fn once(
     tokio::select! {
         biased;
         recalled = recall => Err(recalled),
-        received = converse(work, permit, prepared, fresh, accept_empty) => received,
+        received = converse(work, permit, prepared, draw, fresh, accept_empty) => received,
     }
 }
 
@@ -326,6 +328,7 @@ async fn converse(
     work: &mut Work,
     permit: &Permit,
     prepared: &Prepared,
+    draw: &mut Draw,
     fresh: bool,
     accept_empty: bool,
 ) -> Result<Received, Failure> {
@@ -336,11 +339,24 @@ async fn converse(
     )
     .await;
     let incoming = sent.unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Sent, "headers")))?;
-    work.settlement.answered(incoming.status.as_u16(), region::observed(&incoming.headers));
+    let observed = region::observed(&incoming.headers);
+    let elsewhere = |observed: &&str| work.world.snapshot.contradicts(permit.deployment(), observed);
+    if let Some(observed) = observed.as_deref().filter(elsewhere) {
+        work.state.restrictions.contradicted(permit.deployment(), observed);
+    }
+    work.settlement.answered(incoming.status.as_u16(), observed);
+    let told = signals::quota::read(&incoming.headers, Clock::unix_seconds().unsigned_abs());
+    draw.answered(&told, work.state.clock.now());
     let received = receive::receive(incoming, prepared, began, accept_empty);
     tokio::time::timeout_at(work.deadline, received)
         .await
         .unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Headers, "content")))
+}
+
+/// What the client is told of a failure that nobody else can make good.
+pub(crate) fn told(failure: Failure) -> Rejection {
+    let (queue, refusals, failures) = (VecDeque::new(), Vec::new(), vec![failure]);
+    conclude(Walk { queue, trickle: false, refusals, failures, invalid: None, made: 1, most: 1, moved: false })
 }
 
 /// What the client is told after the last attempt.

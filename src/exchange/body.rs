@@ -92,7 +92,7 @@ fn deadline(begin: Instant, now: Instant, length: usize, bounds: &BodyBounds) ->
 }
 
 /// What an error of the body means: what cannot be read is the client's mistake, all else is its departure.
-fn judge(error: &(dyn Error + 'static)) -> BodyError {
+pub(super) fn judge(error: &(dyn Error + 'static)) -> BodyError {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<io::Error>() {

@@ -5,7 +5,7 @@ use crate::exchange::attempt::{self, Attempts, Served, Work};
 use crate::exchange::pump::{Pump, Pumped};
 use crate::exchange::recall::{self, Recall};
 use crate::exchange::receive::Received;
-use crate::exchange::{request, select};
+use crate::exchange::{charge, request, select};
 use crate::snapshot::deployment::{Deployment, Timeouts};
 use crate::state::health::Flight;
 use crate::upstream::VendorBody;
@@ -64,6 +64,7 @@ impl Flow {
         let Served { deployment, mut flight, received, took } = served;
         let Received::Stream { body, pump, first, complete, timeouts } = received else { return None };
         flight.succeeded(work.state.clock.now(), Some(took));
+        work.settlement.consumed(pump.usage(), pump.heard());
         if pump.told().is_none() {
             // nobody will ask for it again, and streams last
             (work.ingress.body, work.ingress.asked) = (Bytes::new(), None);
@@ -120,6 +121,7 @@ impl Flow {
 
     fn take(&mut self, pumped: Pumped) -> Option<Step> {
         self.read_at = Instant::now();
+        self.work.settlement.consumed(self.pump.usage(), self.pump.heard());
         let Pumped { bytes, content, complete, fault, waits: _ } = pumped;
         if content {
             self.content_at = self.read_at;
@@ -197,7 +199,10 @@ impl Flow {
     /// # Errors
     /// Gives the work back where that is not safe, or nobody is there.
     pub(crate) fn carry_on(mut self, failure: &Failure) -> Result<Attempts, Box<Work>> {
-        self.flight.failed(failure, self.work.state.clock.now());
+        let now = self.work.state.clock.now();
+        self.flight.failed(failure, now);
+        // a vendor may refuse us in the middle of an answer too
+        self.work.state.restrictions.failed(&self.deployment, failure, now);
         self.account();
         let Self { mut work, pump, deployment, .. } = self;
         work.settlement.attempt_failed(failure);
@@ -206,7 +211,8 @@ impl Flow {
             work.note_continuation(obstacle);
             return Err(work);
         }
-        work.told = Some(Box::new(told.after(deployment, pump.usage().unwrap_or_default())));
+        let consumed = pump.usage().map(|usage| charge::with_heard(usage, pump.heard()));
+        work.told = Some(Box::new(told.after(deployment, consumed.unwrap_or_default())));
         let Some(selection) = select::others(&mut work) else {
             work.note_continuation("nobody_left");
             return Err(work);
@@ -217,11 +223,7 @@ impl Flow {
 
     fn account(&mut self) {
         let bytes_out = self.bytes_out;
-        let settlement = &mut self.work.settlement;
-        settlement.note(|record| record.bytes_out += bytes_out);
-        if let Some(usage) = self.pump.usage() {
-            settlement.usage(usage);
-        }
+        self.work.settlement.note(|record| record.bytes_out += bytes_out);
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) enum Route {
     Models(Dialect),
     /// One of them.
     Model(Dialect, String),
+    /// What a vendor offers beside the calls that we speak, under `/vendor/`.
+    Vendor(Dialect),
     /// The path is known, the method is not.
     WrongMethod(Dialect),
     /// Nothing is here.
@@ -34,6 +36,7 @@ impl Route {
             Self::Chat(dialect, _)
             | Self::Models(dialect)
             | Self::Model(dialect, _)
+            | Self::Vendor(dialect)
             | Self::WrongMethod(dialect)
             | Self::Unknown(dialect) => *dialect,
         }
@@ -50,6 +53,7 @@ pub(crate) fn route(parts: &Parts) -> Route {
         "/v1/messages" => (Dialect::Anthropic, Method::POST, true),
         "/v1/messages/count_tokens" => (Dialect::AnthropicCount, Method::POST, true),
         "/v1/models" => (spoken(&parts.headers), Method::GET, false),
+        path if path.starts_with("/vendor/") => return Route::Vendor(spoken(&parts.headers)),
         _ => return google_route(parts),
     };
     match (parts.method == method, known) {
@@ -116,7 +120,7 @@ where
         let message = "Request bodies are read as they are: send no Content-Encoding.";
         return Err(Rejection::new(RejectionCode::UnsupportedEncoding, message));
     }
-    let body = body::collect_bounded(body, limits).await.map_err(|error| body_rejection(&error, limits))?;
+    let body = body::collect_bounded(body, limits).await.map_err(|error| body_rejection(&error, limits, "max_body"))?;
     let mut scan = scan(dialect, &body).map_err(scan_rejection)?;
     let array = in_path.as_ref().is_some_and(|in_path| in_path.array);
     if let Some(in_path) = in_path {
@@ -125,13 +129,14 @@ where
     Ok(Ingress { dialect, headers, body, scan, array, asked: None })
 }
 
-fn body_rejection(error: &BodyError, limits: &BodyBounds) -> Rejection {
+/// What the client is told of a body that did not become whole; `limit` is what its size is bounded by.
+pub(crate) fn body_rejection(error: &BodyError, limits: &BodyBounds, limit: &'static str) -> Rejection {
     match error {
         BodyError::TooLarge => Rejection::new(
             RejectionCode::RequestTooLarge,
-            format!("The request's body is larger than the limit `max_body` of {} bytes.", limits.bytes),
+            format!("The request's body is larger than the limit `{limit}` of {} bytes.", limits.bytes),
         )
-        .limit("max_body"),
+        .limit(limit),
         BodyError::TooSlow => {
             Rejection::new(RejectionCode::RequestTimeout, "The request's body came too slowly.").limit("body")
         }

@@ -1,39 +1,49 @@
 //! Floor 5: a client request's whole life. Read the files in this order: `ingress` and `body` take the request in,
-//! `admit` says who calls and on what terms, `select` who may serve, `attempt` asks them (`request` is what goes out,
-//! `receive` the beginning of what comes back), `pump`, `flow` and `relay` pass a stream on, `continuation` carries on what broke,
-//! `answer` is what the client gets, `settle` the record of it all.
+//! `admit` says who calls and on what terms, `select` who may serve and `order` in which order (`session` knows where its
+//! prompt is warm), `attempt` asks them (`approach` and `request` are what goes out, `receive` the beginning of what comes back, `patience`
+//! what follows a failure), `pump`, `flow` and `relay` pass a stream on, `continuation` carries on what
+//! broke, `answer` is what the client gets, `settle` the record of it all, with the `charge` of each attempt.
 
 mod admit;
 mod answer;
+mod approach;
 mod array;
 mod attempt;
 pub mod body;
+mod charge;
 mod continuation;
 mod flow;
 mod google;
 mod ingress;
+pub mod order;
+mod patience;
 mod pump;
 mod recall;
 mod receive;
 mod relay;
 mod request;
-mod select;
+pub mod select;
+pub mod server_ids;
+mod session;
 mod settle;
+mod vendor;
 
 pub use answer::{Answer, Broken};
 
 use crate::base::event::Event;
 use crate::base::rejection::{Rejection, RejectionCode};
-use crate::dialect::{Dialect, models};
+use crate::dialect::{Dialect, Task, models};
 use crate::exchange::admit::Admitted;
 use crate::exchange::attempt::{Served, Work};
 use crate::exchange::body::BodyBounds;
+use crate::exchange::charge::Heard;
 use crate::exchange::continuation::Told;
 use crate::exchange::google::InPath;
 use crate::exchange::ingress::{Ingress, Route};
 use crate::exchange::receive::Received;
 use crate::exchange::relay::Relay;
 use crate::exchange::settle::Settlement;
+use crate::exchange::vendor::{Pass, Passage};
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::key::Key;
 use crate::state::world::{State, World};
@@ -66,7 +76,7 @@ impl Exchanges {
     /// Dropping the future, or the answer's body, cancels the vendor's work at once.
     pub async fn answer<B>(&self, request: Request<B>, certificate_names: &[String]) -> Response<Answer>
     where
-        B: http_body::Body<Data = Bytes> + Send,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
     {
         let began = Instant::now();
@@ -85,6 +95,15 @@ impl Exchanges {
                 Route::Chat(dialect, in_path) => {
                     // its state is large: in a box it is gone while the answer streams, and is not moved about
                     Box::pin(self.chat(world, settlement, key, (dialect, in_path), parts.headers, body)).await
+                }
+                Route::Vendor(dialect) => match vendor::listed(&key, &parts) {
+                    Ok(pass) => Box::pin(self.pass(world, settlement, key, (dialect, pass), parts.headers, body)).await,
+                    Err(rejection) => self.reject_keyed(settlement, &key, dialect, &rejection),
+                },
+                Route::Unknown(dialect) | Route::WrongMethod(dialect)
+                    if let Some(pass) = vendor::listed_as_own(&world, &key, &parts) =>
+                {
+                    Box::pin(self.pass(world, settlement, key, (dialect, pass), parts.headers, body)).await
                 }
                 Route::Unknown(dialect) => {
                     let message = format!(
@@ -164,14 +183,24 @@ impl Exchanges {
             record.streamed = ingress.scan.stream;
         });
         let (scan, size) = (&ingress.scan, request::size(&ingress));
-        let admitted = match admit::admit(&world, key, &scan.model, size, scan.needs, &ingress.headers) {
+        let mut admitted = match admit::admit(&world, key, &scan.model, size, scan.needs, &ingress.headers) {
             Ok(admitted) => admitted,
             Err(rejection) => return self.reject(settlement, dialect, &rejection),
         };
         settlement.note(|record| record.pool = Arc::clone(&admitted.pool.name));
+        settlement.priced_at(admitted.at);
+        settlement.size((dialect.task() != Task::Count).then_some(size));
+        match server_ids::held(&world.snapshot, &self.state.ids, &admitted.key, scan.needs, &ingress.body) {
+            Ok(held) => admitted.held = held,
+            Err(rejection) => return self.reject(settlement, dialect, &rejection),
+        }
         let now = self.state.clock.now();
         let (turn, mut considered) = (self.state.random.bits(), Vec::new());
-        let selection = select::select(&world, &admitted, dialect, &ingress.scan, now, turn, &mut considered);
+        let session = session::of(&self.state, &admitted, &ingress);
+        let home = session.and_then(|session| session::home(&self.state, session, now));
+        let demand = request::demand(&ingress);
+        let wanted = select::Wanted::of(&admitted, &ingress, demand, home.as_ref());
+        let selection = select::select(&world, &wanted, now, turn, &mut considered);
         settlement.considered(&admitted.ask, considered);
         let selection = match selection {
             Ok(selection) => selection,
@@ -180,11 +209,48 @@ impl Exchanges {
         let deadline = Instant::now() + admitted.pool.deadline;
         let (state, connections) = (Arc::clone(&self.state), Arc::clone(&self.connections));
         let told = told(&ingress, &admitted);
-        let work = Box::new(Work { state, connections, world, ingress, admitted, settlement, deadline, told });
+        let work = Box::new(Work {
+            state,
+            connections,
+            world,
+            ingress,
+            admitted,
+            settlement,
+            demand,
+            session,
+            deadline,
+            told,
+        });
         if work.ingress.scan.stream {
             self.streamed(work, selection).await
         } else {
             self.unstreamed(work, selection).await
+        }
+    }
+
+    /// Passes a request to a vendor as it is.
+    async fn pass<B>(
+        &self,
+        world: Arc<World>,
+        mut settlement: Settlement,
+        key: Arc<Key>,
+        (dialect, pass): (Dialect, Pass),
+        headers: HeaderMap,
+        body: B,
+    ) -> Response<Answer>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
+        settlement.note(|record| record.key = Arc::clone(&key.name));
+        if !self.state.sink.can_record() {
+            return self.reject(settlement, dialect, &unrecordable());
+        }
+        let (state, connections) = (Arc::clone(&self.state), Arc::clone(&self.connections));
+        let passage = Passage { state, connections, world, key, pass, headers, settlement };
+        match passage.run(body).await {
+            Ok(response) => response,
+            Err((settlement, rejection)) => self.reject(settlement, dialect, &rejection),
         }
     }
 
@@ -203,7 +269,8 @@ impl Exchanges {
         let now = self.state.clock.now();
         flight.succeeded(now, None);
         attempt::deposit(&work.world, &work.admitted.pool, request::weight(&work.ingress), now);
-        let cost = usage.and_then(|usage| work.settlement.usage(usage));
+        work.settlement.consumed(usage, Heard::text(body.len() as u64));
+        let cost = work.settlement.cost();
         work.settlement.note(|record| {
             record.status = 200;
             record.bytes_out = body.len() as u64;
@@ -236,6 +303,18 @@ impl Exchanges {
                 answer::stream(headers, Box::new(Relay::flowing(work, *served).in_array(array)))
             }
         }
+    }
+
+    /// A rejection of a key that is known.
+    fn reject_keyed(
+        &self,
+        mut settlement: Settlement,
+        key: &Key,
+        dialect: Dialect,
+        rejection: &Rejection,
+    ) -> Response<Answer> {
+        settlement.note(|record| record.key = Arc::clone(&key.name));
+        self.reject(settlement, dialect, rejection)
     }
 
     fn reject(&self, settlement: Settlement, dialect: Dialect, rejection: &Rejection) -> Response<Answer> {

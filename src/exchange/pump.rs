@@ -6,8 +6,10 @@ use crate::call::usage::Usage;
 use crate::dialect::framing::Splitter;
 use crate::dialect::seen::{Mark, ReplySeen, StreamSeen};
 use crate::dialect::translate::{self, StreamTranslator, Unsaid};
+use crate::exchange::charge::Heard;
 use crate::exchange::continuation::{Carrier, Told};
 use crate::exchange::request::Prepared;
+use crate::exchange::server_ids::Claimant;
 use bytes::{Bytes, BytesMut};
 
 /// Events that are not JSON and were left out, before the stream is taken for broken.
@@ -21,6 +23,8 @@ pub(crate) struct Pump {
     /// The usage chunk is there because we asked for it, not the client.
     cut_usage: bool,
     garbage: u32,
+    heard: Heard,
+    claimant: Option<Claimant>,
 }
 
 /// How the client is told.
@@ -65,6 +69,8 @@ impl Pump {
             teller,
             cut_usage: !prepared.client_wants_usage,
             garbage: 0,
+            heard: Heard::default(),
+            claimant: prepared.claimant.clone(),
         }
     }
 
@@ -122,6 +128,11 @@ impl Pump {
         self.seen.usage()
     }
 
+    /// How much of the answer has come, for a vendor that does not count.
+    pub(crate) const fn heard(&self) -> Heard {
+        self.heard
+    }
+
     /// Takes in the next chunk.
     pub(crate) fn push(&mut self, chunk: Bytes) -> Pumped {
         self.splitter.push(chunk);
@@ -177,6 +188,9 @@ impl Pump {
         let taken = taken.map_err(|error| Failure::new(FailureKind::Malformed, Phase::Content, error.reason()));
         let Some(event) = taken? else { return Ok(false) };
         let mark = self.seen.event(&event);
+        if let Some(claimant) = &mut self.claimant {
+            claimant.event(&event.data, matches!(mark, Mark::End));
+        }
         let keep = match mark {
             Mark::Fault(failure) => return Err(failure),
             Mark::Garbage => {
@@ -191,6 +205,7 @@ impl Pump {
             Mark::Usage => !self.cut_usage,
             Mark::Content => {
                 pumped.content = true;
+                self.heard.event(event.data.len());
                 true
             }
             Mark::Quiet => true,

@@ -65,7 +65,7 @@ pub(crate) async fn receive(
 }
 
 /// What the vendor said, as far as it can be had: a body that breaks off is judged by its status.
-async fn read_error(mut body: VendorBody) -> Bytes {
+pub(crate) async fn read_error(mut body: VendorBody) -> Bytes {
     let mut read = BytesMut::new();
     let _ = tokio::time::timeout(ERROR_TIME, async {
         while let Some(Ok(chunk)) = body.chunk().await {
@@ -88,6 +88,9 @@ async fn read_whole(incoming: Incoming, prepared: &Prepared, accept_empty: bool)
         Err(empty) if empty.kind == FailureKind::Empty && accept_empty => seen::reply_even_empty(profile, &answer)?,
         other => other?,
     };
+    if let Some(claimant) = &prepared.claimant {
+        claimant.whole(&answer);
+    }
     let body = match &prepared.asked {
         Some(asked) => asked.retell(profile, prepared.client, &answer, &unsaid)?,
         None => answer,
@@ -106,7 +109,7 @@ fn unsaid(prepared: &Prepared, headers: &HeaderMap) -> Unsaid {
 }
 
 /// The whole body; one chunk is not copied.
-async fn collect(body: &mut VendorBody, most: usize) -> Result<Bytes, Failure> {
+pub(crate) async fn collect(body: &mut VendorBody, most: usize) -> Result<Bytes, Failure> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(chunk) = body.chunk().await {
@@ -194,6 +197,9 @@ async fn told_whole(
     let rest = collect(&mut body, prepared.answer_bytes.saturating_sub(first.len())).await?;
     let answer = [&first[..], &rest[..]].concat();
     let seen = seen::reply(&prepared.profile, &answer)?;
+    if let Some(claimant) = &prepared.claimant {
+        claimant.whole(&answer);
+    }
     let mut reply = translate::read_reply(&prepared.profile, &answer)?;
     unsaid.complete(&mut reply);
     let (pump, first) = Pump::tell_whole(prepared, seen, &reply)?;

@@ -2,17 +2,19 @@
 
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::needs::{Need, Needs};
-use crate::dialect::Dialect;
 use crate::dialect::profile::Profile;
 use crate::dialect::scan::scan;
 use crate::dialect::splice::{Edits, splice};
 use crate::dialect::translate::Asked;
+use crate::dialect::{Dialect, Task};
 use crate::exchange::admit::Size;
 use crate::exchange::continuation::{self, Manner, Told};
 use crate::exchange::ingress::Ingress;
+use crate::exchange::server_ids::Claimant;
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::deployment::{Deployment, Timeouts};
 use crate::snapshot::pool::Pool;
+use crate::state::quota::Demand;
 use crate::upstream::Outgoing;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -52,6 +54,8 @@ pub(crate) struct Prepared {
     pub(crate) answer_bytes: usize,
     /// How long to wait for what, for a call of this size and kind.
     pub(crate) timeouts: Timeouts,
+    /// Notes for the key what the answer makes the vendor keep, where it may.
+    pub(crate) claimant: Option<Claimant>,
     path: Arc<str>,
     headers: HeaderMap,
     body: Bytes,
@@ -86,6 +90,19 @@ pub(crate) fn weight(ingress: &Ingress) -> u64 {
 pub(crate) fn size(ingress: &Ingress) -> Size {
     let output_tokens = ingress.scan.max_tokens.unwrap_or(ASSUMED_ANSWER);
     Size { input_tokens: ingress.scan.input_tokens, output_tokens }
+}
+
+/// What a call takes of a vendor's quota. What images, sound and files come to in tokens cannot be told from their bytes:
+/// they count as nothing, and the vendor says 429 where that is wrong.
+pub(crate) fn demand(ingress: &Ingress) -> Demand {
+    let Size { input_tokens, output_tokens } = size(ingress);
+    let heavy = ingress.scan.prompt_tokens_min() == 0;
+    let input_tokens = if heavy { 0 } else { input_tokens };
+    match ingress.dialect.task() {
+        Task::Generate => Demand::new(input_tokens, output_tokens),
+        Task::Embed => Demand::new(input_tokens, 0),
+        Task::Count => Demand::default(),
+    }
 }
 
 /// Prepares the request for one deployment.
@@ -136,6 +153,7 @@ pub(crate) fn prepare(
         answer_bytes: usize::try_from(bounds.max_answer_bytes).unwrap_or(usize::MAX),
         timeouts: timeouts(&pool.timeouts_at(deployment), scan.needs, scan.input_tokens, scan.stream),
         headers: headers(&ingress.headers, scan.stream, translated),
+        claimant: None,
         body,
     })
 }

@@ -1,17 +1,24 @@
-//! Which deployments may serve, in which order; every other one says why not.
+//! Which deployments may serve, in which order; every other one says why not. `order` has the order within a tier.
 
 use crate::base::clock::Moment;
 use crate::base::event::Considered;
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
+use crate::call::needs::Need;
 use crate::dialect::scan::Scan;
 use crate::dialect::{Dialect, Task};
 use crate::exchange::admit::Admitted;
 use crate::exchange::attempt::Work;
+use crate::exchange::ingress::Ingress;
+use crate::exchange::order::{Merit, Prospect, listed, order};
+use crate::exchange::server_ids::Held;
+use crate::policy::Ask;
+use crate::price::Ceiling;
 use crate::snapshot::deployment::Deployment;
-use crate::snapshot::eligibility::Ceiling;
-use crate::snapshot::pool::{Order, Pool};
-use crate::state::health::DeploymentHealth;
-use crate::state::world::World;
+use crate::snapshot::key::Key;
+use crate::snapshot::pool::Pool;
+use crate::state::quota::Demand;
+use crate::state::world::{Observed, World};
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,69 +26,160 @@ use std::time::Duration;
 /// What the client is told when only what is restricted is left.
 pub(crate) const RESTRICTED: &str = "What policy leaves of this model is restricted by its vendor, by law or by an operator; `/status` says which. Waiting does not help: an operator releases it.";
 
+/// What a call asks of the deployments of its pool.
+pub struct Wanted<'a> {
+    /// Who calls.
+    pub key: &'a Key,
+    /// Whom it may reach.
+    pub pool: &'a Pool,
+    /// What policy is asked.
+    pub ask: &'a Ask,
+    /// What it may cost.
+    pub ceiling: Ceiling,
+    /// The client's dialect.
+    pub dialect: Dialect,
+    /// What its body says.
+    pub scan: &'a Scan,
+    /// What it takes of a vendor's quota.
+    pub demand: Demand,
+    /// Where everything is kept that it names.
+    pub held: &'a Held,
+    /// When it was admitted, in seconds since 1970: the prices of that moment are its prices.
+    pub at: i64,
+    /// What its session was served by last.
+    pub home: Option<&'a Arc<str>>,
+}
+
+impl<'a> Wanted<'a> {
+    /// What an admitted call asks, which takes so much of a vendor's quota, and whose session was served at `home` last.
+    pub(crate) fn of(admitted: &'a Admitted, ingress: &'a Ingress, demand: Demand, home: Option<&'a Arc<str>>) -> Self {
+        let Admitted { key, pool, ask, ceiling, held, at, .. } = admitted;
+        let (dialect, scan) = (ingress.dialect, &ingress.scan);
+        Self { key, pool, ask, ceiling: *ceiling, dialect, scan, demand, held, at: *at, home }
+    }
+
+    const fn prospect(&self) -> Prospect {
+        Prospect { input_tokens: self.ask.input_tokens, output_tokens: self.ask.output_tokens, at: self.at }
+    }
+}
+
 /// A deployment that policy permits, that is able, and that has the price.
 #[derive(Clone)]
-pub(crate) struct Candidate {
-    pub(crate) deployment: Arc<Deployment>,
-    pub(crate) health: DeploymentHealth,
+pub struct Candidate {
+    /// Who is asked.
+    pub deployment: Arc<Deployment>,
+    /// What is known of it.
+    pub observed: Arc<Observed>,
 }
 
 /// What selection found.
-pub(crate) struct Selection {
+pub struct Selection {
     /// In the order of asking.
-    pub(crate) candidates: VecDeque<Candidate>,
+    pub candidates: VecDeque<Candidate>,
     /// Whether the candidates are all unhealthy, and may be asked a trickle to find out when they are back.
-    pub(crate) trickle: bool,
+    pub trickle: bool,
     /// Why the others are not asked.
-    pub(crate) refusals: Vec<Refusal>,
+    pub refusals: Vec<Refusal>,
 }
 
 /// Asks each deployment of the pool for a refusal and orders what remains; what was said of each goes to `considered`.
+/// `turn` is any number: those that are equal take turns by it.
 ///
 /// # Errors
 /// When nothing remains but for health: which reason stands in the way of most.
-pub(crate) fn select(
+pub fn select(
     world: &World,
-    admitted: &Admitted,
-    dialect: Dialect,
-    scan: &Scan,
+    wanted: &Wanted<'_>,
     now: Moment,
     turn: u64,
     considered: &mut Vec<Considered>,
 ) -> Result<Selection, Rejection> {
-    let mut refusals = Vec::new();
-    let mut able: Vec<Vec<Candidate>> = Vec::new();
-    for tier in &admitted.pool.tiers {
-        let mut candidates = Vec::new();
-        for deployment in tier {
-            match (eligible(world, admitted, dialect, scan, deployment), world.health(deployment)) {
-                (Ok(()), Some(health)) => {
-                    candidates.push(Candidate { deployment: Arc::clone(deployment), health: health.clone() });
+    let mut sieve = Sieve::default();
+    for tier in &wanted.pool.tiers {
+        sieve.tier(world, wanted, tier, now, turn, considered);
+    }
+    sieve.selection()
+}
+
+/// What is kept of a pool, tier by tier.
+#[derive(Default)]
+struct Sieve {
+    candidates: VecDeque<Candidate>,
+    /// Those whose quota would not carry the call by our estimate, with what is left of it.
+    scarce: Vec<(u32, Candidate)>,
+    /// Those whose breaker is open.
+    trickle: VecDeque<Candidate>,
+    able: bool,
+    refusals: Vec<Refusal>,
+}
+
+impl Sieve {
+    fn tier(
+        &mut self,
+        world: &World,
+        wanted: &Wanted<'_>,
+        tier: &[Arc<Deployment>],
+        now: Moment,
+        turn: u64,
+        considered: &mut Vec<Considered>,
+    ) {
+        let settings = &wanted.pool.breaker;
+        let mut kept = Vec::with_capacity(tier.len());
+        for (place, deployment) in listed(tier).zip(tier) {
+            let Some(observed) = world.observed(deployment) else { continue };
+            let candidate = || Candidate { deployment: Arc::clone(deployment), observed: Arc::clone(observed) };
+            let refusal = match eligible(world, wanted, deployment) {
+                Err(refusal) => Some(refusal),
+                Ok(()) => {
+                    self.able = true;
+                    observed.refuses(wanted.demand, now, settings)
                 }
-                (Ok(()), None) => {}
-                (Err(refusal), _) => {
-                    considered.push(Considered::of(&deployment.id, Some(&refusal)));
-                    refusals.push(refusal);
+            };
+            match &refusal {
+                None if tier.len() == 1 => self.candidates.push_back(candidate()),
+                None => {
+                    let merit =
+                        Merit::of(place, deployment, observed, wanted.pool, wanted.home, wanted.prospect(), now);
+                    kept.push((merit, candidate()));
+                    continue;
                 }
+                Some(Refusal::Breaker { .. }) => self.trickle.push_back(candidate()),
+                Some(Refusal::Headroom { told: false, .. }) => {
+                    self.scarce.push((observed.account.percent(now), candidate()));
+                }
+                Some(_) => {}
             }
+            considered.push(Considered::of(&deployment.id, refusal.as_ref()));
+            self.refusals.extend(refusal);
         }
-        order(&mut candidates, admitted.pool.order, turn);
-        able.push(candidates);
+        order(&mut kept, wanted.pool.order, turn);
+        considered.extend(kept.iter().map(|(_, candidate)| Considered::of(&candidate.deployment.id, None)));
+        self.candidates.extend(kept.into_iter().map(|(_, candidate)| candidate));
     }
-    if able.iter().all(Vec::is_empty) {
-        return Err(nobody_eligible(refusals));
+
+    /// Those whose quota is short by our estimate come last and not never: an estimate may be wrong, and whoever has nobody
+    /// else is better served by a try. The vendor's own word that nothing is left is no estimate: asking would be one more 429.
+    fn selection(mut self) -> Result<Selection, Rejection> {
+        if !self.able {
+            return Err(nobody_eligible(self.refusals));
+        }
+        self.scarce.sort_by_key(|(percent, _)| Reverse(*percent));
+        self.candidates.extend(self.scarce.into_iter().map(|(_, candidate)| candidate));
+        let trickle = self.candidates.is_empty();
+        let candidates = if trickle { self.trickle } else { self.candidates };
+        Ok(Selection { candidates, trickle, refusals: self.refusals })
     }
-    Ok(healthy(able.into_iter().flatten().collect(), refusals, &admitted.pool, now, considered))
 }
 
 /// Who may carry on a stream that broke, as things stand now: not the deployment that was the last to break it, and those that
 /// broke it before at the end. `None` where nobody is left. What was said of each goes to the record.
 pub(crate) fn others(work: &mut Work) -> Option<Selection> {
-    let Work { state, world, ingress, admitted, settlement, told, .. } = work;
+    let Work { state, world, ingress, admitted, settlement, told, demand, .. } = work;
     let broken = told.as_ref()?.broken_off_by();
     let last = broken.last()?;
     let (now, turn, mut considered) = (state.clock.now(), state.random.bits(), Vec::new());
-    let mut selection = select(world, admitted, ingress.dialect, &ingress.scan, now, turn, &mut considered).ok()?;
+    let wanted = Wanted::of(admitted, ingress, *demand, None);
+    let mut selection = select(world, &wanted, now, turn, &mut considered).ok()?;
     selection.candidates.retain(|candidate| !Arc::ptr_eq(&candidate.deployment, last));
     // its twins with other credentials are as likely to break it again
     let broke = |candidate: &Candidate| broken.iter().any(|deployment| deployment.id == candidate.deployment.id);
@@ -91,78 +189,24 @@ pub(crate) fn others(work: &mut Work) -> Option<Selection> {
 }
 
 /// Whether the deployment may and can serve the call, its health aside.
-fn eligible(
-    world: &World,
-    admitted: &Admitted,
-    dialect: Dialect,
-    scan: &Scan,
-    deployment: &Arc<Deployment>,
-) -> Result<(), Refusal> {
-    world.snapshot.permit(&admitted.key, &admitted.ask, deployment)?;
+fn eligible(world: &World, wanted: &Wanted<'_>, deployment: &Arc<Deployment>) -> Result<(), Refusal> {
+    world.snapshot.permit(wanted.key, wanted.ask, deployment)?;
     if let Some(refusal) = world.restrictions.refuses(deployment) {
         return Err(refusal);
     }
-    if let Some(need) = deployment.unmet(dialect, scan.needs).next() {
+    if let Some(need) = deployment.unmet(wanted.dialect, wanted.scan.needs).next() {
         return Err(Refusal::Capability(need));
     }
+    if !wanted.held.admits(deployment) {
+        return Err(Refusal::Capability(Need::ServerIds.name()));
+    }
     // several texts to embed share no context
-    if dialect.task() == Task::Generate {
-        deployment.limits.fit(scan.prompt_tokens_min(), scan.max_tokens)?;
+    if wanted.dialect.task() == Task::Generate {
+        deployment.limits.fit(wanted.scan.prompt_tokens_min(), wanted.scan.max_tokens)?;
     }
-    let pool = admitted.pool.max_price.as_ref().map(Ceiling::from).unwrap_or_default();
-    let price = deployment.price.as_ref();
-    if pool.admits(price) && admitted.ceiling.admits(price) { Ok(()) } else { Err(Refusal::Price) }
-}
-
-/// Orders a tier by the pool's preference; twins that differ in their credential alone take turns.
-fn order(tier: &mut [Candidate], order: Order, turn: u64) {
-    match order {
-        Order::Listed => {}
-        Order::Price => tier.sort_by_key(|candidate| {
-            candidate.deployment.price.map_or(u64::MAX, |price| price.input.0.saturating_add(price.output.0))
-        }),
-        Order::Latency => tier.sort_by(|left, right| {
-            let latency = |candidate: &Candidate| candidate.health.deployment.first_content_ms().unwrap_or(0.0);
-            latency(left).total_cmp(&latency(right))
-        }),
-    }
-    let mut rest = tier;
-    while let Some(first) = rest.first().map(|candidate| Arc::clone(&candidate.deployment.id)) {
-        let twins = rest.iter().take_while(|candidate| candidate.deployment.id == first).count();
-        let (group, others) = rest.split_at_mut(twins);
-        group.rotate_left(usize::try_from(turn % twins as u64).unwrap_or(0));
-        rest = others;
-    }
-}
-
-/// Leaves out the unhealthy; where nobody is healthy, keeps them for a trickle.
-fn healthy(
-    able: Vec<Candidate>,
-    mut refusals: Vec<Refusal>,
-    pool: &Pool,
-    now: Moment,
-    considered: &mut Vec<Considered>,
-) -> Selection {
-    let mut candidates = VecDeque::new();
-    let mut trickle = VecDeque::new();
-    for candidate in able {
-        let refusal = candidate.health.refuses(now, &pool.breaker);
-        considered.push(Considered::of(&candidate.deployment.id, refusal.as_ref()));
-        match refusal {
-            None => candidates.push_back(candidate),
-            Some(refusal) => {
-                if matches!(refusal, Refusal::Breaker { .. }) {
-                    trickle.push_back(candidate);
-                }
-                refusals.push(refusal);
-            }
-        }
-    }
-    if candidates.is_empty() {
-        Selection { candidates: trickle, trickle: true, refusals }
-    } else {
-        Selection { candidates, trickle: false, refusals }
-    }
+    let tariff = deployment.rates.tariff(wanted.ask.input_tokens, wanted.at);
+    let affordable = wanted.pool.ceiling().admits(tariff) && wanted.ceiling.admits(tariff);
+    if affordable && !world.surges.keeps_out(wanted.pool, deployment) { Ok(()) } else { Err(Refusal::Price) }
 }
 
 /// What the client is told when policy, capability or price leave nobody.
@@ -176,11 +220,15 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
             | Refusal::Restricted { .. }
             | Refusal::Breaker { .. }
             | Refusal::Resting { .. }
+            | Refusal::Headroom { .. }
             | Refusal::Full
             | Refusal::Price => None,
         })
         .collect();
-    let (code, message) = if !needs.is_empty() {
+    let (code, message) = if needs.contains(Need::ServerIds.name()) {
+        let message = "What this call names (a file, an earlier response or the like) is kept at a deployment that cannot serve it: ask for the model that created it, or send its content instead.";
+        (RejectionCode::NotPortable, message.to_owned())
+    } else if !needs.is_empty() {
         let named = format!(
             "No deployment of this model that policy permits can honour `{}`. Leave it out, or ask for another model.",
             Vec::from_iter(needs).join("`, `")
@@ -203,22 +251,31 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
 
 /// What the client is told when no candidate was even asked.
 pub(crate) fn nobody_left(refusals: Vec<Refusal>) -> Rejection {
-    let unhealthy =
-        |refusal: &Refusal| matches!(refusal, Refusal::Breaker { .. } | Refusal::Resting { .. } | Refusal::Full);
-    if refusals.iter().any(unhealthy) { nobody_healthy(refusals) } else { nobody_eligible(refusals) }
+    if refusals.iter().any(|refusal| wait(refusal).is_some()) {
+        nobody_healthy(refusals)
+    } else {
+        nobody_eligible(refusals)
+    }
+}
+
+/// How long until what stands against a deployment may be over by itself.
+const fn wait(refusal: &Refusal) -> Option<Duration> {
+    match refusal {
+        Refusal::Breaker { retry_after }
+        | Refusal::Resting { retry_after, .. }
+        | Refusal::Headroom { retry_after, .. } => Some(*retry_after),
+        Refusal::Full => Some(Duration::from_secs(1)),
+        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Restricted { .. } | Refusal::Price => None,
+    }
 }
 
 /// What the client is told when some deployment may serve and none is healthy.
 fn nobody_healthy(refusals: Vec<Refusal>) -> Rejection {
-    let waits = refusals.iter().filter_map(|refusal| match refusal {
-        Refusal::Breaker { retry_after } | Refusal::Resting { retry_after, .. } => Some(*retry_after),
-        Refusal::Full => Some(Duration::from_secs(1)),
-        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Restricted { .. } | Refusal::Price => None,
-    });
-    let wait = waits.min().unwrap_or(Duration::from_secs(1));
-    let throttled = |refusal: &Refusal| matches!(refusal, Refusal::Resting { class: "rate_limited", .. });
-    let unhealthy =
-        |refusal: &&Refusal| matches!(refusal, Refusal::Breaker { .. } | Refusal::Resting { .. } | Refusal::Full);
+    let throttled = |refusal: &Refusal| {
+        matches!(refusal, Refusal::Resting { class: "rate_limited", .. } | Refusal::Headroom { .. })
+    };
+    let unhealthy = |refusal: &&Refusal| wait(refusal).is_some();
+    let shortest = refusals.iter().filter_map(wait).min().unwrap_or(Duration::from_secs(1));
     let mut rejection = if refusals.iter().filter(unhealthy).all(throttled) && refusals.iter().any(throttled) {
         Rejection::new(
             RejectionCode::RateLimited,
@@ -230,7 +287,7 @@ fn nobody_healthy(refusals: Vec<Refusal>) -> Rejection {
             "No deployment of this model is healthy now. Wait as long as Retry-After says; `/status` shows why.",
         )
     };
-    rejection.retry_after = Some(wait);
+    rejection.retry_after = Some(shortest);
     rejection.refusals = refusals;
     rejection
 }
@@ -251,6 +308,8 @@ mod tests {
         let second = Duration::from_secs(1);
         let throttled = Refusal::Resting { class: "rate_limited", retry_after: second };
         check(vec![throttled.clone(), Refusal::Capability("n")], RejectionCode::RateLimited);
+        let spent = Refusal::Headroom { retry_after: second, told: true };
+        check(vec![throttled.clone(), spent], RejectionCode::RateLimited);
         check(vec![throttled, Refusal::Breaker { retry_after: second }], RejectionCode::NoHealthyDeployment);
         check(vec![Refusal::Resting { class: "quota", retry_after: second }], RejectionCode::NoHealthyDeployment);
     }

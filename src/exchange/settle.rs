@@ -1,12 +1,16 @@
 //! The end of an exchange: one event that holds every attempt, on every path out, the client's departure included.
 
-use crate::base::event::{AttemptRecord, Considered, Event, ExchangeRecord, GonePhase, Grounds, Outcome, Whom};
+use crate::base::event::{
+    AttemptRecord, Considered, Counted, Event, ExchangeRecord, GonePhase, Grounds, Outcome, Whom,
+};
 use crate::base::failure::{Failure, FailureKind};
 use crate::base::money::Microusd;
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::usage::Usage;
+use crate::exchange::admit::Size;
+use crate::exchange::charge::{self, Bill, End, Heard, Work};
 use crate::policy::Ask;
-use crate::snapshot::deployment::{Deployment, Price};
+use crate::snapshot::deployment::Deployment;
 use crate::state::world::State;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -23,20 +27,39 @@ pub(crate) struct Settlement {
     record: Option<Box<ExchangeRecord>>,
     began: Instant,
     attempt: Option<Attempt>,
-    serving: Option<Arc<Deployment>>,
+    /// What the call was taken for when it was admitted; `None` for work that vendors do for nothing.
+    size: Option<Size>,
     /// The status of a head that went out while the attempts were going on.
     head: Option<Arc<AtomicU16>>,
     streaming: bool,
+    /// Seconds since 1970: what held then is what the call costs.
+    priced_at: i64,
 }
 
 /// An attempt whose end is not known yet.
 struct Attempt {
-    deployment: Arc<str>,
+    deployment: Arc<Deployment>,
     whom: Whom,
     began: Instant,
     first_content: Option<Duration>,
     status: u16,
     sent: bool,
+    /// The vendor's count, as far as it came.
+    usage: Option<Usage>,
+    heard: Heard,
+}
+
+impl Attempt {
+    /// How it ended, as far as its bill goes.
+    fn end(&self, failure: Option<FailureKind>, maybe_billed: bool) -> End {
+        let answered_with_error = self.status >= 300;
+        match failure {
+            None => End::Whole,
+            Some(_) if answered_with_error || !(maybe_billed || self.sent) => End::Free,
+            Some(_) if self.deployment.voice.profile.stops_when_left() => End::Left,
+            Some(_) => End::Broken,
+        }
+    }
 }
 
 impl Settlement {
@@ -67,9 +90,10 @@ impl Settlement {
             record: Some(Box::new(record)),
             began,
             attempt: None,
-            serving: None,
+            size: None,
             head: None,
             streaming: false,
+            priced_at: 0,
         }
     }
 
@@ -78,11 +102,21 @@ impl Settlement {
         Arc::clone(self.head.get_or_insert_default())
     }
 
+    /// The prices of this moment, in seconds since 1970, are the call's.
+    pub(crate) fn priced_at(&mut self, at: i64) {
+        self.priced_at = at;
+    }
+
     /// Changes the record, as long as it is open.
     pub(crate) fn note(&mut self, change: impl FnOnce(&mut ExchangeRecord)) {
         if let Some(record) = &mut self.record {
             change(record);
         }
+    }
+
+    /// What the call is taken for, where its work is paid for.
+    pub(crate) const fn size(&mut self, size: Option<Size>) {
+        self.size = size;
     }
 
     pub(crate) fn model(&mut self, model: &str) {
@@ -130,9 +164,18 @@ impl Settlement {
         self.began.elapsed()
     }
 
-    pub(crate) fn begin_attempt(&mut self, deployment: &Deployment, whom: Whom) {
-        let (deployment, began) = (Arc::clone(&deployment.id), Instant::now());
-        self.attempt = Some(Attempt { deployment, whom, began, first_content: None, status: 0, sent: false });
+    /// An attempt begins: from here to its end every count is its own.
+    pub(crate) fn begin_attempt(&mut self, deployment: &Arc<Deployment>, whom: Whom) {
+        self.attempt = Some(Attempt {
+            deployment: Arc::clone(deployment),
+            whom,
+            began: Instant::now(),
+            first_content: None,
+            status: 0,
+            sent: false,
+            usage: None,
+            heard: Heard::default(),
+        });
     }
 
     /// Response headers came: whatever happens now, the vendor had the request.
@@ -150,7 +193,6 @@ impl Settlement {
 
     /// Content came: this deployment serves. Returns the time it took.
     pub(crate) fn serves(&mut self, deployment: &Arc<Deployment>, streaming: bool) -> Duration {
-        self.serving = Some(Arc::clone(deployment));
         self.streaming = streaming;
         let id = Arc::clone(&deployment.id);
         self.note(|record| record.served_by = Some(id));
@@ -160,17 +202,22 @@ impl Settlement {
         took
     }
 
-    /// What an attempt consumed. Gives what the call has cost so far, where usage and price are known; a stream that was
-    /// carried on is paid at each deployment that had a part in it.
-    pub(crate) fn usage(&mut self, usage: Usage) -> Option<Microusd> {
-        let cost = self.serving.as_ref().and_then(|deployment| deployment.price).map(|price| cost(&price, &usage));
-        let record = self.record.as_mut()?;
-        record.cost = match record.tokens {
-            None => cost,
-            Some(_) => record.cost.zip(cost).map(|(before, cost)| [before, cost].into_iter().sum()),
-        };
-        record.tokens = Some(record.tokens.unwrap_or_default() + usage.into());
-        record.cost
+    /// What the attempt under way has consumed so far, by the vendor's count and by what was seen of the answer. The last
+    /// word before its end counts.
+    pub(crate) const fn consumed(&mut self, usage: Option<Usage>, heard: Heard) {
+        if let Some(attempt) = &mut self.attempt {
+            if usage.is_some() {
+                attempt.usage = usage;
+            }
+            attempt.heard = heard;
+        }
+    }
+
+    /// What the exchange costs if the attempt under way ends well now, where that is known.
+    pub(crate) fn cost(&self) -> Option<Microusd> {
+        let attempt = self.attempt.as_ref()?;
+        let earlier = self.record.as_ref().and_then(|record| record.cost).unwrap_or_default();
+        Some(self.bill(attempt, End::Whole).cost? + earlier)
     }
 
     /// The whole answer went out.
@@ -202,18 +249,41 @@ impl Settlement {
 
     fn end_attempt(&mut self, failure: Option<FailureKind>, reason: Cow<'static, str>, maybe_billed: bool) {
         let Some(attempt) = self.attempt.take() else { return };
-        self.note(|record| {
-            record.attempts.push(AttemptRecord {
-                deployment: attempt.deployment,
-                whom: attempt.whom,
-                failure,
-                reason,
-                status: attempt.status,
-                took: attempt.began.elapsed(),
-                first_content: attempt.first_content,
-                maybe_billed: maybe_billed || attempt.sent,
-            });
+        let Bill { tokens, counted, cost } = self.bill(&attempt, attempt.end(failure, maybe_billed));
+        let record = AttemptRecord {
+            deployment: Arc::clone(&attempt.deployment.id),
+            whom: attempt.whom,
+            failure,
+            reason,
+            status: attempt.status,
+            took: attempt.began.elapsed(),
+            first_content: attempt.first_content,
+            maybe_billed: maybe_billed || attempt.sent,
+            tokens,
+            counted,
+            cost,
+        };
+        self.note(|whole| {
+            if matches!(counted, Counted::Vendor | Counted::Incomplete) {
+                whole.tokens = match (whole.tokens, tokens) {
+                    (Some(before), Some(these)) => Some(before + these),
+                    (before, these) => before.or(these),
+                };
+            }
+            if counted != Counted::Nothing {
+                whole.cost = match (whole.cost, cost) {
+                    (Some(before), Some(this)) => Some(before + this),
+                    (before, this) => before.or(this),
+                };
+            }
+            whole.attempts.push(record);
         });
+    }
+
+    fn bill(&self, attempt: &Attempt, end: End) -> Bill {
+        let Some(size) = self.size else { return Bill::default() };
+        let work = Work { end, usage: attempt.usage, heard: attempt.heard, size, at: self.priced_at };
+        charge::bill(&attempt.deployment, &work, Microusd::default())
     }
 
     fn close(&mut self, outcome: Outcome) {
@@ -243,15 +313,4 @@ fn request_id(words: [u64; 2]) -> String {
         id.extend((0..16).rev().filter_map(|place| char::from_digit((word >> (4 * place) & 0xf) as u32, 16)));
     }
     id
-}
-
-fn cost(price: &Price, usage: &Usage) -> Microusd {
-    [
-        price.input.of(usage.fresh),
-        price.cached.of(usage.cached),
-        price.written.of(usage.written),
-        price.output.of(usage.output),
-    ]
-    .into_iter()
-    .sum()
 }

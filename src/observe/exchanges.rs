@@ -1,7 +1,8 @@
 //! What is counted of an exchange: some ten counters, resolved when a snapshot is installed, for every request that
 //! comes.
 
-use crate::base::event::{AttemptRecord, ExchangeRecord, Outcome};
+use crate::base::event::{AttemptRecord, Counted, ExchangeRecord, Outcome};
+use crate::base::rejection::Refusal;
 use crate::dialect::Dialect;
 use crate::observe::families::{Counters, Seconds};
 use crate::snapshot::Snapshot;
@@ -28,6 +29,7 @@ struct Families {
     streams_aborted: Counters<2>,
     clients_gone: Counters<1>,
     policy_denied: Counters<1>,
+    shed: Counters<2>,
     tokens: Counters<2>,
     cost_microusd: Counters<1>,
     key_cost_microusd: Counters<1>,
@@ -80,8 +82,15 @@ impl Exchanges {
             Outcome::Rejected(_) | Outcome::VendorRefused => {}
         }
         record.denied_by.iter().for_each(|rule| self.families.policy_denied.with([rule]).inc());
+        for one in &record.grounds.considered {
+            if let Some(Refusal::Headroom { .. }) = one.refusal {
+                self.families.shed.with([&handles.deployment(&one.deployment).name, "predicted_429"]).inc();
+            }
+        }
         self.count_attempts(&record.attempts, pool, &handles);
-        count_spending(record, &handles);
+        if let Some(cost) = record.cost {
+            handles.key_cost(&record.key).inc_by(cost.0);
+        }
     }
 
     fn count_attempts(&self, attempts: &[AttemptRecord], pool: &PoolHandles, handles: &Handles) {
@@ -100,25 +109,20 @@ impl Exchanges {
             if let Some(wait) = attempt.first_content {
                 deployment.first_content_seconds.observe(wait.as_secs_f64());
             }
+            count_spending(attempt, deployment);
         }
     }
 }
 
-/// Tokens and money count where the answer came from, and for whoever asked.
-fn count_spending(record: &ExchangeRecord, handles: &Handles) {
-    let deployment = handles.deployment(record.served_by.as_deref().unwrap_or(OTHER));
-    if let Some(tokens) = record.tokens {
+/// Tokens and money count where the work was done, whoever served in the end.
+fn count_spending(attempt: &AttemptRecord, deployment: &DeploymentHandles) {
+    if let Some(tokens) = attempt.tokens.filter(|_| attempt.counted != Counted::Estimated) {
         let counts = [tokens.input, tokens.cached, tokens.cache_written, tokens.output, tokens.reasoning];
-        deployment
-            .tokens
-            .iter()
-            .zip(counts)
-            .filter(|(_, count)| *count > 0)
-            .for_each(|(kind, count)| kind.inc_by(count));
+        let counted = deployment.tokens.iter().zip(counts).filter(|(_, count)| *count > 0);
+        counted.for_each(|(kind, count)| kind.inc_by(count));
     }
-    if let Some(cost) = record.cost {
+    if let Some(cost) = attempt.cost {
         deployment.cost_microusd.inc_by(cost.0);
-        handles.key_cost(&record.key).inc_by(cost.0);
     }
 }
 
@@ -147,6 +151,12 @@ impl Families {
             streams_aborted: Counters::new(r, "stream_aborted_total", "Streams broken after content went out", class)?,
             clients_gone: Counters::new(r, "client_gone_total", "Clients that left before the end", ["phase"])?,
             policy_denied: Counters::new(r, "policy_denied_total", "Exchanges that a rule narrowed", ["rule"])?,
+            shed: Counters::new(
+                r,
+                "shed_total",
+                "Exchanges that passed a deployment over before it had to refuse them",
+                ["deployment", "reason"],
+            )?,
             tokens: Counters::new(r, "tokens_total", "Tokens as vendors counted them", ["deployment", "kind"])?,
             cost_microusd: Counters::new(r, "cost_microusd_total", "Micro-dollars by who served", ["deployment"])?,
             key_cost_microusd: Counters::new(r, "key_cost_microusd_total", "Micro-dollars by who asked", ["key"])?,
@@ -251,6 +261,8 @@ mod tests {
     use prometheus::TextEncoder;
     use std::time::Duration;
 
+    const TOKENS: Tokens = Tokens { input: 10, cached: 5, cache_written: 0, output: 7, reasoning: 3 };
+
     fn exchanges() -> (Exchanges, Registry) {
         let registry = Registry::new();
         let exchanges = Exchanges::new(&registry).unwrap();
@@ -268,6 +280,9 @@ mod tests {
             took: Duration::from_millis(100),
             first_content: failure.is_none().then_some(Duration::from_millis(40)),
             maybe_billed: true,
+            tokens: failure.is_none().then_some(TOKENS),
+            counted: if failure.is_none() { Counted::Vendor } else { Counted::Nothing },
+            cost: failure.is_none().then_some(Microusd(250)),
         }
     }
 
@@ -288,7 +303,7 @@ mod tests {
                 attempt("openai/gpt", Some(FailureKind::ServerError)),
                 attempt("anthropic/claude", None),
             ],
-            tokens: Some(Tokens { input: 10, cached: 5, cache_written: 0, output: 7, reasoning: 3 }),
+            tokens: Some(TOKENS),
             cost: Some(Microusd(250)),
             bytes_in: 0,
             bytes_out: 0,

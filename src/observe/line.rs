@@ -91,6 +91,7 @@ mod tests {
                     took: Duration::from_millis(12),
                     first_content: None,
                     maybe_billed: false,
+                    ..AttemptRecord::default()
                 },
                 AttemptRecord {
                     deployment: "anthropic/claude".into(),
@@ -101,6 +102,7 @@ mod tests {
                     took: Duration::from_millis(900),
                     first_content: Some(Duration::from_millis(310)),
                     maybe_billed: true,
+                    ..AttemptRecord::default()
                 },
             ],
             tokens: Some(Tokens { input: 20, cached: 3, cache_written: 0, output: 7, reasoning: 2 }),

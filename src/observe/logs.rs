@@ -49,6 +49,21 @@ pub(super) fn tell(event: &Event, alert: impl FnOnce(&str) -> bool) {
             let (id, cause, reach) = (&restriction.id, restriction.cause.label(), &restriction.reach);
             tracing::warn!(%id, %cause, %reach, %by, "released: it may be asked again");
         }
+        Event::QuotaSpent { credential, spent: true } => {
+            tracing::error!(%credential, "the vendor says that this credential's money or quota is spent");
+        }
+        Event::QuotaSpent { credential, spent: false } => {
+            tracing::info!(%credential, "this credential is answered again, or no longer used");
+        }
+        Event::Surge { surge, began: true } => {
+            let (pool, deployment) = (&surge.pool, &surge.deployment);
+            let instead = surge.instead.as_deref().unwrap_or("nobody");
+            tracing::warn!(%pool, %deployment, %instead, "too expensive: {surge}");
+        }
+        Event::Surge { surge, began: false } => {
+            let (pool, deployment) = (&surge.pool, &surge.deployment);
+            tracing::info!(%pool, %deployment, "affordable again: {surge}");
+        }
         Event::Operator { action, by } => tracing::warn!(%action, %by, "an operator acts"),
         Event::VendorCertificate { host, reason } => {
             if alert(host) {

@@ -38,6 +38,8 @@ pub struct Readings {
     pub inflight: Vec<(Arc<str>, u32)>,
     /// Ids of deployments that a restriction keeps from being asked, each once.
     pub restricted: Vec<Arc<str>>,
+    /// Ids of deployments that some pool does without for their price, each once.
+    pub surged: Vec<Arc<str>>,
     /// Breakers, by node.
     pub breakers: Vec<(Arc<str>, BreakerState)>,
     /// Seconds until a certificate of ours ends, negative afterwards, by file.
@@ -62,11 +64,14 @@ pub(super) struct Metrics {
     connections_lost: Counters<2>,
     vendor_certificates_refused: Counters<1>,
     restrictions: Counters<2>,
+    surges: Counters<2>,
+    quotas_spent: Counters<2>,
 
     generation: IntGauge,
     last_reload_accepted: IntGauge,
     draining: IntGauge,
     restricted: Gauges,
+    surged: Gauges,
     inflight: Gauges,
     breaker_state: Gauges,
     certificate_expiry: Gauges,
@@ -104,6 +109,14 @@ impl Metrics {
                 "Restrictions that began or ended",
                 ["cause", "change"],
             )?,
+            quotas_spent: Counters::new(
+                r,
+                "quota_spent_total",
+                "Credentials whose money or quota at the vendor is spent, or no longer is",
+                ["credential", "change"],
+            )?,
+            surges: Counters::new(r, "surges_total", "Surges that began or ended", ["pool", "change"])?,
+            surged: Gauges::new(r, "surged", "1 while some pool does without it for its price", "deployment")?,
             restricted: Gauges::new(r, "restricted", "1 while a restriction keeps it from being asked", "deployment")?,
             generation: gauge(r, "snapshot_generation", "Number of the snapshot that serves")?,
             last_reload_accepted: gauge(r, "last_reload_accepted", "1, or 0 while the files are wrong")?,
@@ -152,6 +165,12 @@ impl Metrics {
                 let change = if *began { "began" } else { "ended" };
                 self.restrictions.with([restriction.cause.label(), change]).inc();
             }
+            Event::QuotaSpent { credential, spent } => {
+                self.quotas_spent.with([credential, if *spent { "began" } else { "ended" }]).inc();
+            }
+            Event::Surge { surge, began } => {
+                self.surges.with([&surge.pool, if *began { "began" } else { "ended" }]).inc();
+            }
             Event::Operator { .. } => {}
             Event::Drain { .. } => self.draining.set(1),
         }
@@ -162,6 +181,7 @@ impl Metrics {
         // one scrape at a time: no other sees the gauges between their reset and their setting
         let _alone = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
         self.restricted.replace(readings.restricted.iter().map(|id| (&**id, 1)));
+        self.surged.replace(readings.surged.iter().map(|id| (&**id, 1)));
         self.inflight.replace(readings.inflight.iter().map(|(id, count)| (&**id, i64::from(*count))));
         self.breaker_state.replace(readings.breakers.iter().map(|(node, state)| (&**node, state.value())));
         self.certificate_expiry.replace(readings.certificates.iter().map(|(file, seconds)| (&**file, *seconds)));

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Bounds {
     /// Largest request body, in bytes.
     pub max_body_bytes: u64,
+    /// Largest request body that is passed to a vendor as it comes, in bytes.
+    pub max_upload_bytes: u64,
     /// Largest answer of a vendor that is not streamed, in bytes.
     pub max_answer_bytes: u64,
     /// Most header lines of a request.

@@ -1,11 +1,11 @@
 //! Vendors, endpoints and the deployments on them.
 
-use crate::base::money::TokenPrice;
 use crate::base::rejection::Refusal;
 use crate::base::secret::Secret;
 use crate::call::needs::Capabilities;
 use crate::dialect::Dialect;
 use crate::dialect::profile::Profile;
+use crate::price::Rates;
 use crate::snapshot::proof::Proof;
 use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
@@ -58,6 +58,8 @@ pub struct Endpoint {
     pub loopback: bool,
     /// Where it processes, as declared.
     pub region: Arc<str>,
+    /// The one key whose account is asked here, where it is not shared by all.
+    pub reserved_for: Option<Arc<str>>,
 }
 
 /// A secret of ours at a vendor.
@@ -69,19 +71,6 @@ pub struct Credential {
     pub secret: Secret,
     /// What is made of it for a request.
     pub proof: Proof,
-}
-
-/// What a deployment charges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Price {
-    /// A fresh prompt token.
-    pub input: TokenPrice,
-    /// A prompt token read from cache.
-    pub cached: TokenPrice,
-    /// A prompt token written to cache.
-    pub written: TokenPrice,
-    /// An answer token.
-    pub output: TokenPrice,
 }
 
 /// One wire format that a deployment speaks.
@@ -126,8 +115,8 @@ pub struct Deployment {
     pub further_voices: Vec<Voice>,
     /// How much it takes and gives.
     pub limits: Limits,
-    /// What it charges, where known.
-    pub price: Option<Price>,
+    /// What it charges, as far as that is known.
+    pub rates: Rates,
     /// The answer cap that is sent where the dialect demands one and the call has none (Anthropic's `max_tokens`).
     pub default_max_tokens: u64,
     /// How long to wait for what, whatever the pool.
@@ -144,6 +133,13 @@ impl Deployment {
         let same = |voice: &&Voice| voice.profile.dialect == client;
         let translated = |voice: &&Voice| voice.profile.dialect.task() == client.task();
         self.voices().find(same).or_else(|| self.voices().find(translated))
+    }
+
+    /// The account that holds what calls make the vendor keep. A rotated credential is of the same account.
+    #[must_use]
+    pub fn account(&self) -> String {
+        let credential = self.credential.as_ref().map_or("", |credential| &*credential.name);
+        format!("{} {credential}", self.host_key)
     }
 
     /// Everything it speaks.

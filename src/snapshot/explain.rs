@@ -1,13 +1,13 @@
 //! Where a call may go, and everything that stands against the rest: with the file and line of the rules that say so.
 
 use crate::base::diagnostic::nearest;
+use crate::base::money::TokenPrice;
 use crate::base::rejection::Refusal;
 use crate::call::needs::{Need, Needs};
 use crate::dialect::Dialect;
 use crate::policy::{Ask, EVALUATION_ERROR, UNKNOWN_WORD};
 use crate::snapshot::Snapshot;
 use crate::snapshot::deployment::Deployment;
-use crate::snapshot::eligibility::Ceiling;
 use crate::snapshot::key::Key;
 use crate::snapshot::narrowing::Unfit;
 use crate::snapshot::pool::{Order, Pool};
@@ -138,8 +138,68 @@ pub struct Explained {
     pub zones: Vec<String>,
     /// `chosen`, `next` or `refused`.
     pub status: String,
+    /// What it charges, in USD per million tokens, where that is known.
+    pub price: Option<PriceShown>,
+    /// What a running proxy has seen of it.
+    pub live: Option<Live>,
     /// Everything that stands against it.
     pub refusals: Vec<Reason>,
+}
+
+/// What a deployment charges, in USD per million tokens, as text: what is added up elsewhere are whole micro-dollars.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceShown {
+    /// A fresh prompt token.
+    pub input_usd: String,
+    /// An answer token.
+    pub output_usd: String,
+}
+
+impl PriceShown {
+    /// The prices as people read them.
+    #[must_use]
+    pub fn of(input: TokenPrice, output: TokenPrice) -> Self {
+        Self { input_usd: input.to_string(), output_usd: output.to_string() }
+    }
+}
+
+/// What only a running proxy knows of a deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// Why it has its place in the order of asking.
+    pub because: String,
+    /// `closed`, `half_open` or `open`.
+    pub breaker: String,
+    /// Attempts under way.
+    pub inflight: u32,
+    /// Most attempts at once, where that is bounded now.
+    pub admission_cap: Option<u32>,
+    /// Milliseconds to the first content, typically.
+    pub first_content_ms: Option<u64>,
+    /// What is left of its quota at the vendor.
+    pub headroom: HeadroomShown,
+}
+
+/// What is left of a vendor's quota.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadroomShown {
+    /// Of the scarcest window, in per cent; 100 where the vendor tells nothing.
+    pub percent: u32,
+    /// Requests, where the vendor tells.
+    pub requests: Option<WindowShown>,
+    /// Tokens, where the vendor tells; of several windows the scarcest.
+    pub tokens: Option<WindowShown>,
+}
+
+/// One window of a quota.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowShown {
+    /// What is left, less what is under way.
+    pub remaining: u64,
+    /// What it holds when it is whole, where the vendor tells.
+    pub limit: Option<u64>,
+    /// Milliseconds until it is whole again, or no longer believed.
+    pub resets_in_ms: u64,
 }
 
 /// Where a call may go.
@@ -163,15 +223,44 @@ pub struct Explanation {
     pub deployments: Vec<Explained>,
 }
 
-/// What is observed of a deployment beside the files: health, restrictions.
-pub type Observed<'a> = &'a dyn Fn(&Pool, &Arc<Deployment>) -> Vec<Reason>;
+/// What is observed beside the files: health, restrictions, quotas.
+pub trait Observed {
+    /// The deployments of a tier in the order of asking, as far as it is not refused.
+    fn order<'a>(&self, pool: &Pool, tier: &'a [Arc<Deployment>], ask: &Ask, at: i64) -> Vec<&'a Arc<Deployment>>;
+    /// What stands against a deployment.
+    fn reasons(&self, pool: &Pool, deployment: &Arc<Deployment>) -> Vec<Reason>;
+    /// What was seen of it.
+    fn live(&self, pool: &Pool, deployment: &Arc<Deployment>) -> Option<Live>;
+}
+
+/// Nothing is observed: the files alone speak.
+#[derive(Clone, Copy, Debug)]
+pub struct FilesAlone;
+
+impl Observed for FilesAlone {
+    fn order<'a>(&self, pool: &Pool, tier: &'a [Arc<Deployment>], ask: &Ask, at: i64) -> Vec<&'a Arc<Deployment>> {
+        let mut members: Vec<_> = tier.iter().collect();
+        if pool.order == Order::Price {
+            members.sort_by_key(|deployment| deployment.rates.rank(ask.input_tokens, ask.output_tokens, 0, at));
+        }
+        members
+    }
+
+    fn reasons(&self, _: &Pool, _: &Arc<Deployment>) -> Vec<Reason> {
+        Vec::new()
+    }
+
+    fn live(&self, _: &Pool, _: &Arc<Deployment>) -> Option<Live> {
+        None
+    }
+}
 
 impl Snapshot {
-    /// Where the call may go; `observed` adds what only a running proxy knows, `hour` stands for one that is not asked for.
+    /// Where the call may go that begins at this second since 1970; `observed` adds what only a running proxy knows.
     ///
     /// # Errors
     /// The question names what is not there, and what was probably meant.
-    pub fn explain(&self, question: &Question, hour: u32, observed: Observed<'_>) -> Result<Explanation, String> {
+    pub fn explain(&self, question: &Question, at: i64, observed: &dyn Observed) -> Result<Explanation, String> {
         let key = self.keys.by_name(&question.key);
         let key = key.ok_or_else(|| unknown("key", &question.key, self.keys.by_name.keys().map(AsRef::as_ref)))?;
         let pools = || self.pools.keys().map(AsRef::as_ref);
@@ -181,21 +270,15 @@ impl Snapshot {
             return Err(format!("the key {} may not ask for {}, only for {}", key.name, pool.name, may.join(", ")));
         }
         let dialect = question.dialect.as_deref().map(dialect).transpose()?;
-        let ask = self.ask(question, key, hour)?;
+        let ask = self.ask(question, key, hour(at))?;
         let mut deployments = Vec::new();
         for (tier, members) in pool.tiers.iter().enumerate() {
-            let mut members: Vec<_> = members.iter().collect();
-            if pool.order == Order::Price {
-                let price = |deployment: &Deployment| {
-                    deployment.price.map_or(u64::MAX, |price| price.input.0.saturating_add(price.output.0))
-                };
-                members.sort_by_key(|deployment| price(deployment));
-            }
-            for deployment in members {
+            for deployment in observed.order(pool, members, &ask, at) {
                 let mut refusals = self.policy_reasons(key, &ask, deployment);
-                refusals.extend(lacking(deployment, dialect, &ask, pool));
-                refusals.extend(observed(pool, deployment));
-                deployments.push(self.explained(deployment, tier + 1, refusals));
+                refusals.extend(lacking(deployment, dialect, &ask, pool, at));
+                refusals.extend(observed.reasons(pool, deployment));
+                let live = observed.live(pool, deployment);
+                deployments.push(Explained { live, ..self.explained(deployment, tier + 1, refusals, at) });
             }
         }
         let mut status = "chosen";
@@ -249,7 +332,7 @@ impl Snapshot {
         })
     }
 
-    fn explained(&self, deployment: &Deployment, tier: usize, refusals: Vec<Reason>) -> Explained {
+    fn explained(&self, deployment: &Deployment, tier: usize, refusals: Vec<Reason>, at: i64) -> Explained {
         let inventory = self.policy.inventory();
         let vendor = &deployment.endpoint.vendor.name;
         let facts = inventory.deployments.get(deployment.index);
@@ -267,6 +350,8 @@ impl Snapshot {
             zones: inventory.vocabulary.zones_of(&region).iter().map(ToString::to_string).collect(),
             region: region.to_string(),
             status: "refused".to_owned(),
+            price: deployment.rates.base(at).map(|tariff| PriceShown::of(tariff.input, tariff.output)),
+            live: None,
             refusals,
         }
     }
@@ -306,7 +391,7 @@ impl Snapshot {
 }
 
 /// What the deployment lacks beside policy: everything that the call needs, and the price.
-fn lacking(deployment: &Deployment, dialect: Option<Dialect>, ask: &Ask, pool: &Pool) -> Vec<Reason> {
+fn lacking(deployment: &Deployment, dialect: Option<Dialect>, ask: &Ask, pool: &Pool, at: i64) -> Vec<Reason> {
     let client = dialect.unwrap_or(deployment.voice.profile.dialect);
     let mut reasons: Vec<Reason> = deployment
         .unmet(client, ask.needs)
@@ -326,15 +411,20 @@ fn lacking(deployment: &Deployment, dialect: Option<Dialect>, ask: &Ask, pool: &
             ..Reason::default()
         });
     }
-    let ceiling = pool.max_price.as_ref().map(Ceiling::from).unwrap_or_default();
-    if !ceiling.admits(deployment.price.as_ref()) {
-        let reason = match deployment.price {
+    let tariff = deployment.rates.tariff(ask.input_tokens, at);
+    if !pool.ceiling().admits(tariff) {
+        let reason = match tariff {
             Some(_) => "it costs more than the pool's `max_price`",
             None => "its price is not known, and the pool has a `max_price`",
         };
         reasons.push(Reason { code: "price".to_owned(), reason: reason.to_owned(), ..Reason::default() });
     }
     reasons
+}
+
+/// The hour of the day, UTC.
+fn hour(at: i64) -> u32 {
+    u32::try_from(at.rem_euclid(86_400) / 3_600).unwrap_or(0)
 }
 
 fn dialect(name: &str) -> Result<Dialect, String> {

@@ -3,6 +3,7 @@
 use crate::base::hash::Digest;
 use crate::base::secret::same_digest;
 use crate::snapshot::pool::Pool;
+use crate::snapshot::vendor_path::VendorPath;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,25 @@ pub struct Limit {
     pub requests_per_minute: Option<std::num::NonZeroU32>,
     /// Exchanges at once.
     pub concurrency: Option<u32>,
+}
+
+/// An id at a vendor that a key may use although it did not create it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantedId {
+    /// The endpoint that holds it.
+    pub endpoint: Arc<str>,
+    /// The id, or how it begins.
+    pub id: Arc<str>,
+    /// Whether every id that begins so is granted.
+    pub is_beginning: bool,
+}
+
+impl GrantedId {
+    /// Whether this is the id, or one of those.
+    #[must_use]
+    pub fn covers(&self, id: &str) -> bool {
+        if self.is_beginning { id.starts_with(&*self.id) } else { *self.id == *id }
+    }
 }
 
 /// A virtual key.
@@ -39,6 +59,10 @@ pub struct Key {
     pub expires: Option<i64>,
     /// Time that one exchange may take at most, where narrower than the pool's.
     pub deadline: Option<Duration>,
+    /// What it may use of vendors' APIs as they are.
+    pub vendor_paths: Vec<VendorPath>,
+    /// Ids at vendors that it may use although it did not create them.
+    pub server_ids: Vec<GrantedId>,
 }
 
 impl Key {

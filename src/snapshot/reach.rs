@@ -3,7 +3,6 @@
 use crate::call::needs::Needs;
 use crate::policy::Ask;
 use crate::snapshot::Snapshot;
-use crate::snapshot::eligibility::Ceiling;
 use crate::snapshot::explain::Reason;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,14 +25,13 @@ pub struct Kind {
 pub type Reach = BTreeMap<Arc<str>, Vec<Reason>>;
 
 impl Snapshot {
-    /// Where every kind of call may go, as far as policies and ceilings decide.
+    /// Where every kind of call may go, as far as policies and ceilings decide, at this second since 1970.
     #[must_use]
-    pub fn reach(&self) -> BTreeMap<Kind, Reach> {
+    pub fn reach(&self, at: i64) -> BTreeMap<Kind, Reach> {
         let mut all = BTreeMap::new();
         let keys: BTreeMap<_, _> = self.keys.by_name.iter().collect();
         for (name, key) in keys {
             for pool in self.pools_of(key) {
-                let ceiling = pool.max_price.as_ref().map(Ceiling::from).unwrap_or_default();
                 for data in std::iter::once(None).chain(self.policy.vocabulary().data.iter().map(Some)) {
                     let classes: BTreeSet<Arc<str>> = key.data.iter().chain(data).cloned().collect();
                     if data.is_some() && classes.len() == key.data.len() {
@@ -52,7 +50,7 @@ impl Snapshot {
                     };
                     let reach = pool.deployments().map(|deployment| {
                         let mut against = self.policy_reasons(key, &ask, deployment);
-                        if !ceiling.admits(deployment.price.as_ref()) {
+                        if !pool.ceiling().admits(deployment.rates.base(at)) {
                             let reason = "the pool's `max_price`".to_owned();
                             against.push(Reason { code: "price".to_owned(), reason, ..Reason::default() });
                         }

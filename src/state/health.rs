@@ -375,7 +375,7 @@ const fn lesson(failure: &Failure) -> Lesson {
         HealthEffect::Hard => Lesson::Hard,
         HealthEffect::Open => Lesson::Open,
         HealthEffect::Ratio => Lesson::Ratio,
-        HealthEffect::Rest | HealthEffect::Neutral => Lesson::Neutral,
+        HealthEffect::Rest | HealthEffect::Quota | HealthEffect::Neutral => Lesson::Neutral,
     }
 }
 
@@ -386,6 +386,7 @@ fn rest(failure: &Failure) -> Duration {
         // as long as it takes for a second refusal to tell something
         Blame::Model => APART,
         Blame::Vendor | Blame::Egress => Duration::from_secs(10 * 60),
+        // what rests for these is told to the quota, and to breakers
         Blame::Account | Blame::Deployment | Blame::Host | Blame::Nobody => Duration::from_secs(1),
     })
 }

@@ -1,9 +1,13 @@
 //! Floor 4: what was observed. Never settings: those are in the snapshot, and every decision here is given both.
 
+pub mod affinity;
 pub mod breaker;
 pub mod clock;
 pub mod health;
+pub mod ids;
 pub mod limits;
+pub mod quota;
 pub mod restrictions;
 pub mod retry_budget;
+pub mod surge;
 pub mod world;

@@ -3,13 +3,13 @@
 
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::upstream::guard::{Guard, Turn};
+use crate::upstream::payload::Payload;
 use crate::upstream::request::{Outbound, Unanswered};
 use crate::upstream::stream::Stream;
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, Method, Response};
 use http_body::{Body, Frame};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
@@ -30,11 +30,11 @@ const BUFFER_BYTES: usize = 128 * 1024;
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// hyper's connection.
-type Connection = http1::Connection<TokioIo<Guard>, Full<Bytes>>;
+type Connection = http1::Connection<TokioIo<Guard>, Payload>;
 
 /// One HTTP/1.1 connection.
 pub(super) struct Wire {
-    sender: http1::SendRequest<Full<Bytes>>,
+    sender: http1::SendRequest<Payload>,
     /// `None` once it has ended.
     connection: Option<Connection>,
     turn: Arc<Turn>,

@@ -11,11 +11,10 @@
 
 use crate::base::event::{Event, Sink};
 use crate::base::failure::{Failure, FailureKind, Phase};
+use crate::upstream::payload::Payload;
 use crate::upstream::request::{self, Outbound, Unanswered};
 use crate::upstream::stream::Stream;
-use bytes::Bytes;
 use http::Response;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -51,11 +50,11 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 const PING_WITHIN: Duration = Duration::from_secs(5);
 
 /// hyper's connection, worked by a task of its own.
-type Connection = http2::Connection<TokioIo<Stream>, Full<Bytes>, TokioExecutor>;
+type Connection = http2::Connection<TokioIo<Stream>, Payload, TokioExecutor>;
 
 /// One HTTP/2 connection, shared by many exchanges.
 pub(super) struct Link {
-    sender: http2::SendRequest<Full<Bytes>>,
+    sender: http2::SendRequest<Payload>,
     /// Knows how many streams the vendor allows.
     connection: Arc<Mutex<Connection>>,
     /// Where it leads.

@@ -13,14 +13,16 @@ mod guard;
 mod http1;
 mod http2;
 mod links;
+mod payload;
 mod request;
 mod resolve;
 mod site;
 mod stream;
 mod tls;
 
-pub use auth::Tokens;
+pub use auth::{Tokens, signs};
 pub use body::VendorBody;
+pub use payload::Upload;
 #[cfg(test)]
 pub(crate) use resolve::Resolver as SimulatedNetwork;
 
@@ -31,6 +33,7 @@ use crate::snapshot::permit::Permit;
 use crate::upstream::http1::Wire;
 use crate::upstream::http2::{Lease, Told};
 use crate::upstream::links::Place;
+use crate::upstream::payload::Payload;
 use crate::upstream::request::{Outbound, Unanswered};
 use crate::upstream::resolve::{Resolver, SystemResolver};
 use crate::upstream::site::Site;
@@ -124,12 +127,43 @@ impl Connections {
         timeouts: &Timeouts,
         fresh: bool,
     ) -> Result<Incoming, Failure> {
+        let body = request.body.clone();
+        let request = request::assemble(permit.deployment(), request)?;
+        self.prove_and_exchange(permit, request, &body, timeouts, fresh).await
+    }
+
+    /// The same for a body that comes while it is sent, over a connection of its own: what is lost cannot be sent again.
+    /// The body that `request` has itself is left out.
+    ///
+    /// # Errors
+    /// As [`Self::send`]; `malformed` for a deployment whose requests are signed, since a signature covers the whole body.
+    pub async fn send_upload(
+        &self,
+        permit: &Permit,
+        request: Outgoing,
+        upload: Upload,
+        timeouts: &Timeouts,
+    ) -> Result<Incoming, Failure> {
+        if signs(permit.deployment()) {
+            return Err(request::unsendable("signature"));
+        }
+        let mut request = request::assemble(permit.deployment(), request)?;
+        *request.body_mut() = Payload::Upload(upload);
+        self.prove_and_exchange(permit, request, &Bytes::new(), timeouts, true).await
+    }
+
+    async fn prove_and_exchange(
+        &self,
+        permit: &Permit,
+        mut request: Outbound,
+        body: &Bytes,
+        timeouts: &Timeouts,
+        fresh: bool,
+    ) -> Result<Incoming, Failure> {
         let deployment = permit.deployment();
         let site = self.site(&deployment.endpoint)?;
-        let body = request.body.clone();
-        let mut request = request::assemble(deployment, request)?;
         self.keep_sweeping();
-        self.prove(permit, &mut request, &body).await?;
+        self.prove(permit, &mut request, body).await?;
         let incoming = self.exchange(&site, deployment, request, timeouts, fresh).await?;
         if incoming.status == StatusCode::UNAUTHORIZED {
             self.refused(deployment);

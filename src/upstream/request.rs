@@ -3,14 +3,13 @@
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::snapshot::deployment::Deployment;
 use crate::upstream::Outgoing;
-use bytes::Bytes;
+use crate::upstream::payload::Payload;
 use http::header::{ACCEPT_ENCODING, CONNECTION, HOST, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
-use http_body_util::Full;
 
 /// What hyper sends.
-pub(super) type Outbound = Request<Full<Bytes>>;
+pub(super) type Outbound = Request<Payload>;
 
 /// Why a request got no answer.
 pub(super) enum Unanswered {
@@ -35,7 +34,7 @@ pub(super) fn assemble(deployment: &Deployment, outgoing: Outgoing) -> Result<Ou
         "" => path,
         prefix => [prefix, &path].concat(),
     };
-    let mut request = Request::new(Full::new(body));
+    let mut request = Request::new(Payload::from(body));
     *request.method_mut() = method;
     *request.uri_mut() = Uri::from(PathAndQuery::from_maybe_shared(path).map_err(|_| unsendable("path"))?);
     *request.headers_mut() = head_fields(deployment, headers)?;

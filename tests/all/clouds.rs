@@ -231,7 +231,7 @@ async fn gemini_on_vertex_is_asked_at_its_project_and_location() {
 }
 
 #[tokio::test]
-async fn one_token_is_fetched_however_many_wait_for_it_and_again_when_it_is_refused() {
+async fn f_084_one_token_is_fetched_however_many_wait_for_it_and_again_when_it_is_refused() {
     let tokens = TokenEndpoint::start().await;
     let lines = format!("{VERTEX}{}", tokens.lines("google", "secrets/google"));
     let user = r#"{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}"#;

@@ -14,6 +14,7 @@ fn exported() -> BTreeSet<String> {
     let readings = Readings {
         inflight: vec![("a/b".into(), 1)],
         restricted: vec!["a/b".into()],
+        surged: vec!["a/b".into()],
         breakers: vec![("a".into(), BreakerState::Open)],
         certificates: vec![("a.pem".into(), 1)],
     };

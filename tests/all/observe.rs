@@ -57,6 +57,7 @@ fn a_gauge_shows_this_scrape_alone() {
     let observer = observer(None);
     let readings = Readings {
         restricted: Vec::new(),
+        surged: Vec::new(),
         inflight: vec![("openai/gpt".into(), 2), ("openai/gpt".into(), 1)],
         breakers: vec![("old".into(), BreakerState::Open), ("new".into(), BreakerState::HalfOpen)],
         certificates: vec![("certs/server.pem".into(), -5)],

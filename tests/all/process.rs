@@ -190,7 +190,7 @@ async fn check_says_what_is_wrong_and_where() {
     };
     let (status, text) = check();
     assert_eq!(status, Some(0), "{text}");
-    assert!(text.contains("ok: 1 listener(s), 1 pool(s), 1 deployment(s), 1 key(s)"), "{text}");
+    assert!(text.contains("ok: 1 listener(s), 1 pool(s), 2 deployment(s), 1 key(s)"), "{text}");
 
     let good = fs::read_to_string(&config).unwrap();
     fs::write(&config, format!("{good}\n[pool.other]\ndeployments = [\"nobody/m\"]\n")).unwrap();

@@ -84,7 +84,6 @@ fn retry_after(seconds: &'static str) -> impl FnOnce(Setup) -> Setup {
 }
 
 #[tokio::test]
-#[ignore = "a pool's patience is not in effect yet"]
 async fn s01_a_short_throttle_is_waited_out_at_the_primary() {
     let plan = pool().setup(0, retry_after("2")).patient().pool("patience = \"3s\"");
     let scene = Scene::once(plan, Fault::Status429).await;

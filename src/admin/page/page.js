@@ -2,8 +2,8 @@
 "use strict";
 
 const EVERY_MS = 2000;
-const KINDS = { closed: "good", half_open: "wary", resting: "wary", open: "bad", restricted: "bad" };
-const WORDS = { closed: "in use", half_open: "being tried", resting: "resting", open: "out", restricted: "restricted" };
+const KINDS = { closed: "good", half_open: "wary", resting: "wary", open: "bad", restricted: "bad", too_expensive: "wary" };
+const WORDS = { closed: "in use", half_open: "being tried", resting: "resting", open: "out", restricted: "restricted", too_expensive: "too expensive" };
 
 const byId = (id) => document.getElementById(id);
 const seconds = (ms) => (ms >= 60000 ? `${Math.round(ms / 60000)} min` : `${(ms / 1000).toFixed(ms < 10000 ? 1 : 0)} s`);
@@ -17,6 +17,14 @@ function clone(id) {
   return byId(id).content.firstElementChild.cloneNode(true);
 }
 
+const told = (headroom) => headroom.requests != null || headroom.tokens != null;
+
+function windows(headroom) {
+  const window = (name) => headroom[name] &&
+    `${headroom[name].remaining}${headroom[name].limit == null ? "" : ` of ${headroom[name].limit}`} ${name}, whole in ${seconds(headroom[name].resets_in_ms)}`;
+  return ["requests", "tokens"].map(window).filter(Boolean).join("; ");
+}
+
 function drawDeployment(deployment) {
   const wait = deployment.retry_after_ms == null ? "" : `again in ${seconds(deployment.retry_after_ms)}`;
   const row = fill(clone("deployment"), {
@@ -25,10 +33,15 @@ function drawDeployment(deployment) {
     ".state": WORDS[deployment.state] ?? deployment.state,
     ".reason": [deployment.reason, wait].filter(Boolean).join(" · "),
     ".region": deployment.region,
-    ".inflight": deployment.inflight,
+    ".inflight": deployment.inflight + (deployment.admission_cap == null ? "" : ` of ${deployment.admission_cap}`),
     ".success": deployment.success_percent == null ? "–" : `${deployment.success_percent} %`,
     ".first-content": deployment.first_content_ms == null ? "–" : seconds(deployment.first_content_ms),
+    ".headroom": told(deployment.headroom) ? `${deployment.headroom.percent} %` : "–",
+    ".price": deployment.price ? `${deployment.price.input_usd} / ${deployment.price.output_usd}` : "–",
+    ".place": deployment.place ?? "–",
   });
+  row.querySelector(".headroom").title = windows(deployment.headroom);
+  row.querySelector(".place").title = deployment.because;
   row.querySelector(".state").classList.add(KINDS[deployment.state] ?? "wary");
   return row;
 }

@@ -94,5 +94,9 @@ section! {
         deadline: Option<Duration>,
         /// Last day on which it works.
         expires: Option<At<Until>>,
+        /// What it may use of vendors' APIs as they are: "METHOD /endpoint/path", with `*` for an id that it created.
+        vendor_paths: Vec<At<String>>,
+        /// Ids at vendors that it may use although it did not create them: "endpoint/id", or "endpoint/beginning*".
+        server_ids: Vec<At<String>>,
     }
 }

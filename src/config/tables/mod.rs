@@ -10,7 +10,7 @@ mod zones;
 pub use key::{Budget, ClientCertificate, Key, Limit, Period, Team};
 pub use policy_tests::{PolicyTest, PolicyTests, TestDeployment, TestKey, TestRefusal, TestVendor};
 pub use pool::{Breaker, Order, Pool, Probe, Surge};
-pub use price::{DatedPrice, PriceBook};
+pub use price::{DatedPrice, DatedPrices, PriceBook, PriceTier, Uplift};
 pub use vendor::{Auth, Deployment, Endpoint, MaxTokensMember, Price, Quirks, Timeouts, ToolCallIds, Vendor};
 pub use zones::{Region, Zone, Zones};
 
@@ -142,6 +142,8 @@ section! {
     Server {
         /// Largest request body.
         max_body: Option<At<ByteSize>>,
+        /// Largest request body that is passed to a vendor as it comes.
+        max_upload: Option<At<ByteSize>>,
         /// Largest answer of a vendor that is not streamed.
         max_answer: Option<At<ByteSize>>,
         /// Most header lines of a request.

@@ -69,6 +69,8 @@ section! {
         api_version: Option<String>,
         /// Azure form of URLs: "v1" or "classic".
         url_form: Option<At<String>>,
+        /// The one key whose account this is: nobody else may use it.
+        reserved_for: Option<At<String>>,
         /// How long to wait for what.
         timeouts: Option<Timeouts>,
     }
@@ -177,6 +179,8 @@ section! {
         location: Option<String>,
         /// Azure API version.
         api_version: Option<String>,
+        /// The one key whose account this is: nobody else may use it.
+        reserved_for: Option<At<String>>,
         /// How long to wait for what.
         timeouts: Option<Timeouts>,
     }

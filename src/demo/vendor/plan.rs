@@ -81,7 +81,7 @@ impl Call<'_> {
 
     pub(super) fn well(&self) -> Vec<Step> {
         match &self.script.replay {
-            Some(recording) => replay(recording),
+            Some(recording) => replay(recording, self.script.pause),
             None => self.tell(&self.answer()),
         }
     }
@@ -111,6 +111,7 @@ impl Call<'_> {
             Dialect::Gemini | Dialect::GeminiCount | Dialect::GeminiEmbed => ("server", "demo".to_owned()),
         };
         head.headers.push((name.to_owned(), value));
+        head.headers.extend(self.script.headers.iter().cloned());
         Step::Head(head)
     }
 
@@ -134,13 +135,17 @@ impl Call<'_> {
     }
 
     pub(super) fn spoken(&self, answer: &Answer, content: &[Bytes]) -> Vec<Step> {
-        let pause = if answer.streamed { self.script.pause } else { Duration::ZERO };
-        let paused = |piece: &Bytes| match pause {
-            Duration::ZERO => vec![Step::Body(piece.clone())],
-            pause => vec![Step::Wait(pause), Step::Body(piece.clone())],
-        };
-        content.iter().flat_map(paused).collect()
+        paced(if answer.streamed { self.script.pause } else { Duration::ZERO }, content)
     }
+}
+
+/// Each piece after a pause, where there is one.
+fn paced(pause: Duration, pieces: &[Bytes]) -> Vec<Step> {
+    let paced = |piece: &Bytes| match pause {
+        Duration::ZERO => vec![Step::Body(piece.clone())],
+        pause => vec![Step::Wait(pause), Step::Body(piece.clone())],
+    };
+    pieces.iter().flat_map(paced).collect()
 }
 
 /// Takes a step of waiting: not even a turn of the timer for no time at all.
@@ -191,7 +196,7 @@ pub(super) fn unknown_path() -> Vec<Step> {
     )
 }
 
-fn replay(recording: &Recording) -> Vec<Step> {
+fn replay(recording: &Recording, pause: Duration) -> Vec<Step> {
     const FRAMING: [&str; 5] = ["content-length", "transfer-encoding", "connection", "content-encoding", "keep-alive"];
     let headers = recording
         .headers
@@ -204,7 +209,7 @@ fn replay(recording: &Recording) -> Vec<Step> {
         _ => Framing::Chunked,
     };
     let mut steps = vec![Step::Head(Head { status: recording.status, headers, framing })];
-    steps.extend(bodies(&recording.cuts.of(recording.body.clone())));
+    steps.extend(paced(pause, &recording.cuts.of(recording.body.clone())));
     steps.push(Step::End);
     steps
 }

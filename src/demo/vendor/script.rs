@@ -89,7 +89,7 @@ pub struct Script {
     pub text: usize,
     /// How many words it says.
     pub words: usize,
-    /// The pause before each word of a stream.
+    /// The pause before each word of a stream, and before each piece of a replay.
     pub pause: Duration,
     /// The pause before the head of every answer.
     pub thinks: Duration,
@@ -97,6 +97,8 @@ pub struct Script {
     pub break_after_words: usize,
     /// `Retry-After` of the statuses that may carry one; the recorded header if `None`, none at all if empty.
     pub retry_after: Option<String>,
+    /// Further headers of every answer that is good: what is left of a quota, say.
+    pub headers: Vec<(String, String)>,
     /// Where [`Fault::Redirect`] leads.
     pub redirect_to: String,
     /// How long [`Fault::SlowFirstContent`] waits.
@@ -127,6 +129,7 @@ impl Default for Script {
             thinks: Duration::ZERO,
             break_after_words: 20,
             retry_after: None,
+            headers: Vec::new(),
             redirect_to: "https://169.254.169.254/".to_owned(),
             slow: Duration::from_secs(20),
             ping_every: Duration::from_millis(50),

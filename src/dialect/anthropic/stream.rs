@@ -72,6 +72,7 @@ impl Reader {
             fresh: self.usage.fresh.max(told.fresh),
             cached: self.usage.cached.max(told.cached),
             written: self.usage.written.max(told.written),
+            written_1h: self.usage.written_1h.max(told.written_1h),
             output: self.usage.output.max(told.output),
             reasoning: self.usage.reasoning.max(told.reasoning),
         };

@@ -130,5 +130,6 @@ pub(in crate::dialect) fn usage(usage: Value<'_>) -> Usage {
     let (input, output) = (count(input), count(output));
     let cached = count(cached).min(input);
     let written = count(written).min(input - cached);
-    Usage { fresh: input - cached - written, cached, written, output, reasoning: count(reasoning).min(output) }
+    let (fresh, reasoning) = (input - cached - written, count(reasoning).min(output));
+    Usage { fresh, cached, written, output, reasoning, ..Usage::default() }
 }

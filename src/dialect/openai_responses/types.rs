@@ -175,7 +175,8 @@ impl From<&WireUsage> for Usage {
         let written = details.and_then(|details| details.written).unwrap_or(0).min(input - cached);
         let output = wire.output.unwrap_or(0);
         let reasoning = wire.output_details.as_ref().and_then(|Known(details)| details.reasoning).unwrap_or(0);
-        Self { fresh: input - cached - written, cached, written, output, reasoning: reasoning.min(output) }
+        let reasoning = reasoning.min(output);
+        Self { fresh: input - cached - written, cached, written, output, reasoning, ..Self::default() }
     }
 }
 

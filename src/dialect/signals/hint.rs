@@ -20,14 +20,17 @@ pub(super) fn read(
     words: &Words,
     now_s: u64,
 ) -> Option<Duration> {
-    let meant = match kind {
-        FailureKind::RateLimited | FailureKind::ServerError => true,
-        FailureKind::Overloaded => profile.retry_after_on_overload,
-        _ => false,
+    let spent = || quota::read(headers, now_s).whole_in();
+    let asked = || in_headers(headers, now_s).or(words.wait);
+    let wait = match kind {
+        FailureKind::RateLimited => asked().or_else(spent),
+        FailureKind::ServerError => asked(),
+        FailureKind::Overloaded if profile.retry_after_on_overload => asked(),
+        // a quota is there again when its window is whole; "try again in 20 s" is said beside an empty purse too
+        FailureKind::Quota => spent(),
+        _ => None,
     };
-    let spent = || (kind == FailureKind::RateLimited).then(|| quota::read(headers, now_s).whole_in()).flatten();
-    let hint = || in_headers(headers, now_s).or(words.wait).or_else(spent);
-    meant.then(hint).flatten().map(|wait| wait.clamp(SHORTEST, LONGEST))
+    wait.map(|wait| wait.clamp(SHORTEST, LONGEST))
 }
 
 /// `retry-after-ms`, which wins when it is above zero, or `retry-after` in seconds or as an HTTP-date (RFC 9110, 10.2.3).

@@ -46,7 +46,7 @@ pub(crate) fn may_carry_on(delivered: &Delivered, seams: usize, failure: Failure
         return Err("carried_on_twice");
     }
     match failure.next_step() {
-        NextStep::Resend | NextStep::Move | NextStep::MoveOrResend => Ok(()),
+        NextStep::Resend | NextStep::Move | NextStep::MoveOrResend | NextStep::RetryOrMove => Ok(()),
         // another deployment would say the same, or there is nobody left to answer
         NextStep::Answer | NextStep::Stop => Err("final_failure"),
     }

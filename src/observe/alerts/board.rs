@@ -18,8 +18,12 @@ pub(super) enum Kind {
     Outage,
     /// Something is restricted.
     Restriction,
+    /// A deployment has become too expensive for a pool.
+    Surge,
     /// The files on disk are refused.
     FilesRefused,
+    /// A credential's money or quota at its vendor is spent.
+    QuotaSpent,
 }
 
 impl Kind {
@@ -28,14 +32,16 @@ impl Kind {
         match self {
             Self::Outage => "outage",
             Self::Restriction => "restriction",
+            Self::Surge => "surge",
             Self::FilesRefused => "files_refused",
+            Self::QuotaSpent => "quota_spent",
         }
     }
 
     const fn hold(self) -> Duration {
         match self {
             Self::Outage => HOLD,
-            Self::Restriction | Self::FilesRefused => Duration::ZERO,
+            Self::Restriction | Self::Surge | Self::FilesRefused | Self::QuotaSpent => Duration::ZERO,
         }
     }
 }
@@ -101,9 +107,21 @@ fn alert(event: &Event) -> Option<Alert> {
             let detail = format!("{}: {} ({})", restriction.cause.label(), restriction.reach, restriction.reason);
             (Kind::Restriction, Arc::clone(&restriction.id), detail, *began)
         }
+        Event::Surge { surge, began } => {
+            let instead = match &surge.instead {
+                Some(instead) => format!("; {instead} serves in its place"),
+                None if *began => "; nothing is left in its place".to_owned(),
+                None => String::new(),
+            };
+            let subject = Arc::from(format!("{} {}", surge.pool, surge.deployment));
+            (Kind::Surge, subject, format!("{surge}{instead}"), *began)
+        }
         Event::Reload { accepted, diagnostics, .. } => {
             let detail = diagnostics.iter().find(|text| text.contains(": error: ")).cloned().unwrap_or_default();
             (Kind::FilesRefused, Arc::from("files"), detail, !accepted)
+        }
+        Event::QuotaSpent { credential, spent } => {
+            (Kind::QuotaSpent, Arc::clone(credential), "the vendor says that nothing is left".to_owned(), *spent)
         }
         _ => return None,
     };
@@ -145,6 +163,15 @@ mod tests {
         assert!(board.note(&breaker("openai https://a/v1", "open"), at(0)).is_some());
         assert_eq!(board.note(&breaker("openai https://a/v1 gpt-5.5 k", "open"), at(1)), None);
         assert!(board.note(&breaker("anthropic https://b", "open"), at(1)).is_some());
+    }
+
+    #[test]
+    fn f_076_a_spent_quota_is_one_alert_until_there_is_some_again() {
+        let quota = |spent| Event::QuotaSpent { credential: "openai/a".into(), spent };
+        let mut board = Board::default();
+        assert!(board.note(&quota(true), at(0)).is_some_and(|alert| alert.began && &*alert.subject == "openai/a"));
+        assert_eq!(board.note(&quota(false), at(900)), None);
+        assert!(board.due(at(900)).iter().any(|alert| !alert.began), "it is told at once");
     }
 
     #[test]

@@ -66,7 +66,14 @@ impl Alerts {
 
     /// Takes an event; never waits.
     pub(super) fn note(&self, event: &Event) {
-        let matters = matches!(event, Event::Breaker { .. } | Event::Restriction { .. } | Event::Reload { .. });
+        let matters = matches!(
+            event,
+            Event::Breaker { .. }
+                | Event::Restriction { .. }
+                | Event::Surge { .. }
+                | Event::Reload { .. }
+                | Event::QuotaSpent { .. }
+        );
         if matters && self.events.try_send(event.clone()).is_err() {
             self.meters.deliveries.with(["dropped"]).inc();
         }

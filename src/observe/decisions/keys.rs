@@ -1,12 +1,15 @@
 //! What the decision log is signed and its names are hashed with: from the configuration, or made once and kept beside it.
 
 use crate::audit::Signer;
+use crate::base::hash::hex;
 use crate::base::secret::Secret;
 use crate::snapshot::audit::Audit;
 use aws_lc_rs::hmac;
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The key that signs, unless the configuration names one.
 const SIGNING_KEY: &str = "signing.key";
@@ -20,6 +23,8 @@ pub(super) struct Keys {
     pub(super) origin: String,
     pub(super) signer: Signer,
     hash: hmac::Key,
+    /// The hashes of the names of keys, of which there are as many as the configuration has: every record carries one.
+    of_keys: Mutex<HashMap<Arc<str>, Arc<str>>>,
 }
 
 impl Keys {
@@ -50,12 +55,19 @@ impl Keys {
         let verifier = signer.verifier();
         fs::write(directory.join(VERIFIER_KEY), format!("{verifier}\n"))?;
         let origin = settings.origin.clone().unwrap_or_else(|| verifier.name().to_owned());
-        Ok(Self { origin, signer, hash: hash_key(&hash) })
+        Ok(Self { origin, signer, hash: hash_key(&hash), of_keys: Mutex::default() })
     }
 
-    /// A name as the log has it.
-    pub(super) fn hashed(&self, kind: &str, name: &str) -> String {
-        hashed(&self.hash, kind, name)
+    /// The name of a virtual key as the log has it.
+    pub(super) fn key(&self, name: &Arc<str>) -> Arc<str> {
+        let mut known = self.of_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = known.entry(Arc::clone(name)).or_insert_with(|| hashed(&self.hash, "key", name).into());
+        Arc::clone(hash)
+    }
+
+    /// A person's or a machine's name as the log has it.
+    pub(super) fn subject(&self, name: &str) -> String {
+        hashed(&self.hash, "subject", name)
     }
 }
 
@@ -95,10 +107,6 @@ pub fn random() -> io::Result<[u8; 32]> {
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("the system has no random bytes"))?;
     Ok(bytes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file that its owner alone may read, and that was not there before.

@@ -67,9 +67,9 @@ fn exchange(line: &mut Object<'_>, record: &ExchangeRecord, keys: &Keys) {
     let grounds = &record.grounds;
     line.string("kind", "exchange");
     line.string("request_id", &record.request_id);
-    let key = (!record.key.is_empty()).then(|| keys.hashed("key", &record.key));
+    let key = (!record.key.is_empty()).then(|| keys.key(&record.key));
     line.optional_string("key", key.as_deref());
-    let subject = grounds.subject.as_ref().map(|name| keys.hashed("subject", name));
+    let subject = grounds.subject.as_ref().map(|name| keys.subject(name));
     line.optional_string("subject", subject.as_deref());
     line.list("data", &grounds.data, |out, class| string(out, class));
     line.string("residency", &grounds.residency);
@@ -110,7 +110,14 @@ fn considered(out: &mut Vec<u8>, one: &Considered) {
             line.string("cause", cause);
             line.string("restriction", id);
         }
-        Some(Refusal::Breaker { .. } | Refusal::Resting { .. } | Refusal::Full | Refusal::Price) | None => {}
+        Some(
+            Refusal::Breaker { .. }
+            | Refusal::Resting { .. }
+            | Refusal::Headroom { .. }
+            | Refusal::Full
+            | Refusal::Price,
+        )
+        | None => {}
     }
     line.end();
 }

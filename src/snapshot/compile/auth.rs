@@ -114,6 +114,7 @@ impl Compiler<'_> {
             http2: false,
             loopback: parsed.loopback,
             region: Arc::clone(&place.region),
+            reserved_for: None,
         };
         let key = Digest::of_parts([url.as_bytes(), text.as_bytes()]).to_string().into();
         Ok(Proof::Token(Arc::new(TokenSource { key, endpoint: Arc::new(endpoint), grant })))

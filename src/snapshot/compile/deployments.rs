@@ -9,7 +9,8 @@ use crate::call::needs::{Capabilities, Need};
 use crate::catalog::Model;
 use crate::config::{At, defaults, names, tables};
 use crate::dialect::profile::{Profile, fill};
-use crate::snapshot::deployment::{Credential, Deployment, Limits, Price, TimeoutOverrides, Voice};
+use crate::price::Rates;
+use crate::snapshot::deployment::{Credential, Deployment, Limits, TimeoutOverrides, Voice};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -142,12 +143,12 @@ impl Compiler<'_> {
         let limits = limits(profiles.first(), &known, table);
         let most = known.output.map_or(defaults::MAX_OUTPUT_TOKENS, |most| most.min(defaults::MAX_OUTPUT_TOKENS));
         let own_price = table.and_then(|table| table.price.as_ref());
-        let price = self.price_of(id, &place.endpoint.vendor.name, model, own_price);
+        let rates = self.rates_of(id, model, &place.endpoint, own_price);
         let own = overrides(table.and_then(|table| table.timeouts.as_ref())).or(place.timeouts);
         Template {
             model: Arc::from(model),
             voices,
-            price,
+            rates,
             limits,
             default_max_tokens: table.and_then(|table| table.max_output).unwrap_or(most),
             own_timeouts: own,
@@ -182,7 +183,7 @@ struct Template {
     model: Arc<str>,
     voices: Vec<Voice>,
     limits: Limits,
-    price: Option<Price>,
+    rates: Rates,
     default_max_tokens: u64,
     own_timeouts: TimeoutOverrides,
 }
@@ -215,7 +216,7 @@ impl Template {
             voice,
             further_voices,
             limits: self.limits,
-            price: self.price,
+            rates: self.rates.clone(),
             default_max_tokens: self.default_max_tokens,
             timeouts: DEFAULT_TIMEOUTS.with(self.own_timeouts),
             own_timeouts: self.own_timeouts,

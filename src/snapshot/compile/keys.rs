@@ -55,6 +55,8 @@ impl Compiler<'_> {
             limit: self.limit(table.limit.as_ref()),
             expires: table.expires.as_ref().map(|until| until.value.0),
             deadline: table.deadline,
+            vendor_paths: self.vendor_paths(name, table),
+            server_ids: self.granted_ids(table),
         });
         self.identities(name, table, &key, keys);
         self.warn_about_key(name, table);

@@ -124,6 +124,7 @@ impl Compiler<'_> {
         }
         let bounds = Bounds {
             max_body_bytes: size!(max_body, defaults::MAX_BODY_BYTES),
+            max_upload_bytes: size!(max_upload, defaults::MAX_UPLOAD_BYTES),
             max_answer_bytes: size!(max_answer, defaults::MAX_ANSWER_BYTES),
             max_headers: bound!(max_headers, defaults::MAX_HEADERS) as usize,
             max_head_bytes: size!(max_head, defaults::MAX_HEAD_BYTES) as usize,

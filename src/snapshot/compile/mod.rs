@@ -15,6 +15,7 @@ mod prices;
 mod quirks;
 #[cfg(test)]
 mod tests;
+mod vendor_paths;
 mod vendors;
 mod zones;
 
@@ -112,6 +113,7 @@ impl Compiler<'_> {
         let places = self.places();
         let pools = self.pools(&places);
         let keys = self.keys(&pools);
+        self.check_reservations(&pools, &keys.ring);
         let listeners = self.listeners();
         let admin = self.admin();
         let bounds = self.bounds();
@@ -135,6 +137,7 @@ impl Compiler<'_> {
             standings,
             keys: keys.ring,
             pools: pools.by_name,
+            prices_change_at: pools.deployments.iter().filter_map(|one| one.rates.next_change(self.now)).min(),
             deployments: pools.deployments,
             policy: engine?,
         })

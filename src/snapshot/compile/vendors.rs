@@ -71,6 +71,7 @@ struct Written<'a> {
     http2: bool,
     auth: Option<&'a At<Auth>>,
     token_url: Option<&'a At<String>>,
+    reserved_for: Option<&'a At<String>>,
     settings: Settings,
     timeouts: TimeoutOverrides,
     promises: Promises,
@@ -226,6 +227,7 @@ impl<'a> Compiler<'a> {
             http2: table.http2.unwrap_or(false),
             auth: table.auth.as_ref(),
             token_url: table.token_url.as_ref(),
+            reserved_for: table.reserved_for.as_ref(),
             settings,
             timeouts: overrides(table.timeouts.as_ref()),
             promises,
@@ -262,6 +264,7 @@ impl<'a> Compiler<'a> {
             http2: table.http2.or(of.http2).unwrap_or(false),
             auth: table.auth.as_ref().or(of.auth.as_ref()),
             token_url: table.token_url.as_ref().or(of.token_url.as_ref()),
+            reserved_for: table.reserved_for.as_ref(),
             settings: Settings::of_endpoint(table, of),
             timeouts: overrides(table.timeouts.as_ref()).or(vendors_timeouts),
             promises: own.or(self.vendor_promises(of)),
@@ -301,6 +304,7 @@ impl<'a> Compiler<'a> {
             http2: written.http2,
             loopback: url.loopback,
             region,
+            reserved_for: written.reserved_for.map(|key| Arc::from(key.as_str())),
         };
         let credentials = self.credentials(written, &endpoint)?;
         Some(PlaceToCall {

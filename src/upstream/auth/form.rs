@@ -5,12 +5,12 @@ use super::tokens::Token;
 use super::{no_token, sensitive};
 use crate::base::failure::{Failure, VendorError};
 use crate::snapshot::proof::{Grant, TokenSource};
+use crate::upstream::payload::Payload;
 use crate::upstream::request::{Outbound, USER_AGENT_VALUE, unsendable};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Uri};
-use http_body_util::Full;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use url::form_urlencoded::Serializer;
@@ -28,7 +28,7 @@ const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// `auth_key` where the key cannot sign, `malformed` where the endpoint's path cannot be sent.
 pub(super) fn request(source: &TokenSource, now_s: u64) -> Result<Outbound, Failure> {
     let endpoint = &source.endpoint;
-    let mut request = Request::new(Full::new(body(&source.grant, now_s)?));
+    let mut request = Request::new(Payload::from(body(&source.grant, now_s)?));
     *request.method_mut() = Method::POST;
     let path = if endpoint.path.is_empty() { "/" } else { &endpoint.path };
     *request.uri_mut() = Uri::from(PathAndQuery::try_from(path).map_err(|_| unsendable("path"))?);

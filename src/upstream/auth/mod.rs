@@ -135,6 +135,12 @@ impl Connections {
     }
 }
 
+/// Whether requests to the deployment are signed, so that their bodies must be known before they are sent.
+#[must_use]
+pub fn signs(deployment: &Deployment) -> bool {
+    matches!(deployment.credential.as_ref().map(|credential| &credential.proof), Some(Proof::Signature(_)))
+}
+
 fn token_source(deployment: &Deployment) -> Option<&TokenSource> {
     match &deployment.credential.as_ref()?.proof {
         Proof::Token(source) => Some(source),

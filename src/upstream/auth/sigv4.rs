@@ -65,8 +65,8 @@ pub(super) fn sign(
 mod tests {
     use super::*;
     use crate::base::secret::Secret;
+    use crate::upstream::payload::Payload;
     use http::{Method, Request, Uri};
-    use http_body_util::Full;
     use std::time::{Duration, UNIX_EPOCH};
 
     /// AWS's example of a secret key.
@@ -140,7 +140,7 @@ mod tests {
                 session_token: session.map(|token| Secret::new(token.to_owned())),
                 region: case.region.into(),
             };
-            let mut request = Request::new(Full::new(Bytes::new()));
+            let mut request = Request::new(Payload::from(Bytes::new()));
             *request.method_mut() = case.method;
             *request.uri_mut() = Uri::from_static(case.path);
             request.headers_mut().insert(HOST, HeaderValue::from_static(case.host));

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_renewed_before_its_end_and_not_sent_after_it() {
+    fn f_084_a_token_is_renewed_before_its_end_and_not_sent_after_it() {
         let (slot, start) = (Slot::default(), Instant::now());
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         assert!(slot.is_due(start) && slot.good(start).is_none());

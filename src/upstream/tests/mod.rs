@@ -7,11 +7,11 @@ mod http2;
 
 use crate::base::event::{Event, NoSink, Sink};
 use crate::base::failure::{Failure, FailureKind};
-use crate::base::money::TokenPrice;
 use crate::base::secret::Secret;
 use crate::dialect::profile::OPENAI;
+use crate::price::Rates;
 use crate::snapshot::deployment::{
-    Credential, Deployment, Endpoint, Limits, Price, Roots, TimeoutOverrides, Timeouts, Vendor, Voice,
+    Credential, Deployment, Endpoint, Limits, Roots, TimeoutOverrides, Timeouts, Vendor, Voice,
 };
 use crate::snapshot::permit::Permit;
 use crate::snapshot::proof::Proof;
@@ -82,8 +82,8 @@ impl Target {
             loopback: matches!(self.host, "localhost" | "127.0.0.1"),
             http2: self.http2,
             region: "eu".into(),
+            reserved_for: None,
         };
-        let price = TokenPrice(1);
         let (path, stream_path) = (OPENAI.path.into(), OPENAI.stream_path.into());
         let models_path = OPENAI.models_path.into();
         let voice = Voice { profile: OPENAI, path, stream_path, models_path, capabilities: OPENAI.capabilities };
@@ -103,7 +103,7 @@ impl Target {
             voice,
             further_voices: Vec::new(),
             limits: Limits::default(),
-            price: Some(Price { input: price, cached: price, written: price, output: price }),
+            rates: Rates::default(),
             default_max_tokens: 16,
             timeouts: self.timeouts,
             own_timeouts: TimeoutOverrides::default(),

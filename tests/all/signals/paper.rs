@@ -13,6 +13,7 @@ const fn next(kind: FailureKind) -> &'static str {
     match kind.next_step() {
         NextStep::Resend => "sent once more on a fresh connection, free of budget",
         NextStep::Move => "the next deployment",
+        NextStep::RetryOrMove => "the same once more where the pool has patience; then the next deployment",
         NextStep::MoveOrResend => "the next deployment; with none left, the same once more",
         NextStep::Answer => "the vendor's words go to the client",
         NextStep::Stop => "nothing",
@@ -25,6 +26,7 @@ const fn effect(kind: FailureKind) -> &'static str {
         HealthEffect::Open => "opens the breaker at once",
         HealthEffect::Ratio => "counts towards the failure ratio",
         HealthEffect::Rest => "rests",
+        HealthEffect::Quota => "its quota is told",
         HealthEffect::Neutral => "nothing",
     }
 }

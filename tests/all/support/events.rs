@@ -4,9 +4,10 @@ use backstay::base::event::{
     AttemptRecord, Considered, Event, ExchangeRecord, GonePhase, Grounds, Outcome, Tokens, Whom,
 };
 use backstay::base::failure::FailureKind;
-use backstay::base::money::Microusd;
+use backstay::base::money::{Microusd, TokenPrice};
 use backstay::base::rejection::Refusal;
 use backstay::base::restriction::{Cause, Reach, Restriction};
+use backstay::base::surge::Surge;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,10 @@ pub(crate) fn exchange(outcome: Outcome) -> ExchangeRecord {
             residency: "EU".into(),
             considered: vec![
                 Considered::of(&"openai/gpt".into(), None),
+                Considered::of(
+                    &"azure/gpt".into(),
+                    Some(&Refusal::Headroom { retry_after: Duration::from_secs(1), told: true }),
+                ),
                 Considered::of(&"cn/qwen".into(), Some(&Refusal::Policy(Arc::from([Arc::from("residency")])))),
             ],
         },
@@ -57,6 +62,7 @@ fn attempt(deployment: &str, failure: Option<FailureKind>) -> AttemptRecord {
         took: Duration::from_millis(100),
         first_content: failure.is_none().then_some(Duration::from_millis(40)),
         maybe_billed: true,
+        ..AttemptRecord::default()
     }
 }
 
@@ -68,6 +74,16 @@ fn restriction() -> Restriction {
         reason: "model".into(),
         by: "vendor".into(),
         since_s: 1_790_000_000,
+    }
+}
+
+fn surge() -> Surge {
+    Surge {
+        pool: "smart".into(),
+        deployment: "openai/gpt".into(),
+        price: Some((TokenPrice(7_250_000), TokenPrice(60_000_000))),
+        ceiling: (Some(TokenPrice(6_000_000)), None),
+        instead: Some("azure/gpt".into()),
     }
 }
 
@@ -87,6 +103,8 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::Exchange(Box::new(exchange(Outcome::ClientGone(GonePhase::Stream)))),
         Event::Breaker { node: name(), to: "open", reason: "consecutive" },
         Event::Breaker { node: name(), to: "closed", reason: "probe" },
+        Event::QuotaSpent { credential: "openai/default".into(), spent: true },
+        Event::QuotaSpent { credential: "openai/default".into(), spent: false },
         Event::RetryBudgetDenied { pool: "smart".into() },
         Event::Continuation { pool: "smart".into(), outcome: "carried_on" },
         Event::LimitRejected { limit: "concurrency" },
@@ -99,6 +117,8 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::VendorCertificate { host: "api.openai.com".into(), reason: "expired".into() },
         Event::Restriction { restriction: Arc::new(restriction()), began: true, by: "vendor".into() },
         Event::Restriction { restriction: Arc::new(restriction()), began: false, by: "probe".into() },
+        Event::Surge { surge: Arc::new(surge()), began: true },
+        Event::Surge { surge: Arc::new(surge()), began: false },
         Event::Operator { action: "drain", by: "operator 0123456789ab".into() },
         Event::Drain { left: 3, done: false },
     ]

@@ -1,0 +1,182 @@
+//! Vendors that answer through pipes in this process, as a schedule says, and note what reaches them.
+
+use crate::snapshot::Snapshot;
+use crate::state::world::State;
+use crate::upstream::SimulatedNetwork;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+/// Ports of simulated vendors begin here.
+pub(super) const FIRST_PORT: u16 = 1_000;
+
+/// What a vendor does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    Answer,
+    Refuse,
+    Close,
+    Silence,
+    Status(u16),
+    Garbage,
+    CutStream,
+    /// Answers with 500, and another generation serves from then on.
+    Reload,
+}
+
+pub(super) const ACTS: [Act; 14] = [
+    Act::Answer,
+    Act::Answer,
+    Act::Refuse,
+    Act::Close,
+    Act::Silence,
+    Act::Status(500),
+    Act::Status(503),
+    Act::Status(429),
+    Act::Status(401),
+    Act::Status(404),
+    Act::Garbage,
+    Act::CutStream,
+    Act::Reload,
+    Act::Status(529),
+];
+
+/// What reached a simulated vendor.
+#[derive(Clone, Debug)]
+pub(super) struct Contact {
+    pub(super) vendor: usize,
+    /// The generation that served at that moment.
+    pub(super) generation: u64,
+    /// `None` for the connection itself, else what was sent.
+    pub(super) request: Option<String>,
+}
+
+/// The vendors, and what reached them.
+pub(super) struct Vendors {
+    pub(super) acts: Vec<Act>,
+    pub(super) next_act: Mutex<usize>,
+    pub(super) contacts: Mutex<Vec<Contact>>,
+    pub(super) state: Mutex<Option<Arc<State>>>,
+    pub(super) sides: [Arc<Snapshot>; 2],
+}
+
+impl Vendors {
+    fn act(&self) -> Act {
+        let mut next = lock(&self.next_act);
+        *next += 1;
+        self.acts[*next % self.acts.len()]
+    }
+
+    fn note(&self, vendor: usize, request: Option<String>) {
+        let state = lock(&self.state).clone().expect("a state");
+        let generation = state.world().snapshot.generation;
+        lock(&self.contacts).push(Contact { vendor, generation, request });
+    }
+
+    fn reload(&self) {
+        let state = lock(&self.state).clone().expect("a state");
+        let serving = state.world().snapshot.generation;
+        let other = self.sides.iter().find(|side| side.generation != serving).expect("another side");
+        state.install(Arc::clone(other));
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) struct Network(pub(super) Arc<Vendors>);
+
+impl SimulatedNetwork for Network {
+    fn look_up(&self, host: &str) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> {
+        panic!("{host} is looked up, although every vendor has a literal address")
+    }
+
+    fn simulate(&self, addresses: &[SocketAddr]) -> Option<io::Result<DuplexStream>> {
+        let vendor = usize::from(addresses[0].port() - FIRST_PORT);
+        self.0.note(vendor, None);
+        let act = self.0.act();
+        if act == Act::Refuse {
+            return Some(Err(io::ErrorKind::ConnectionRefused.into()));
+        }
+        let (near, far) = tokio::io::duplex(64 << 10);
+        tokio::spawn(serve(Arc::clone(&self.0), vendor, act, far));
+        Some(Ok(near))
+    }
+}
+
+/// Reads one request and does with it what the schedule says.
+async fn serve(vendors: Arc<Vendors>, vendor: usize, act: Act, mut pipe: DuplexStream) {
+    let Some(request) = read(&mut pipe).await else { return };
+    let streamed = request.contains("\"stream\":true");
+    let listing = request.starts_with("GET");
+    vendors.note(vendor, Some(request));
+    let answer = match act {
+        Act::Refuse | Act::Close => return,
+        Act::Silence => return tokio::time::sleep(Duration::from_secs(600)).await,
+        Act::Garbage => "HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\noops".to_owned(),
+        Act::Status(status) => error(status),
+        Act::Reload => {
+            vendors.reload();
+            error(500)
+        }
+        Act::Answer | Act::CutStream if listing => whole(r#"{"object":"list","data":[]}"#),
+        Act::CutStream if streamed => cut(),
+        Act::Answer if streamed => stream(),
+        Act::Answer | Act::CutStream => whole(
+            r#"{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#,
+        ),
+    };
+    // whoever asked may have gone
+    let _ = pipe.write_all(answer.as_bytes()).await;
+}
+
+/// The head of a request with its body.
+async fn read(pipe: &mut DuplexStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+            if body.len() >= length {
+                return Some(text.into_owned());
+            }
+        }
+        let mut chunk = [0; 4096];
+        match pipe.read(&mut chunk).await {
+            Ok(0) | Err(_) => return None,
+            Ok(read) => bytes.extend_from_slice(&chunk[..read]),
+        }
+    }
+}
+
+fn whole(body: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn error(status: u16) -> String {
+    let body = r#"{"error":{"message":"no","type":"server_error","code":null}}"#;
+    format!(
+        "HTTP/1.1 {status} No\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+const CHUNK: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"ok\"},\"finish_reason\":null}]}\n\n";
+const LAST: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n";
+
+fn stream() -> String {
+    format!("{STREAM_HEAD}content-length: {}\r\n\r\n{CHUNK}{LAST}", CHUNK.len() + LAST.len())
+}
+
+fn cut() -> String {
+    format!("{STREAM_HEAD}content-length: {}\r\n\r\n{CHUNK}", CHUNK.len() + LAST.len())
+}
