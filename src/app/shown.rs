@@ -49,7 +49,8 @@ impl Seen<'_> {
     fn refusals(&self, pool: &Pool, deployment: &Deployment) -> Vec<Refusal> {
         let observed = self.world.observed(deployment);
         let ill = observed.and_then(|observed| observed.refuses(self.demand(), self.now, &pool.breaker));
-        self.world.restrictions.refuses(deployment).into_iter().chain(ill).collect()
+        let surged = self.world.surges.keeps_out(pool, deployment).then_some(Refusal::Price);
+        self.world.restrictions.refuses(deployment).into_iter().chain(ill).chain(surged).collect()
     }
 }
 
@@ -73,9 +74,14 @@ pub(super) fn pool_status(world: &World, pool: &Pool, at: i64, now: Moment) -> P
                 live: live(pool, members.len(), &merit, observed, now),
                 ..DeploymentStatus::default()
             };
-            match seen.refusals(pool, deployment).into_iter().next() {
+            let dear = (!pool.ceiling().admits(deployment.rates.base(at))).then_some(Refusal::Price);
+            match seen.refusals(pool, deployment).into_iter().next().or(dear) {
                 None => {
                     asked += 1;
+                    if observed.health.is_degraded(now, &pool.breaker) {
+                        status.state = "degraded".to_owned();
+                        status.reason = "slow_or_shaky".to_owned();
+                    }
                     status.place = Some(asked);
                 }
                 Some(refusal) => refused(&mut status, &refusal),
@@ -98,7 +104,8 @@ fn live(pool: &Pool, among: usize, merit: &Merit, observed: &world::Observed, no
         because: if among > 1 { order::because(merit, pool.order) } else { "alone in its tier".to_owned() },
         breaker: observed.health.breaker_label(now).to_owned(),
         inflight: merit.inflight,
-        admission_cap: None,
+        admission_cap: observed.health.deployment.admission_cap(now),
+        vendor_report: observed.health.report(now).map(|report| report.label().to_owned()),
         first_content_ms: merit.first_content_ms.map(|ms| ms as u64),
         headroom: HeadroomShown {
             percent: merit.headroom_percent,
@@ -114,9 +121,8 @@ fn refused(status: &mut DeploymentStatus, refusal: &Refusal) {
         Refusal::Restricted { .. } => ("restricted", None),
         Refusal::Breaker { retry_after } => (&*status.live.breaker, Some(*retry_after)),
         Refusal::Resting { retry_after, .. } | Refusal::Headroom { retry_after, .. } => ("resting", Some(*retry_after)),
-        Refusal::Full | Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Price | Refusal::Budget { .. } => {
-            ("closed", None)
-        }
+        Refusal::Price => ("too_expensive", None),
+        Refusal::Full | Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Budget { .. } => ("closed", None),
     };
     status.state = state.to_owned();
     status.reason = match refusal {
@@ -147,7 +153,10 @@ fn unwell(refusal: &Refusal) -> Reason {
             format!("it is restricted ({}); `backstay release {id}` lifts that", cause.replace('_', " "))
         }
         Refusal::Full => "it has as many calls as it can bear for now".to_owned(),
-        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Price | Refusal::Budget { .. } => String::new(),
+        Refusal::Price => {
+            "its price rose above the pool's `surge` bounds, and has not been low again for long enough".to_owned()
+        }
+        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Budget { .. } => String::new(),
     };
     Reason { code: refusal.code().to_owned(), reason, ..Reason::default() }
 }

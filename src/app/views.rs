@@ -48,7 +48,10 @@ impl Live {
         for deployment in &world.snapshot.deployments {
             let Some(health) = world.health(deployment) else { continue };
             readings.inflight.push((Arc::clone(&deployment.id), health.deployment.inflight()));
-            for node in [&health.deployment, &health.host] {
+            if let Some(cap) = health.deployment.admission_cap(now) {
+                readings.admission_caps.push((Arc::clone(&deployment.id), cap));
+            }
+            for node in health.breakers() {
                 breakers.insert(Arc::clone(&node.key), breaker_state(node.state(now)));
             }
         }
@@ -56,6 +59,10 @@ impl Live {
         let restricted = restricted.filter(|deployment| world.restrictions.refuses(deployment).is_some());
         let restricted: BTreeSet<_> = restricted.map(|deployment| Arc::clone(&deployment.id)).collect();
         readings.restricted = restricted.into_iter().collect();
+        let surged = world.snapshot.pools.values().flat_map(|pool| pool.deployments().map(move |one| (pool, one)));
+        let surged = surged.filter(|(pool, deployment)| world.surges.keeps_out(pool, deployment));
+        let surged: BTreeSet<_> = surged.map(|(_, deployment)| Arc::clone(&deployment.id)).collect();
+        readings.surged = surged.into_iter().collect();
         readings.breakers = breakers.into_iter().collect();
         let today = Clock::unix_seconds();
         let certificates = world.snapshot.listeners.iter().flat_map(|listener| &listener.certificates);
@@ -73,7 +80,13 @@ impl Views for Live {
     }
 
     fn ready(&self) -> Result<(), String> {
-        if self.state.is_draining() { Err("draining".to_owned()) } else { Ok(()) }
+        if self.state.is_draining() {
+            return Err("draining".to_owned());
+        }
+        if self.state.health.is_isolated() {
+            return Err("no vendor can be reached".to_owned());
+        }
+        Ok(())
     }
 
     fn status(&self) -> Status {

@@ -4,6 +4,7 @@ use crate::base::failure::FailureKind;
 use crate::base::money::Microusd;
 use crate::base::rejection::Refusal;
 use crate::base::restriction::Restriction;
+use crate::base::surge::Surge;
 use std::borrow::Cow;
 use std::ops::Add;
 use std::sync::Arc;
@@ -263,6 +264,18 @@ pub enum Event {
         /// Why.
         reason: &'static str,
     },
+    /// Every vendor is out of reach at once, which is probably our own fault; or one of them is heard again.
+    Isolated {
+        /// Whether it began.
+        began: bool,
+    },
+    /// A vendor's status page says something else than before.
+    VendorReport {
+        /// The vendor.
+        vendor: Arc<str>,
+        /// `well`, `minor` or `major`.
+        report: &'static str,
+    },
     /// A credential's money or quota at its vendor is spent, or there is some again: one event each, however many calls run
     /// into it.
     QuotaSpent {
@@ -275,6 +288,13 @@ pub enum Event {
     RetryBudgetDenied {
         /// The pool.
         pool: Arc<str>,
+    },
+    /// A stream broke in a pool with `continuation`.
+    Continuation {
+        /// The pool.
+        pool: Arc<str>,
+        /// `carried_on`, or why it ended instead, from a closed set.
+        outcome: &'static str,
     },
     /// A limit refused something; the limit's name.
     LimitRejected {
@@ -326,6 +346,13 @@ pub enum Event {
         began: bool,
         /// Who says so: `vendor`, `probe`, or an operator by the beginning of the token's digest.
         by: Arc<str>,
+    },
+    /// A deployment became too expensive for a pool, or is affordable again.
+    Surge {
+        /// Which, where, and what it costs.
+        surge: Arc<Surge>,
+        /// Whether it began.
+        began: bool,
     },
     /// An operator did something that is not a restriction.
     Operator {

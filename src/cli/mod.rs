@@ -8,6 +8,7 @@ mod explain;
 mod files;
 mod live;
 mod operate;
+mod prices;
 mod print;
 mod prove;
 mod serve;
@@ -199,6 +200,11 @@ enum Command {
         #[command(subcommand)]
         act: audit::Act,
     },
+    /// Make price books.
+    Prices {
+        #[command(subcommand)]
+        act: prices::Act,
+    },
     /// Print completions for a shell.
     #[command(after_help = "Example:\n  backstay completions bash > /etc/bash_completion.d/backstay")]
     Completions {
@@ -243,6 +249,7 @@ pub fn run() -> ExitCode {
         Command::Release { id, operator } => operate::release(&operator, &id),
         Command::Spend { config, question } => spend::run(&config, &question),
         Command::Audit { act } => audit::run(act),
+        Command::Prices { act } => prices::run(&act),
         Command::Completions { shell } => completions(shell),
     }
 }

@@ -32,6 +32,11 @@ pub(super) fn tell(event: &Event, alert: impl FnOnce(&str) -> bool) {
             tracing::warn!(%node, %reason, "a breaker opened");
         }
         Event::Breaker { node, to, reason } => tracing::info!(%node, %to, %reason, "a breaker changed"),
+        Event::Isolated { began: true } => {
+            tracing::error!("no vendor can be reached: the fault is probably on our side (network, DNS, descriptors)");
+        }
+        Event::Isolated { began: false } => tracing::warn!("vendors can be reached again"),
+        Event::VendorReport { vendor, report } => tracing::warn!(%vendor, %report, "a vendor's status page changed"),
         Event::Reload { accepted: true, generation, digest, diagnostics } => {
             tracing::info!(generation, %digest, "a new configuration serves");
             diagnostics.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -55,6 +60,15 @@ pub(super) fn tell(event: &Event, alert: impl FnOnce(&str) -> bool) {
         Event::QuotaSpent { credential, spent: false } => {
             tracing::info!(%credential, "this credential is answered again, or no longer used");
         }
+        Event::Surge { surge, began: true } => {
+            let (pool, deployment) = (&surge.pool, &surge.deployment);
+            let instead = surge.instead.as_deref().unwrap_or("nobody");
+            tracing::warn!(%pool, %deployment, %instead, "too expensive: {surge}");
+        }
+        Event::Surge { surge, began: false } => {
+            let (pool, deployment) = (&surge.pool, &surge.deployment);
+            tracing::info!(%pool, %deployment, "affordable again: {surge}");
+        }
         Event::Operator { action, by } => tracing::warn!(%action, %by, "an operator acts"),
         Event::VendorCertificate { host, reason } => {
             if alert(host) {
@@ -77,6 +91,7 @@ pub(super) fn tell(event: &Event, alert: impl FnOnce(&str) -> bool) {
         }
         Event::Ledger { failing: None } => tracing::warn!("the ledger is written again"),
         Event::RetryBudgetDenied { pool } => tracing::debug!(%pool, "the retry budget is spent"),
+        Event::Continuation { pool, outcome } => tracing::debug!(%pool, outcome, "a stream broke"),
         Event::LimitRejected { limit } => tracing::debug!(%limit, "a limit refused something"),
         Event::Exchange(_) => {}
     }

@@ -262,6 +262,12 @@ impl Vocabulary {
         if let Some(region) = self.hosts.get(host) {
             return Some(Arc::clone(region));
         }
+        self.labelled(host)
+    }
+
+    /// The region that a label of the host says (`eu.api.openai.com`), whatever is known of the host as a whole.
+    #[must_use]
+    pub fn labelled(&self, host: &str) -> Option<Arc<str>> {
         let labels = host.split('.').map(|label| label.strip_suffix("-aiplatform").unwrap_or(label));
         labels
             .filter(|label| matches!(*label, "eu" | "us") || self.regions.contains_key(*label))

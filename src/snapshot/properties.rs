@@ -115,6 +115,7 @@ impl Snapshot {
                         trains_on_inputs: promises.then_some(false),
                         export_class: u32::from(promises),
                         price: promises.then_some((TokenPrice(1_000_000), TokenPrice(1_000_000))),
+                        long_prices: Vec::new(),
                         agreements: all(&words.agreements),
                         certifications: all(&words.certifications),
                     });

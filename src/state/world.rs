@@ -18,6 +18,7 @@ use crate::state::purse::Purses;
 use crate::state::quota::{Account, Demand, Quotas};
 use crate::state::restrictions::Restrictions;
 use crate::state::retry_budget::RetryBudget;
+use crate::state::surge::Surges;
 use crate::state::terms::{Answers, Terms};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -35,6 +36,8 @@ pub struct World {
     pub snapshot: Arc<Snapshot>,
     /// What is not to be asked, live: it may change while an exchange goes on.
     pub restrictions: Arc<Restrictions>,
+    /// What has become too expensive, live.
+    pub surges: Arc<Surges>,
     observed: Vec<Arc<Observed>>,
     terms: HashMap<Arc<str>, Arc<Terms>>,
     budgets: HashMap<Arc<str>, SharedBudget>,
@@ -124,6 +127,7 @@ impl State {
         let clock = Clock::start();
         let health = Arc::new(Health::new(Arc::clone(&sink), seed));
         let kept = Kept {
+            surges: Arc::default(),
             quotas: Quotas::new(Arc::clone(&sink), seed.rotate_left(16)),
             limits: Limits::default(),
             purses: Purses::new(Arc::clone(&ledger), clock, Arc::clone(&sink)),
@@ -165,12 +169,19 @@ impl State {
         let generation = snapshot.generation;
         let world = bind(snapshot, &self.restrictions, &self.health, &self.kept);
         self.world.store(Arc::new(world));
+        self.look_at_prices(Clock::unix_seconds());
         self.generations.send_replace(generation);
     }
 
     /// A number for a session that is told by these words, under a secret of this process.
     pub fn session(&self, key: &str, words: [&[u8]; 2]) -> u64 {
         self.sessions.hash_one((key, words))
+    }
+
+    /// Looks at what is charged at `at`, in seconds since 1970: what has become too expensive for a pool leaves it. Prices
+    /// change with the files, and by themselves with date and hour.
+    pub fn look_at_prices(&self, at: i64) {
+        self.kept.surges.look(&self.world(), at, self.clock.now(), &*self.sink);
     }
 
     /// Changes with every snapshot that serves: whoever waits on it finds the new one in [`Self::world`].
@@ -191,6 +202,7 @@ impl State {
 
 /// What belongs to names, and is found again by them after a reload.
 struct Kept {
+    surges: Arc<Surges>,
     quotas: Quotas,
     limits: Limits,
     purses: Purses,
@@ -212,6 +224,7 @@ fn bind(snapshot: Arc<Snapshot>, restrictions: &Arc<Restrictions>, health: &Heal
     };
     World {
         restrictions: Arc::clone(restrictions),
+        surges: Arc::clone(&kept.surges),
         observed,
         terms: snapshot.keys.by_name.values().map(&mut terms).collect(),
         budgets: snapshot

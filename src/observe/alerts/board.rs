@@ -18,12 +18,18 @@ pub(super) enum Kind {
     Outage,
     /// Something is restricted.
     Restriction,
+    /// A deployment has become too expensive for a pool.
+    Surge,
     /// The files on disk are refused.
     FilesRefused,
     /// A budget is spent.
     BudgetSpent,
     /// The ledger cannot be written.
     Ledger,
+    /// No vendor can be reached at all.
+    Isolated,
+    /// A vendor's own status page tells of an incident.
+    VendorReport,
     /// A credential's money or quota at its vendor is spent.
     QuotaSpent,
 }
@@ -34,19 +40,26 @@ impl Kind {
         match self {
             Self::Outage => "outage",
             Self::Restriction => "restriction",
+            Self::Surge => "surge",
             Self::FilesRefused => "files_refused",
             Self::BudgetSpent => "budget_spent",
             Self::Ledger => "ledger",
+            Self::Isolated => "isolated",
+            Self::VendorReport => "vendor_report",
             Self::QuotaSpent => "quota_spent",
         }
     }
 
     const fn hold(self) -> Duration {
         match self {
-            Self::Outage => HOLD,
-            Self::Restriction | Self::FilesRefused | Self::BudgetSpent | Self::Ledger | Self::QuotaSpent => {
-                Duration::ZERO
-            }
+            Self::Outage | Self::VendorReport => HOLD,
+            Self::Restriction
+            | Self::Surge
+            | Self::FilesRefused
+            | Self::BudgetSpent
+            | Self::Ledger
+            | Self::Isolated
+            | Self::QuotaSpent => Duration::ZERO,
         }
     }
 }
@@ -84,7 +97,7 @@ impl Board {
             return None;
         }
         // a host that is out takes its deployments along: that is one outage
-        let wider = |open: &(Kind, Arc<str>)| open.0 == kind && kind == Kind::Outage && subject.starts_with(&*open.1);
+        let wider = |open: &(Kind, Arc<str>)| open.0 == kind && kind == Kind::Outage && is_within(&subject, &open.1);
         if !began || self.open.len() >= MOST || self.open.keys().any(wider) {
             return None;
         }
@@ -104,13 +117,35 @@ impl Board {
     }
 }
 
+/// Whether a node is another one, or stands below it: a node's name begins with its parent's.
+fn is_within(node: &str, above: &str) -> bool {
+    node.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
 /// What an event says of some alert.
 fn alert(event: &Event) -> Option<Alert> {
     let (kind, subject, detail, began) = match event {
         Event::Breaker { node, to, reason } => (Kind::Outage, Arc::clone(node), (*reason).to_owned(), *to == "open"),
+        Event::Isolated { began } => {
+            let detail = "no vendor can be reached: the fault is probably on our side".to_owned();
+            (Kind::Isolated, Arc::from("vendors"), detail, *began)
+        }
+        Event::VendorReport { vendor, report } => {
+            let detail = format!("its status page says: {report}");
+            (Kind::VendorReport, Arc::clone(vendor), detail, *report != "well")
+        }
         Event::Restriction { restriction, began, .. } => {
             let detail = format!("{}: {} ({})", restriction.cause.label(), restriction.reach, restriction.reason);
             (Kind::Restriction, Arc::clone(&restriction.id), detail, *began)
+        }
+        Event::Surge { surge, began } => {
+            let instead = match &surge.instead {
+                Some(instead) => format!("; {instead} serves in its place"),
+                None if *began => "; nothing is left in its place".to_owned(),
+                None => String::new(),
+            };
+            let subject = Arc::from(format!("{} {}", surge.pool, surge.deployment));
+            (Kind::Surge, subject, format!("{surge}{instead}"), *began)
         }
         Event::Reload { accepted, diagnostics, .. } => {
             let detail = diagnostics.iter().find(|text| text.contains(": error: ")).cloned().unwrap_or_default();

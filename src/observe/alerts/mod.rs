@@ -73,6 +73,9 @@ impl Alerts {
                 | Event::Reload { .. }
                 | Event::Budget { .. }
                 | Event::Ledger { .. }
+                | Event::Surge { .. }
+                | Event::Isolated { .. }
+                | Event::VendorReport { .. }
                 | Event::QuotaSpent { .. }
         );
         if matters && self.events.try_send(event.clone()).is_err() {
