@@ -74,6 +74,8 @@ impl Alerts {
                 | Event::Reload { .. }
                 | Event::Isolated { .. }
                 | Event::VendorReport { .. }
+                | Event::Budget { .. }
+                | Event::Ledger { .. }
                 | Event::QuotaSpent { .. }
         );
         if matters && self.events.try_send(event.clone()).is_err() {
