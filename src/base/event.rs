@@ -289,6 +289,13 @@ pub enum Event {
         /// The pool.
         pool: Arc<str>,
     },
+    /// A stream broke in a pool with `continuation`.
+    Continuation {
+        /// The pool.
+        pool: Arc<str>,
+        /// `carried_on`, or why it ended instead, from a closed set.
+        outcome: &'static str,
+    },
     /// A limit refused something; the limit's name.
     LimitRejected {
         /// The limit's name.

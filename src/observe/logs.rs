@@ -85,6 +85,7 @@ pub(super) fn tell(event: &Event, alert: impl FnOnce(&str) -> bool) {
         Event::Probe { node, failure: None } => tracing::debug!(%node, "a probe went well"),
         Event::TlsFailed { side, reason } => tracing::debug!(%side, %reason, "a TLS handshake failed"),
         Event::RetryBudgetDenied { pool } => tracing::debug!(%pool, "the retry budget is spent"),
+        Event::Continuation { pool, outcome } => tracing::debug!(%pool, outcome, "a stream broke"),
         Event::LimitRejected { limit } => tracing::debug!(%limit, "a limit refused something"),
         Event::Exchange(_) => {}
     }

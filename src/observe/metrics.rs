@@ -58,6 +58,7 @@ pub(super) struct Metrics {
 
     breaker_transitions: Counters<3>,
     retry_budget_denied: Counters<1>,
+    continuations: Counters<2>,
     limits_rejected: Counters<1>,
     tls_failures: Counters<2>,
     reloads: Counters<2>,
@@ -96,6 +97,7 @@ impl Metrics {
             scraping: Mutex::new(()),
             breaker_transitions: Counters::new(r, "breaker_transitions_total", "Changes of breakers", changes)?,
             retry_budget_denied: Counters::new(r, "retry_budget_denied_total", "Attempts it refused", ["pool"])?,
+            continuations: Counters::new(r, "continuations_total", "Streams that broke", ["pool", "outcome"])?,
             limits_rejected: Counters::new(r, "limit_rejected_total", "What our own limits refused", ["limit"])?,
             tls_failures: Counters::new(r, "tls_failures_total", "Failed TLS handshakes", ["side", "reason"])?,
             reloads: Counters::new(r, "reload_total", "Reloads; what kind of file was wrong", ["file", "result"])?,
@@ -156,6 +158,7 @@ impl Metrics {
             Event::Isolated { began } => self.isolated.set(i64::from(*began)),
             Event::VendorReport { vendor, report } => self.vendor_reports.with([vendor, report]).inc(),
             Event::RetryBudgetDenied { pool } => self.retry_budget_denied.with([pool]).inc(),
+            Event::Continuation { pool, outcome } => self.continuations.with([pool, outcome]).inc(),
             Event::LimitRejected { limit } => self.limits_rejected.with([limit]).inc(),
             Event::TlsFailed { side, reason } => self.tls_failures.with([side, reason]).inc(),
             Event::Reload { accepted, generation, diagnostics, .. } => {

@@ -5,6 +5,7 @@
 
 mod admin;
 mod alerts;
+mod carried;
 mod clouds;
 mod codex;
 mod corpus;
@@ -29,6 +30,7 @@ mod recorded;
 mod refusals;
 mod reloads;
 mod restrictions;
+mod scenarios;
 mod sdk;
 mod secrets;
 mod server;

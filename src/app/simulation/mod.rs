@@ -19,13 +19,12 @@ use crate::upstream::{Connections, Tokens};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
-pub(super) use plan::NOW_UNIX;
+
 use plan::{Call, Plan, plans};
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-pub(super) use vendors::{CHUNK, LAST, STREAM_HEAD, error, read, whole};
 use vendors::{Network, Vendors, lock};
 
 /// When the questions are asked.

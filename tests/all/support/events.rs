@@ -109,6 +109,7 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::QuotaSpent { credential: "openai/default".into(), spent: true },
         Event::QuotaSpent { credential: "openai/default".into(), spent: false },
         Event::RetryBudgetDenied { pool: "smart".into() },
+        Event::Continuation { pool: "smart".into(), outcome: "carried_on" },
         Event::LimitRejected { limit: "concurrency" },
         Event::TlsFailed { side: "client", reason: "version" },
         reload(true, &[]),
