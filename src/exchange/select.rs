@@ -133,7 +133,8 @@ impl Sieve {
                 None if observed.health.stands_back(now, settings, turn) => self.degraded.push_back(candidate()),
                 None if tier.len() == 1 => self.candidates.push_back(candidate()),
                 None => {
-                    let merit = Merit::of(place, deployment, observed, wanted.pool, wanted.home, wanted.prospect(), now);
+                    let merit =
+                        Merit::of(place, deployment, observed, wanted.pool, wanted.home, wanted.prospect(), now);
                     kept.push((merit, candidate()));
                     continue;
                 }
