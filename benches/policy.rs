@@ -33,6 +33,7 @@ fn inventory(teams: usize) -> Inventory {
         trains_on_inputs: Some(false),
         export_class: 0,
         price: Some((TokenPrice(2_000_000), TokenPrice(10_000_000))),
+        long_prices: Vec::new(),
         agreements: vec!["dpa".into()],
         certifications: vec!["soc2".into()],
     });

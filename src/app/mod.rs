@@ -31,11 +31,14 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use views::Live;
+
+/// How often prices are looked at.
+const PRICES_EVERY: Duration = Duration::from_secs(1);
 
 /// What to run.
 pub struct Options {
@@ -82,11 +85,13 @@ struct Background {
     drain: Drain,
     reloader: Reloader,
     probing: JoinHandle<()>,
+    pricing: JoinHandle<()>,
 }
 
 impl Drop for Background {
     fn drop(&mut self) {
         self.probing.abort();
+        self.pricing.abort();
         self.reloader.stop();
         self.drain.begin();
         self.drain.begin();
@@ -134,8 +139,9 @@ impl App {
         let tokens = Tokens::new(seed());
         let connections = Connections::new(Arc::clone(&sink), Arc::clone(&tokens));
         let probing = tokio::spawn(probe::run(Arc::clone(&state), connections));
+        let pricing = tokio::spawn(watch_prices(Arc::clone(&state)));
         let serving = serve(doors, options.workers, &state, &drain, sink, tokens)?;
-        let background = Background { drain: drain.clone(), reloader: reloader.clone(), probing };
+        let background = Background { drain: drain.clone(), reloader: reloader.clone(), probing, pricing };
         Ok(Self { state, warnings, listeners, admin, reloader, drain, observer, serving, serving_admin, background })
     }
 
@@ -167,6 +173,15 @@ impl App {
         let _ = serving_admin.await;
         observer.flush();
         ended
+    }
+}
+
+/// Looks again and again at what is charged: a price changes by itself with date and hour.
+async fn watch_prices(state: Arc<State>) {
+    let mut turns = tokio::time::interval(PRICES_EVERY);
+    loop {
+        turns.tick().await;
+        state.look_at_prices(Clock::unix_seconds());
     }
 }
 
@@ -211,12 +226,13 @@ fn watch(
     observer: &Arc<Observer>,
     sink: &Arc<dyn Sink>,
 ) -> Result<Reloader, Fatal> {
+    let served = Arc::clone(&state.world().snapshot);
     let (state, observer) = (Arc::clone(state), Arc::clone(observer));
     let install = Box::new(move |snapshot: Arc<Snapshot>| {
         observer.install(&snapshot);
         state.install(snapshot);
     });
-    reload::watch(config, sources, 1, Arc::clone(sink), install).map_err(|error| Fatal::Start(error.to_string()))
+    reload::watch(config, sources, &served, Arc::clone(sink), install).map_err(|error| Fatal::Start(error.to_string()))
 }
 
 fn bind(snapshot: &Snapshot) -> Result<Vec<Door>, Fatal> {

@@ -49,7 +49,8 @@ impl Seen<'_> {
     fn refusals(&self, pool: &Pool, deployment: &Deployment) -> Vec<Refusal> {
         let observed = self.world.observed(deployment);
         let ill = observed.and_then(|observed| observed.refuses(self.demand(), self.now, &pool.breaker));
-        self.world.restrictions.refuses(deployment).into_iter().chain(ill).collect()
+        let surged = self.world.surges.keeps_out(pool, deployment).then_some(Refusal::Price);
+        self.world.restrictions.refuses(deployment).into_iter().chain(ill).chain(surged).collect()
     }
 }
 
@@ -73,7 +74,8 @@ pub(super) fn pool_status(world: &World, pool: &Pool, at: i64, now: Moment) -> P
                 live: live(pool, members.len(), &merit, observed, now),
                 ..DeploymentStatus::default()
             };
-            match seen.refusals(pool, deployment).into_iter().next() {
+            let dear = (!pool.ceiling().admits(deployment.rates.base(at))).then_some(Refusal::Price);
+            match seen.refusals(pool, deployment).into_iter().next().or(dear) {
                 None => {
                     asked += 1;
                     if observed.health.is_degraded(now, &pool.breaker) {
@@ -119,7 +121,8 @@ fn refused(status: &mut DeploymentStatus, refusal: &Refusal) {
         Refusal::Restricted { .. } => ("restricted", None),
         Refusal::Breaker { retry_after } => (&*status.live.breaker, Some(*retry_after)),
         Refusal::Resting { retry_after, .. } | Refusal::Headroom { retry_after, .. } => ("resting", Some(*retry_after)),
-        Refusal::Full | Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Price => ("closed", None),
+        Refusal::Price => ("too_expensive", None),
+        Refusal::Full | Refusal::Capability(_) | Refusal::Policy(_) => ("closed", None),
     };
     status.state = state.to_owned();
     status.reason = match refusal {
@@ -150,7 +153,10 @@ fn unwell(refusal: &Refusal) -> Reason {
             format!("it is restricted ({}); `backstay release {id}` lifts that", cause.replace('_', " "))
         }
         Refusal::Full => "it has as many calls as it can bear for now".to_owned(),
-        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Price => String::new(),
+        Refusal::Price => {
+            "its price rose above the pool's `surge` bounds, and has not been low again for long enough".to_owned()
+        }
+        Refusal::Capability(_) | Refusal::Policy(_) => String::new(),
     };
     Reason { code: refusal.code().to_owned(), reason, ..Reason::default() }
 }

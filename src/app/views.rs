@@ -58,6 +58,10 @@ impl Live {
         let restricted = restricted.filter(|deployment| world.restrictions.refuses(deployment).is_some());
         let restricted: BTreeSet<_> = restricted.map(|deployment| Arc::clone(&deployment.id)).collect();
         readings.restricted = restricted.into_iter().collect();
+        let surged = world.snapshot.pools.values().flat_map(|pool| pool.deployments().map(move |one| (pool, one)));
+        let surged = surged.filter(|(pool, deployment)| world.surges.keeps_out(pool, deployment));
+        let surged: BTreeSet<_> = surged.map(|(_, deployment)| Arc::clone(&deployment.id)).collect();
+        readings.surged = surged.into_iter().collect();
         readings.breakers = breakers.into_iter().collect();
         let today = Clock::unix_seconds();
         let certificates = world.snapshot.listeners.iter().flat_map(|listener| &listener.certificates);

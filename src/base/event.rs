@@ -4,6 +4,7 @@ use crate::base::failure::FailureKind;
 use crate::base::money::Microusd;
 use crate::base::rejection::Refusal;
 use crate::base::restriction::Restriction;
+use crate::base::surge::Surge;
 use std::borrow::Cow;
 use std::ops::Add;
 use std::sync::Arc;
@@ -288,6 +289,13 @@ pub enum Event {
         /// The pool.
         pool: Arc<str>,
     },
+    /// A stream broke in a pool with `continuation`.
+    Continuation {
+        /// The pool.
+        pool: Arc<str>,
+        /// `carried_on`, or why it ended instead, from a closed set.
+        outcome: &'static str,
+    },
     /// A limit refused something; the limit's name.
     LimitRejected {
         /// The limit's name.
@@ -326,6 +334,13 @@ pub enum Event {
         began: bool,
         /// Who says so: `vendor`, `probe`, or an operator by the beginning of the token's digest.
         by: Arc<str>,
+    },
+    /// A deployment became too expensive for a pool, or is affordable again.
+    Surge {
+        /// Which, where, and what it costs.
+        surge: Arc<Surge>,
+        /// Whether it began.
+        began: bool,
     },
     /// An operator did something that is not a restriction.
     Operator {

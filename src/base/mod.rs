@@ -14,4 +14,5 @@ pub mod rejection;
 pub mod restriction;
 pub mod scope;
 pub mod secret;
+pub mod surge;
 pub mod vendor_error;

@@ -33,6 +33,14 @@ impl fmt::Display for Microusd {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenPrice(pub u64);
 
+impl fmt::Display for TokenPrice {
+    /// Dollars per million tokens without zeros at the end, as in `0.66`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = Microusd(self.0).to_string();
+        f.write_str(text.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
 impl TokenPrice {
     /// What `tokens` tokens cost, rounded up to the next micro-dollar.
     #[must_use]

@@ -18,6 +18,8 @@ pub enum Cause {
     ModelDenied,
     /// The model was withdrawn.
     ModelGone,
+    /// Its answers name another place than the one that is declared.
+    RegionContradicted,
     /// An operator's decision.
     Operator,
 }
@@ -31,6 +33,7 @@ impl Cause {
             Self::AccountDenied => "account_denied",
             Self::ModelDenied => "model_denied",
             Self::ModelGone => "model_gone",
+            Self::RegionContradicted => "region_contradicted",
             Self::Operator => "operator",
         }
     }
@@ -39,7 +42,11 @@ impl Cause {
     #[must_use]
     pub const fn needs_a_person(self) -> bool {
         match self {
-            Self::RegionDenied | Self::AccountDenied | Self::ModelDenied | Self::Operator => true,
+            Self::RegionDenied
+            | Self::AccountDenied
+            | Self::ModelDenied
+            | Self::RegionContradicted
+            | Self::Operator => true,
             Self::ModelGone => false,
         }
     }

@@ -23,8 +23,9 @@ pub(super) fn run(options: &Options<'_>) -> ExitCode {
     let explained = match options.admin {
         Some(admin) => ask_proxy(admin, options),
         None => match files::snapshot(options.config, options.policies) {
-            Some(snapshot) => question(options)
-                .and_then(|question| snapshot.explain(&question, Clock::unix_seconds(), &FilesAlone)),
+            Some(snapshot) => {
+                question(options).and_then(|question| snapshot.explain(&question, Clock::unix_seconds(), &FilesAlone))
+            }
             None => return ExitCode::FAILURE,
         },
     };

@@ -8,10 +8,10 @@ mod explain;
 mod files;
 mod live;
 mod operate;
+mod prices;
 mod print;
 mod prove;
 mod serve;
-mod solver;
 mod test;
 
 use crate::demo::Options;
@@ -129,7 +129,7 @@ enum Command {
     },
     /// Look at statements about whatever the policies permit, over all calls.
     #[command(
-        after_help = "The statements are in `properties/*.cedar` of the folder of policies. Counterexamples are searched for; where Cedar's own tool and the solver cvc5 are installed, what is not refuted is proved. Exit code 0 when all statements are proved, 1 when one is refuted, 2 when one is neither.\n\nExamples:\n  backstay prove\n  backstay prove --policies proposed/ --json\n  backstay prove --schema > policies.cedarschema"
+        after_help = "The statements are in `properties/*.cedar` of the folder of policies. Counterexamples are searched for; what is not refuted is proved by the solver cvc5, where it is installed and the program was built with the feature `prove`: it says how to get them. Exit code 0 when all statements are proved, 1 when one is refuted, 2 when one is neither.\n\nExamples:\n  backstay prove\n  backstay prove --policies proposed/ --json\n  backstay prove --schema > policies.cedarschema"
     )]
     Prove {
         /// The config file.
@@ -188,6 +188,11 @@ enum Command {
         #[command(subcommand)]
         act: audit::Act,
     },
+    /// Make price books.
+    Prices {
+        #[command(subcommand)]
+        act: prices::Act,
+    },
     /// Print completions for a shell.
     #[command(after_help = "Example:\n  backstay completions bash > /etc/bash_completion.d/backstay")]
     Completions {
@@ -231,6 +236,7 @@ pub fn run() -> ExitCode {
         Command::Restrict { what, reason, operator } => operate::restrict(&operator, &what, &reason),
         Command::Release { id, operator } => operate::release(&operator, &id),
         Command::Audit { act } => audit::run(act),
+        Command::Prices { act } => prices::run(&act),
         Command::Completions { shell } => completions(shell),
     }
 }

@@ -47,8 +47,10 @@ pub const FIRST_CONTENT: Duration = seconds(10);
 pub const IDLE: Duration = seconds(30);
 /// Between two content events of a stream.
 pub const PROGRESS: Duration = seconds(60);
-/// The whole answer of an unstreamed call.
-pub const ANSWER: Duration = seconds(120);
+/// Four content events of a stream: one every 25 s is still an answer.
+pub const TRICKLE: Duration = seconds(120);
+/// The whole answer of an unstreamed call: with the time of another answer it stays below the two minutes that clients wait.
+pub const ANSWER: Duration = seconds(90);
 
 /// Consecutive hard failures that open a breaker.
 pub const BREAKER_CONSECUTIVE: u32 = 5;
@@ -75,6 +77,12 @@ pub const MAX_ATTEMPTS: u32 = 10;
 pub const DEADLINE: Duration = seconds(600);
 /// How long to wait for the preferred deployment before moving.
 pub const PATIENCE: Duration = seconds(2);
+/// The factor of `max_price` above which a deployment is left.
+pub const SURGE_LEAVE: f64 = 1.2;
+/// The factor of `max_price` at which it is used again.
+pub const SURGE_RETURN: f64 = 1.0;
+/// How long its price must have been so low.
+pub const SURGE_HOLD: Duration = seconds(600);
 /// Answer cap where Anthropic's dialect demands one and the call has none.
 pub const MAX_OUTPUT_TOKENS: u64 = 8192;
 

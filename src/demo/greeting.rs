@@ -42,7 +42,7 @@ pub(super) fn greet(
     line(format!("  curl -X POST http://127.0.0.1:{control_port}/break/openai/reset    and /heal/openai"));
     line(format!("  break openai-eu: the key `europe` ({europe})"));
     line("    gets an honest 503, because its data may not leave the European Union".to_owned());
-    line(format!("  edit {config} (raise a price, reorder a pool)"));
+    line(format!("  edit {config} (raise an `input` price to 8, reorder a pool)"));
     line("    or the policies beside it: the next call obeys".to_owned());
     if let Some(help) = key_help {
         line(help);

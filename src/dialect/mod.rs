@@ -152,6 +152,12 @@ impl Dialect {
         }
     }
 
+    /// Whether a call may leave the model to whoever keeps what it names (<https://platform.openai.com/docs/api-reference/responses>).
+    #[must_use]
+    pub const fn may_leave_model_out(self) -> bool {
+        matches!(self, Self::OpenaiResponses)
+    }
+
     /// Whether its bodies name the model below the top, where nothing can be spliced: they are always written anew.
     #[must_use]
     pub const fn names_model_within(self) -> bool {

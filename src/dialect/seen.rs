@@ -348,7 +348,8 @@ mod tests {
     const DONE: &str = "[DONE]";
 
     const START: &str = r#"{"type":"message_start","message":{"model":"claude-x","content":[],"stop_reason":null,
-        "usage":{"input_tokens":7,"cache_read_input_tokens":3,"cache_creation_input_tokens":2,"output_tokens":1}}}"#;
+        "usage":{"input_tokens":7,"cache_read_input_tokens":3,"cache_creation_input_tokens":2,
+        "cache_creation":{"ephemeral_5m_input_tokens":1,"ephemeral_1h_input_tokens":1},"output_tokens":1}}}"#;
     const BLOCK: &str = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;
     const DELTA: &str = r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}"#;
     const PING: &str = r#"{"type": "ping"}"#;
@@ -361,7 +362,7 @@ mod tests {
         let (marks, seen) = watch(&OPENAI, &[ROLE, TEXT, TEXT, TOOL, STOP, USAGE, DONE, TEXT]);
         assert_eq!(marks, ["quiet", "content", "content", "content", "quiet", "usage", "end", "quiet"]);
         assert_eq!((seen.model(), seen.finish_reason(), verdict(&seen)), (Some("gpt-x"), Some("stop"), "ok"));
-        assert_eq!(seen.usage(), Some(Usage { fresh: 6, cached: 4, written: 0, output: 5, reasoning: 2 }));
+        assert_eq!(seen.usage(), Some(Usage { fresh: 6, cached: 4, output: 5, reasoning: 2, ..Usage::default() }));
     }
 
     #[test]
@@ -369,7 +370,10 @@ mod tests {
         let (marks, seen) = watch(&ANTHROPIC, &[START, BLOCK, PING, DELTA, DELTA, CALL, STOPPED, OVER]);
         assert_eq!(marks, ["quiet", "quiet", "quiet", "content", "content", "content", "quiet", "end"]);
         assert_eq!((seen.model(), seen.finish_reason(), verdict(&seen)), (Some("claude-x"), Some("end_turn"), "ok"));
-        assert_eq!(seen.usage(), Some(Usage { fresh: 7, cached: 3, written: 2, output: 9, reasoning: 0 }));
+        assert_eq!(
+            seen.usage(),
+            Some(Usage { fresh: 7, cached: 3, written: 2, written_1h: 1, output: 9, reasoning: 0 })
+        );
     }
 
     #[test]
@@ -492,7 +496,7 @@ mod tests {
         ] {
             let (fresh, cached, written, output, reasoning) = expected;
             let usage = crate::dialect::openai_chat::seen::usage(Value::new(told.as_bytes()));
-            assert_eq!(usage, Some(Usage { fresh, cached, written, output, reasoning }), "{told}");
+            assert_eq!(usage, Some(Usage { fresh, cached, written, output, reasoning, ..Usage::default() }), "{told}");
         }
     }
 

@@ -10,6 +10,8 @@ use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::call::needs::Need;
 use crate::dialect::{region, signals};
 use crate::exchange::admit::Admitted;
+use crate::exchange::approach;
+use crate::exchange::continuation::{Manner, Told};
 use crate::exchange::ingress::Ingress;
 use crate::exchange::patience::{self, NextOne, Situation, Step};
 use crate::exchange::recall;
@@ -27,6 +29,8 @@ use crate::state::quota::{Demand, Draw};
 use crate::state::world::{State, World};
 use crate::upstream::Connections;
 use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -54,6 +58,20 @@ pub(crate) struct Work {
     pub(crate) session: Option<u64>,
     /// When content must have gone out.
     pub(crate) deadline: Instant,
+    /// What the client was told so far, where its stream can be carried on.
+    pub(crate) told: Option<Box<Told>>,
+}
+
+impl Work {
+    /// Tells what became of a stream that broke.
+    pub(crate) fn note_continuation(&self, outcome: &'static str) {
+        self.state.sink.emit(Event::Continuation { pool: Arc::clone(&self.admitted.pool.name), outcome });
+    }
+
+    /// What the client was told before its stream broke, while it is being carried on.
+    pub(crate) fn broken_off(&self) -> Option<&Told> {
+        self.told.as_deref().filter(|told| told.carries_on())
+    }
 }
 
 /// An answer that has begun.
@@ -64,6 +82,9 @@ pub(crate) struct Served {
     /// From the attempt's start to its first content.
     pub(crate) took: Duration,
 }
+
+/// The attempts of an exchange, still going on.
+pub(crate) type Attempts = Pin<Box<dyn Future<Output = (Box<Work>, Result<Box<Served>, Rejection>)> + Send>>;
 
 /// How far the walk has come.
 struct Walk {
@@ -103,8 +124,10 @@ enum Verdict {
 
 /// Walks the candidates until one has content for the client.
 pub(crate) async fn run(mut work: Box<Work>, selection: Selection) -> (Box<Work>, Result<Box<Served>, Rejection>) {
-    let most = if work.admitted.fallback { work.admitted.pool.attempts.max(1) } else { 1 };
-    let mut walk = Walk::new(selection, most);
+    // carrying on is never a first attempt: it is free only as a move to a sound deployment is
+    let made = u32::from(work.broken_off().is_some());
+    let most = if work.admitted.fallback { work.admitted.pool.attempts.max(1) + made } else { 1 };
+    let mut walk = Walk { made, ..Walk::new(selection, most) };
     while let Some((candidate, waits)) = walk.next() {
         if walk.made >= walk.most || !may_move(&work, &mut walk, &candidate) {
             break;
@@ -149,7 +172,7 @@ pub(crate) fn deposit(world: &World, pool: &Pool, tokens: u64, now: Moment) {
 
 /// Asks one candidate, and once more where the table says so.
 async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: bool) -> Verdict {
-    let (prepared, mut flight) = match set_out(work, walk, candidate, waits).await {
+    let (mut prepared, mut flight) = match set_out(work, walk, candidate, waits).await {
         Ok(ready) => ready,
         Err(verdict) => return verdict,
     };
@@ -163,7 +186,8 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
                 return Verdict::Next;
             }
         };
-        let accept_empty = walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
+        let accept_empty = prepared.manner == Some(Manner::Prefill)
+            || walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
         let mut draw = candidate.observed.account.send(work.demand);
         let began = Instant::now();
         let hangs = hangs(candidate, !walk.queue.is_empty());
@@ -183,7 +207,15 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
                 draw.failed(&failure, now);
                 work.state.restrictions.failed(&candidate.deployment, &failure, now);
                 work.settlement.attempt_failed(&failure);
-                let step = after(&failure, began.elapsed(), again, work, walk, candidate);
+                if let Some(other) = approach::otherwise(work, &candidate.deployment, &failure, prepared.manner) {
+                    prepared = other;
+                    continue;
+                }
+                let step = match after(&failure, began.elapsed(), again, work, walk, candidate) {
+                    // what it finds fault with may be how the rest was asked for, which the client knows nothing of
+                    Step::Stop if prepared.manner.is_some() && failure.said.is_some() => Step::Next,
+                    step => step,
+                };
                 walk.made += u32::from(!matches!(step, Step::Again { free: true, .. }));
                 walk.failures.push(failure);
                 match step {
@@ -206,9 +238,7 @@ async fn set_out(
     candidate: &Candidate,
     waits: bool,
 ) -> Result<(Prepared, Flight), Verdict> {
-    let bounds = &work.world.snapshot.bounds;
-    let prepared = request::prepare(&mut work.ingress, bounds, &work.admitted.pool, &candidate.deployment);
-    let mut prepared = prepared.map_err(|unfit| match unfit {
+    let mut prepared = approach::prepare(work, &candidate.deployment).map_err(|unfit| match unfit {
         Unfit::Deployment(refusal) => {
             walk.refusals.push(refusal);
             Verdict::Next
@@ -374,7 +404,12 @@ async fn converse(
     )
     .await;
     let incoming = sent.unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Sent, "headers")))?;
-    work.settlement.answered(incoming.status.as_u16(), region::observed(&incoming.headers));
+    let observed = region::observed(&incoming.headers);
+    let elsewhere = |observed: &&str| work.world.snapshot.contradicts(permit.deployment(), observed);
+    if let Some(observed) = observed.as_deref().filter(elsewhere) {
+        work.state.restrictions.contradicted(permit.deployment(), observed);
+    }
+    work.settlement.answered(incoming.status.as_u16(), observed);
     let told = signals::quota::read(&incoming.headers, Clock::unix_seconds().unsigned_abs());
     draw.answered(&told, work.state.clock.now());
     let received = receive::receive(incoming, prepared, began, accept_empty);

@@ -43,8 +43,8 @@ pub struct Merit {
     pub listed: usize,
     /// Whether enough of its recent attempts went well.
     pub sound: bool,
-    /// What the call is expected to cost there, and what a million tokens each way do, in micro-dollars; both at their most
-    /// where that is not known, and nothing where the pool does not ask.
+    /// What the call is expected to cost there, with what the session's cache saves, and what a million tokens each way do,
+    /// in micro-dollars; both at their most where that is not known, and nothing where the pool does not ask.
     pub price: (Microusd, u64),
     /// The time to first content that is to be expected, in milliseconds; what failed of late makes it longer.
     pub first_content_ms: Option<f64>,

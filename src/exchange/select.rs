@@ -6,6 +6,9 @@ use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::call::needs::Need;
 use crate::dialect::scan::Scan;
 use crate::dialect::{Dialect, Task};
+use crate::exchange::admit::Admitted;
+use crate::exchange::attempt::Work;
+use crate::exchange::ingress::Ingress;
 use crate::exchange::order::{Merit, Prospect, listed, order};
 use crate::exchange::server_ids::Held;
 use crate::policy::Ask;
@@ -47,7 +50,14 @@ pub struct Wanted<'a> {
     pub home: Option<&'a Arc<str>>,
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    /// What an admitted call asks, which takes so much of a vendor's quota, and whose session was served at `home` last.
+    pub(crate) fn of(admitted: &'a Admitted, ingress: &'a Ingress, demand: Demand, home: Option<&'a Arc<str>>) -> Self {
+        let Admitted { key, pool, ask, ceiling, held, at, .. } = admitted;
+        let (dialect, scan) = (ingress.dialect, &ingress.scan);
+        Self { key, pool, ask, ceiling: *ceiling, dialect, scan, demand, held, at: *at, home }
+    }
+
     const fn prospect(&self) -> Prospect {
         Prospect { input_tokens: self.ask.input_tokens, output_tokens: self.ask.output_tokens, at: self.at }
     }
@@ -170,6 +180,23 @@ impl Sieve {
     }
 }
 
+/// Who may carry on a stream that broke, as things stand now: not the deployment that was the last to break it, and those that
+/// broke it before at the end. `None` where nobody is left. What was said of each goes to the record.
+pub(crate) fn others(work: &mut Work) -> Option<Selection> {
+    let Work { state, world, ingress, admitted, settlement, told, demand, .. } = work;
+    let broken = told.as_ref()?.broken_off_by();
+    let last = broken.last()?;
+    let (now, turn, mut considered) = (state.clock.now(), state.random.bits(), Vec::new());
+    let wanted = Wanted::of(admitted, ingress, *demand, None);
+    let mut selection = select(world, &wanted, now, turn, &mut considered).ok()?;
+    selection.candidates.retain(|candidate| !Arc::ptr_eq(&candidate.deployment, last));
+    // its twins with other credentials are as likely to break it again
+    let broke = |candidate: &Candidate| broken.iter().any(|deployment| deployment.id == candidate.deployment.id);
+    selection.candidates.make_contiguous().sort_by_key(broke);
+    settlement.note(|record| record.grounds.considered.append(&mut considered));
+    (!selection.candidates.is_empty()).then_some(selection)
+}
+
 /// Whether the deployment may and can serve the call, its health aside.
 fn eligible(world: &World, wanted: &Wanted<'_>, deployment: &Arc<Deployment>) -> Result<(), Refusal> {
     world.snapshot.permit(wanted.key, wanted.ask, deployment)?;
@@ -187,7 +214,8 @@ fn eligible(world: &World, wanted: &Wanted<'_>, deployment: &Arc<Deployment>) ->
         deployment.limits.fit(wanted.scan.prompt_tokens_min(), wanted.scan.max_tokens)?;
     }
     let tariff = deployment.rates.tariff(wanted.ask.input_tokens, wanted.at);
-    if wanted.pool.max_price.admits(tariff) && wanted.ceiling.admits(tariff) { Ok(()) } else { Err(Refusal::Price) }
+    let affordable = wanted.pool.ceiling().admits(tariff) && wanted.ceiling.admits(tariff);
+    if affordable && !world.surges.keeps_out(wanted.pool, deployment) { Ok(()) } else { Err(Refusal::Price) }
 }
 
 /// What the client is told when policy, capability or price leave nobody.

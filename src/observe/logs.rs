@@ -60,6 +60,15 @@ pub(super) fn tell(event: &Event, alert: impl FnOnce(&str) -> bool) {
         Event::QuotaSpent { credential, spent: false } => {
             tracing::info!(%credential, "this credential is answered again, or no longer used");
         }
+        Event::Surge { surge, began: true } => {
+            let (pool, deployment) = (&surge.pool, &surge.deployment);
+            let instead = surge.instead.as_deref().unwrap_or("nobody");
+            tracing::warn!(%pool, %deployment, %instead, "too expensive: {surge}");
+        }
+        Event::Surge { surge, began: false } => {
+            let (pool, deployment) = (&surge.pool, &surge.deployment);
+            tracing::info!(%pool, %deployment, "affordable again: {surge}");
+        }
         Event::Operator { action, by } => tracing::warn!(%action, %by, "an operator acts"),
         Event::VendorCertificate { host, reason } => {
             if alert(host) {
@@ -76,6 +85,7 @@ pub(super) fn tell(event: &Event, alert: impl FnOnce(&str) -> bool) {
         Event::Probe { node, failure: None } => tracing::debug!(%node, "a probe went well"),
         Event::TlsFailed { side, reason } => tracing::debug!(%side, %reason, "a TLS handshake failed"),
         Event::RetryBudgetDenied { pool } => tracing::debug!(%pool, "the retry budget is spent"),
+        Event::Continuation { pool, outcome } => tracing::debug!(%pool, outcome, "a stream broke"),
         Event::LimitRejected { limit } => tracing::debug!(%limit, "a limit refused something"),
         Event::Exchange(_) => {}
     }

@@ -40,6 +40,8 @@ pub struct Readings {
     pub admission_caps: Vec<(Arc<str>, u32)>,
     /// Ids of deployments that a restriction keeps from being asked, each once.
     pub restricted: Vec<Arc<str>>,
+    /// Ids of deployments that some pool does without for their price, each once.
+    pub surged: Vec<Arc<str>>,
     /// Breakers, by node.
     pub breakers: Vec<(Arc<str>, BreakerState)>,
     /// Seconds until a certificate of ours ends, negative afterwards, by file.
@@ -56,6 +58,7 @@ pub(super) struct Metrics {
 
     breaker_transitions: Counters<3>,
     retry_budget_denied: Counters<1>,
+    continuations: Counters<2>,
     limits_rejected: Counters<1>,
     tls_failures: Counters<2>,
     reloads: Counters<2>,
@@ -63,6 +66,7 @@ pub(super) struct Metrics {
     connections_lost: Counters<2>,
     vendor_certificates_refused: Counters<1>,
     restrictions: Counters<2>,
+    surges: Counters<2>,
     quotas_spent: Counters<2>,
 
     vendor_reports: Counters<2>,
@@ -72,6 +76,7 @@ pub(super) struct Metrics {
     last_reload_accepted: IntGauge,
     draining: IntGauge,
     restricted: Gauges,
+    surged: Gauges,
     inflight: Gauges,
     admission_caps: Gauges,
     breaker_state: Gauges,
@@ -92,6 +97,7 @@ impl Metrics {
             scraping: Mutex::new(()),
             breaker_transitions: Counters::new(r, "breaker_transitions_total", "Changes of breakers", changes)?,
             retry_budget_denied: Counters::new(r, "retry_budget_denied_total", "Attempts it refused", ["pool"])?,
+            continuations: Counters::new(r, "continuations_total", "Streams that broke", ["pool", "outcome"])?,
             limits_rejected: Counters::new(r, "limit_rejected_total", "What our own limits refused", ["limit"])?,
             tls_failures: Counters::new(r, "tls_failures_total", "Failed TLS handshakes", ["side", "reason"])?,
             reloads: Counters::new(r, "reload_total", "Reloads; what kind of file was wrong", ["file", "result"])?,
@@ -115,6 +121,8 @@ impl Metrics {
                 "Credentials whose money or quota at the vendor is spent, or no longer is",
                 ["credential", "change"],
             )?,
+            surges: Counters::new(r, "surges_total", "Surges that began or ended", ["pool", "change"])?,
+            surged: Gauges::new(r, "surged", "1 while some pool does without it for its price", "deployment")?,
             restricted: Gauges::new(r, "restricted", "1 while a restriction keeps it from being asked", "deployment")?,
             vendor_reports: Counters::new(
                 r,
@@ -150,6 +158,7 @@ impl Metrics {
             Event::Isolated { began } => self.isolated.set(i64::from(*began)),
             Event::VendorReport { vendor, report } => self.vendor_reports.with([vendor, report]).inc(),
             Event::RetryBudgetDenied { pool } => self.retry_budget_denied.with([pool]).inc(),
+            Event::Continuation { pool, outcome } => self.continuations.with([pool, outcome]).inc(),
             Event::LimitRejected { limit } => self.limits_rejected.with([limit]).inc(),
             Event::TlsFailed { side, reason } => self.tls_failures.with([side, reason]).inc(),
             Event::Reload { accepted, generation, diagnostics, .. } => {
@@ -175,6 +184,9 @@ impl Metrics {
             Event::QuotaSpent { credential, spent } => {
                 self.quotas_spent.with([credential, if *spent { "began" } else { "ended" }]).inc();
             }
+            Event::Surge { surge, began } => {
+                self.surges.with([&surge.pool, if *began { "began" } else { "ended" }]).inc();
+            }
             Event::Operator { .. } => {}
             Event::Drain { .. } => self.draining.set(1),
         }
@@ -185,6 +197,7 @@ impl Metrics {
         // one scrape at a time: no other sees the gauges between their reset and their setting
         let _alone = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
         self.restricted.replace(readings.restricted.iter().map(|id| (&**id, 1)));
+        self.surged.replace(readings.surged.iter().map(|id| (&**id, 1)));
         self.inflight.replace(readings.inflight.iter().map(|(id, count)| (&**id, i64::from(*count))));
         self.admission_caps.replace(readings.admission_caps.iter().map(|(id, cap)| (&**id, i64::from(*cap))));
         self.breaker_state.replace(readings.breakers.iter().map(|(node, state)| (&**node, state.value())));

@@ -79,7 +79,8 @@ impl Engine {
     /// # Errors
     /// The ids of the deciding policies; none where no policy permits it.
     pub fn decide(&self, key: usize, deployment: usize, ask: &Ask) -> Result<(), Vec<Arc<str>>> {
-        let cost = ask.estimated_cost(self.inventory.deployments.get(deployment).and_then(|facts| facts.price));
+        let facts = self.inventory.deployments.get(deployment);
+        let cost = ask.estimated_cost(facts.and_then(|facts| facts.price_of(ask.input_tokens)));
         let Some(question) = self.words.question(key, deployment, ask, cost, self.reads) else {
             return Err(vec![Arc::from(UNKNOWN_WORD)]);
         };

@@ -6,15 +6,34 @@ use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, Restri
 use std::collections::{HashMap, HashSet};
 use std::error::Error;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+/// The types of the schema, parsed once: Cedar's parser takes as long over a type's name as a decision does.
+static KINDS: LazyLock<HashMap<&str, EntityTypeName>> = LazyLock::new(|| {
+    let kinds = [
+        "Action",
+        "Agreement",
+        "Certification",
+        "Data",
+        "Deployment",
+        "Key",
+        "Pool",
+        "Region",
+        "Team",
+        "Vendor",
+        "Zone",
+    ];
+    kinds.into_iter().filter_map(|kind| Some((kind, EntityTypeName::from_str(kind).ok()?))).collect()
+});
 
 /// The entity of a type and name.
 pub(super) fn uid(kind: &str, name: &str) -> Result<EntityUid, Box<dyn Error>> {
-    Ok(EntityUid::from_type_name_and_id(EntityTypeName::from_str(kind)?, EntityId::new(name)))
+    let known = KINDS.get(kind).cloned();
+    Ok(EntityUid::from_type_name_and_id(known.map_or_else(|| EntityTypeName::from_str(kind), Ok)?, EntityId::new(name)))
 }
 
 /// What an undeclared number counts as: more than any policy allows.
-const WORST: i64 = i64::MAX;
+pub(super) const WORST: i64 = i64::MAX;
 
 /// All entities, checked against the schema.
 pub(super) fn build(inventory: &Inventory, schema: &Schema) -> Result<Entities, Box<dyn Error>> {

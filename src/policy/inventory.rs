@@ -53,12 +53,22 @@ pub struct DeploymentFacts {
     pub trains_on_inputs: Option<bool>,
     /// Export class, 0 where none is declared: most models are not controlled.
     pub export_class: u32,
-    /// Input and output price.
+    /// Input and output price of a short call.
     pub price: Option<(TokenPrice, TokenPrice)>,
+    /// The same of calls whose prompts have more than so many tokens, the most tokens first.
+    pub long_prices: Vec<(u64, (TokenPrice, TokenPrice))>,
     /// Agreements that hold for it.
     pub agreements: Vec<Arc<str>>,
     /// Certifications that hold for it.
     pub certifications: Vec<Arc<str>>,
+}
+
+impl DeploymentFacts {
+    /// Input and output price of a call whose prompt has so many tokens.
+    pub(super) fn price_of(&self, input_tokens: u64) -> Option<(TokenPrice, TokenPrice)> {
+        let long = self.long_prices.iter().find(|(above, _)| input_tokens > *above);
+        long.map(|(_, price)| *price).or(self.price)
+    }
 }
 
 /// What is known of a key.

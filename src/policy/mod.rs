@@ -5,6 +5,7 @@ mod engine;
 mod entities;
 pub mod inventory;
 mod memo;
+pub mod premises;
 mod question;
 mod rules;
 pub mod schema;

@@ -218,6 +218,24 @@ impl Vocabulary {
         matches!((self.zones.get(inner), self.zones.get(outer)), (Some(inner), Some(outer)) if inner.is_subset(outer))
     }
 
+    /// Whether a place in a vendor's own words (`East US 2`) lies outside of the region that was declared. Both must be
+    /// known.
+    #[must_use]
+    pub fn contradicts(&self, declared: &str, said: &str) -> bool {
+        let said: String = said.chars().filter(|letter| !letter.is_whitespace()).collect();
+        let known = |region: &str| self.countries_of(region).is_some();
+        self.region(&said).is_some_and(|said| known(declared) && known(&said) && !self.overlap(declared, &said))
+    }
+
+    /// Whether no place lies in both zones; what is unknown lies in no other zone.
+    #[must_use]
+    pub fn apart(&self, left: &str, right: &str) -> bool {
+        match (self.zones.get(left), self.zones.get(right)) {
+            (Some(left), Some(right)) => left.is_disjoint(right),
+            _ => left != right,
+        }
+    }
+
     /// Whether two regions have a country in common; false where one of them is unknown.
     #[must_use]
     pub fn overlap(&self, left: &str, right: &str) -> bool {
@@ -244,6 +262,12 @@ impl Vocabulary {
         if let Some(region) = self.hosts.get(host) {
             return Some(Arc::clone(region));
         }
+        self.labelled(host)
+    }
+
+    /// The region that a label of the host says (`eu.api.openai.com`), whatever is known of the host as a whole.
+    #[must_use]
+    pub fn labelled(&self, host: &str) -> Option<Arc<str>> {
         let labels = host.split('.').map(|label| label.strip_suffix("-aiplatform").unwrap_or(label));
         labels
             .filter(|label| matches!(*label, "eu" | "us") || self.regions.contains_key(*label))

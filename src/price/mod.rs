@@ -4,6 +4,7 @@
 
 mod ceiling;
 mod factor;
+pub mod import;
 mod rates;
 mod tariff;
 mod times;

@@ -4,6 +4,7 @@ use crate::base::money::Microusd;
 use crate::call::usage::Usage;
 use crate::price::{Factor, Tariff, Times};
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a deployment charges, as far as that is known: nothing is known of what has no entry in force.
@@ -107,6 +108,13 @@ impl Rates {
         (estimate.unwrap_or(Microusd(u64::MAX)), listed.unwrap_or(u64::MAX))
     }
 
+    /// The prompt lengths above which other prices hold at `at`.
+    #[must_use]
+    pub fn lengths(&self, at: i64) -> BTreeSet<u64> {
+        let tiers = self.in_force(at).map_or(&[][..], |entry| &entry.tiers);
+        tiers.iter().map(|tier| tier.above).filter(|above| *above > 0).collect()
+    }
+
     /// Whether nothing is known at any time.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
@@ -191,6 +199,7 @@ mod tests {
         assert_eq!(rates.cost(&usage, 0), Some(Microusd(9)));
         assert_eq!(rates.cost_in_batch(&usage, 0), Some(Microusd(5)));
         assert_eq!(rates.next_change(0), Some(HOUR_S));
+        assert_eq!(Vec::from_iter(rates.lengths(0)), [100, 200]);
     }
 
     #[test]

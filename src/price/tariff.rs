@@ -31,11 +31,12 @@ impl Tariff {
     /// What an answer of this usage costs, rounded up once to the next micro-dollar.
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> Microusd {
-        let reasoning = usage.reasoning.min(usage.output);
+        let (reasoning, written_1h) = (usage.reasoning.min(usage.output), usage.written_1h.min(usage.written));
         let parts = [
             (self.input, usage.fresh),
             (self.cached, usage.cached),
-            (self.written, usage.written),
+            (self.written, usage.written - written_1h),
+            (self.written_1h, written_1h),
             (self.output, usage.output - reasoning),
             (self.reasoning, reasoning),
         ];
@@ -74,7 +75,8 @@ mod tests {
         };
         let check = |usage: Usage, expected: u64| assert_eq!(tariff.cost(&usage), Microusd(expected), "{usage:?}");
         check(Usage::default(), 0);
-        check(Usage { fresh: 1_000, cached: 10_000, written: 100, output: 50, reasoning: 0 }, 12_125);
+        check(Usage { fresh: 1_000, cached: 10_000, written: 100, output: 50, ..Usage::default() }, 12_125);
+        check(Usage { written: 100, written_1h: 40, ..Usage::default() }, 775);
         check(Usage { output: 50, reasoning: 20, ..Usage::default() }, 2_100);
         // half a micro-dollar and an eighth of ten make one and three quarters, not three
         check(Usage { cached: 1, written: 1, ..Usage::default() }, 7);

@@ -5,13 +5,15 @@ const DAY_MINUTES: i64 = 24 * 60;
 const DAY_S: i64 = DAY_MINUTES * MINUTE_S;
 /// 1970-01-01 was the fourth day of its week.
 const FIRST_DAY: i64 = 3;
-const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// Days of the week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Days(u8);
 
 impl Days {
+    /// The names of the days, Monday first.
+    pub const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
     /// Every day.
     pub const ALL: Self = Self(0b111_1111);
 
@@ -19,7 +21,7 @@ impl Days {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         let lower = name.to_ascii_lowercase();
-        NAMES.iter().position(|known| lower.starts_with(known)).map(|day| Self(1 << day))
+        Self::NAMES.iter().position(|known| lower.starts_with(known)).map(|day| Self(1 << day))
     }
 
     /// Both these days and those.

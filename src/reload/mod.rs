@@ -93,7 +93,7 @@ pub type Install = Box<dyn Fn(Arc<Snapshot>) + Send>;
 pub fn watch(
     config: PathBuf,
     sources: &Sources,
-    generation: u64,
+    served: &Snapshot,
     sink: Arc<dyn Sink>,
     install: Install,
 ) -> std::io::Result<Reloader> {
@@ -115,7 +115,8 @@ pub fn watch(
         served: sources.digest(),
         policies: folder(sources),
         refused: None,
-        generation,
+        stale_at: served.prices_change_at,
+        generation: served.generation,
         sink,
         install,
         outcome,
@@ -135,6 +136,8 @@ struct Watch {
     policies: Option<PathBuf>,
     /// What was refused last, so that it is said once.
     refused: Option<Vec<Diagnostic>>,
+    /// When a price changes by itself that policies have been told: what serves is compiled anew then.
+    stale_at: Option<i64>,
     generation: u64,
     sink: Arc<dyn Sink>,
     install: Install,
@@ -152,7 +155,7 @@ enum Read {
 impl Watch {
     fn run(&mut self, inbox: &Receiver<Call>) {
         loop {
-            let call = match inbox.recv_timeout(SLOW_POLL) {
+            let call = match inbox.recv_timeout(self.patience()) {
                 Ok(call) => call,
                 Err(RecvTimeoutError::Timeout) => Call::Maybe,
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -164,11 +167,22 @@ impl Watch {
         }
     }
 
+    /// How long nothing need be looked for.
+    fn patience(&self) -> Duration {
+        let left = self.stale_at.map(|at| at.saturating_sub(Clock::unix_seconds()));
+        left.map_or(SLOW_POLL, |left| Duration::from_secs(u64::try_from(left).unwrap_or(0)).min(SLOW_POLL))
+    }
+
     fn reload(&mut self, asked: bool) {
         let began = std::time::Instant::now();
         let mut tried = None;
+        let mut stale = self.stale_at.is_some_and(|at| at <= Clock::unix_seconds());
+        if stale {
+            // whatever comes of it, it is not tried again for the hour alone
+            self.stale_at = None;
+        }
         loop {
-            match self.read() {
+            match self.read(stale) {
                 Read::StillChanging if began.elapsed() < LONGEST_WAIT => {}
                 Read::StillChanging => return,
                 Read::Unchanged => {
@@ -181,7 +195,7 @@ impl Watch {
                 }
                 Read::Changed(sources) if tried == Some(sources.digest()) => return,
                 Read::Changed(sources) => {
-                    tried = Some(sources.digest());
+                    (tried, stale) = (Some(sources.digest()), false);
                     // also what is refused: its correction may come in a folder that it is the first to name
                     self.follow(&sources);
                     self.compile(&sources);
@@ -192,10 +206,11 @@ impl Watch {
         }
     }
 
-    fn read(&self) -> Read {
+    /// What is there now; what is `stale` counts as changed.
+    fn read(&self, stale: bool) -> Read {
         let environment = |name: &str| crate::app::environment(name);
         let first = load(&self.config, &environment);
-        if first.as_ref().is_ok_and(|sources| sources.digest() == self.served) {
+        if !stale && first.as_ref().is_ok_and(|sources| sources.digest() == self.served) {
             return Read::Unchanged;
         }
         std::thread::sleep(QUIET);
@@ -219,6 +234,7 @@ impl Watch {
                 self.generation += 1;
                 self.served = sources.digest();
                 self.policies = folder(sources);
+                self.stale_at = snapshot.prices_change_at;
                 self.refused = None;
                 let digest = snapshot.digest;
                 (self.install)(Arc::new(snapshot));

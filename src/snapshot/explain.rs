@@ -159,9 +159,7 @@ impl PriceShown {
     /// The prices as people read them.
     #[must_use]
     pub fn of(input: TokenPrice, output: TokenPrice) -> Self {
-        let usd = |price: TokenPrice| format!("{}.{:06}", price.0 / 1_000_000, price.0 % 1_000_000);
-        let short = |text: String| text.trim_end_matches('0').trim_end_matches('.').to_owned();
-        Self { input_usd: short(usd(input)), output_usd: short(usd(output)) }
+        Self { input_usd: input.to_string(), output_usd: output.to_string() }
     }
 }
 
@@ -416,7 +414,7 @@ fn lacking(deployment: &Deployment, dialect: Option<Dialect>, ask: &Ask, pool: &
         });
     }
     let tariff = deployment.rates.tariff(ask.input_tokens, at);
-    if !pool.max_price.admits(tariff) {
+    if !pool.ceiling().admits(tariff) {
         let reason = match tariff {
             Some(_) => "it costs more than the pool's `max_price`",
             None => "its price is not known, and the pool has a `max_price`",

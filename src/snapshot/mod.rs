@@ -66,6 +66,8 @@ pub struct Snapshot {
     pub feeds: Vec<Feed>,
     /// Where each deployment stands in law, in order of their index.
     pub standings: Vec<Standing>,
+    /// The next second since 1970 at which a deployment's price changes by itself: what was compiled from it is stale then.
+    pub prices_change_at: Option<i64>,
     /// The policies, compiled against this inventory.
     pub(crate) policy: crate::policy::Engine,
 }
@@ -81,6 +83,13 @@ impl Snapshot {
     #[must_use]
     pub fn policy_schema(&self) -> String {
         crate::policy::schema::text(self.policy.inventory())
+    }
+
+    /// What proofs take for granted of every inventory and every call, in Cedar; `properties` is what is to be proved.
+    #[must_use]
+    pub fn premises(&self, properties: &str) -> String {
+        let spoken = self.policy_text() + properties;
+        crate::policy::premises::text(self.policy.inventory(), &spoken)
     }
 
     /// The pools that `key` may ask for, by public name, sorted.

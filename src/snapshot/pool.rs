@@ -1,6 +1,6 @@
 //! Pools: the deployments behind one public model name.
 
-use crate::price::Ceiling;
+use crate::price::{Ceiling, Factor};
 use crate::snapshot::deployment::{Deployment, Timeouts};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,8 @@ pub struct Pool {
     pub order: Order,
     /// The most that a deployment may charge for a call.
     pub max_price: Ceiling,
+    /// When a deployment whose price has risen is left and used again; without it `max_price` alone decides.
+    pub surge: Option<SurgeSettings>,
     /// How long to wait for the preferred deployment before moving.
     pub patience: Duration,
     /// Attempts of one exchange, budget-free resends not counted.
@@ -51,11 +53,28 @@ impl Pool {
         self.tiers.iter().flatten()
     }
 
+    /// The most that a call may be charged: with a surge rule, what a deployment may rise to before it is left.
+    #[must_use]
+    pub fn ceiling(&self) -> Ceiling {
+        self.surge.map_or(self.max_price, |surge| self.max_price.times(surge.leave))
+    }
+
     /// How long an attempt of this pool waits at `deployment`: the deployment's own timeouts win.
     #[must_use]
     pub fn timeouts_at(&self, deployment: &Deployment) -> Timeouts {
         self.timeouts.with(deployment.own_timeouts)
     }
+}
+
+/// When a deployment whose price has risen is left and used again. Factors are of the pool's `max_price`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SurgeSettings {
+    /// Above it the deployment is left.
+    pub leave: Factor,
+    /// At or below it the deployment is used again.
+    pub back: Factor,
+    /// How long the price must have been so low.
+    pub hold: Duration,
 }
 
 /// How a breaker behaves.

@@ -37,6 +37,17 @@ pub struct PropertyOutcome {
     pub cases: usize,
 }
 
+/// What is known of a property over all requests and all entities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds.
+    Proved,
+    /// It does not: a counterexample, in several lines.
+    Refuted(String),
+    /// Nobody knows, and why.
+    Untold(String),
+}
+
 impl Snapshot {
     /// Looks for calls that refute the properties.
     ///
@@ -104,6 +115,7 @@ impl Snapshot {
                         trains_on_inputs: promises.then_some(false),
                         export_class: u32::from(promises),
                         price: promises.then_some((TokenPrice(1_000_000), TokenPrice(1_000_000))),
+                        long_prices: Vec::new(),
                         agreements: all(&words.agreements),
                         certifications: all(&words.certifications),
                     });

@@ -50,7 +50,7 @@ impl Snapshot {
                     };
                     let reach = pool.deployments().map(|deployment| {
                         let mut against = self.policy_reasons(key, &ask, deployment);
-                        if !pool.max_price.admits(deployment.rates.base(at)) {
+                        if !pool.ceiling().admits(deployment.rates.base(at)) {
                             let reason = "the pool's `max_price`".to_owned();
                             against.push(Reason { code: "price".to_owned(), reason, ..Reason::default() });
                         }

@@ -40,6 +40,12 @@ impl Snapshot {
             transfer: standing.map_or(UNKNOWN, |standing| standing.basis(home, in_eea)),
         }
     }
+
+    /// Whether a place that an answer names contradicts the declared one. What is not understood contradicts nothing.
+    #[must_use]
+    pub fn contradicts(&self, deployment: &Deployment, observed: &str) -> bool {
+        self.policy.vocabulary().contradicts(&deployment.region, observed)
+    }
 }
 
 impl Standing {

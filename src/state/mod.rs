@@ -11,4 +11,5 @@ pub mod limits;
 pub mod quota;
 pub mod restrictions;
 pub mod retry_budget;
+pub mod surge;
 pub mod world;

@@ -16,6 +16,7 @@ use crate::state::limits::{KeyLimits, Limits};
 use crate::state::quota::{Account, Demand, Quotas};
 use crate::state::restrictions::Restrictions;
 use crate::state::retry_budget::RetryBudget;
+use crate::state::surge::Surges;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -32,6 +33,8 @@ pub struct World {
     pub snapshot: Arc<Snapshot>,
     /// What is not to be asked, live: it may change while an exchange goes on.
     pub restrictions: Arc<Restrictions>,
+    /// What has become too expensive, live.
+    pub surges: Arc<Surges>,
     observed: Vec<Arc<Observed>>,
     limits: HashMap<Arc<str>, Arc<KeyLimits>>,
     budgets: HashMap<Arc<str>, SharedBudget>,
@@ -97,6 +100,7 @@ pub struct State {
     pub sink: Arc<dyn Sink>,
     quotas: Quotas,
     sessions: RandomState,
+    surges: Arc<Surges>,
     limits: Limits,
     budgets: Mutex<HashMap<Arc<str>, SharedBudget>>,
     world: ArcSwap<World>,
@@ -111,7 +115,8 @@ impl State {
         let quotas = Quotas::new(Arc::clone(&sink), seed.rotate_left(16));
         let limits = Limits::default();
         let budgets = Mutex::default();
-        let world = bind(snapshot, &restrictions, &health, &quotas, &limits, &budgets);
+        let surges = Arc::default();
+        let world = bind(snapshot, (&restrictions, &surges), &health, &quotas, &limits, &budgets);
         let generations = watch::Sender::new(world.snapshot.generation);
         Self {
             generations,
@@ -124,6 +129,7 @@ impl State {
             sink,
             quotas,
             sessions: RandomState::new(),
+            surges,
             limits,
             budgets,
             world: ArcSwap::from_pointee(world),
@@ -145,14 +151,22 @@ impl State {
     /// Serves `snapshot` from now on; exchanges under way keep theirs, but ask the new one for their permits.
     pub fn install(&self, snapshot: Arc<Snapshot>) {
         let generation = snapshot.generation;
-        let world = bind(snapshot, &self.restrictions, &self.health, &self.quotas, &self.limits, &self.budgets);
+        let live = (&self.restrictions, &self.surges);
+        let world = bind(snapshot, live, &self.health, &self.quotas, &self.limits, &self.budgets);
         self.world.store(Arc::new(world));
+        self.look_at_prices(Clock::unix_seconds());
         self.generations.send_replace(generation);
     }
 
     /// A number for a session that is told by these words, under a secret of this process.
     pub fn session(&self, key: &str, words: [&[u8]; 2]) -> u64 {
         self.sessions.hash_one((key, words))
+    }
+
+    /// Looks at what is charged at `at`, in seconds since 1970: what has become too expensive for a pool leaves it. Prices
+    /// change with the files, and by themselves with date and hour.
+    pub fn look_at_prices(&self, at: i64) {
+        self.surges.look(&self.world(), at, self.clock.now(), &*self.sink);
     }
 
     /// Changes with every snapshot that serves: whoever waits on it finds the new one in [`Self::world`].
@@ -173,7 +187,7 @@ impl State {
 
 fn bind(
     snapshot: Arc<Snapshot>,
-    restrictions: &Arc<Restrictions>,
+    (restrictions, surges): (&Arc<Restrictions>, &Arc<Surges>),
     health: &Health,
     quotas: &Quotas,
     limits: &Limits,
@@ -187,6 +201,7 @@ fn bind(
     quotas.keep(observed.iter().map(|observed| &observed.account));
     World {
         restrictions: Arc::clone(restrictions),
+        surges: Arc::clone(surges),
         observed,
         limits: snapshot.keys.by_name.values().map(|key| (Arc::clone(&key.name), limits.of(key))).collect(),
         budgets: snapshot

@@ -67,6 +67,29 @@ async fn a_restriction_is_told_when_it_begins_and_when_it_ends_even_if_the_webho
 }
 
 #[tokio::test]
+async fn a_surge_says_what_it_costs_and_what_replaces_it() {
+    let (address, mut posted) = webhook(vec![200]).await;
+    let book = |input: &str| {
+        format!(
+            "[price]\n\"first/model-of-first\" = {{ input = {input}, output = 8 }}\n\"second/model-of-second\" = {{ input = 2, output = 8 }}\n"
+        )
+    };
+    let surge = "max_price = { input = 4.0 }\nsurge = { leave = 1.5, return = 1.0, hold = \"0s\" }";
+    let plan =
+        Plan::two(Dialect::OpenaiChat).pool(surge).file("secrets/webhook", &address).file("prices.toml", &book("4"));
+    let proxy = plan.with("[alerts]\nwebhook = { file = \"secrets/webhook\" }").start().await;
+    proxy.change(|proxy| proxy.write("prices.toml", &book("6.25"))).await;
+    let (_, _, began) = soon("the surge", posted.recv()).await.unwrap();
+    assert_eq!((&began["alert"], &began["state"]), (&json!("surge"), &json!("began")));
+    assert_eq!(began["subject"], "smart first/model-of-first");
+    let detail = "it costs 6.25 / 8 USD per million tokens of prompt / answer, the pool pays 4 / any; second/model-of-second serves in its place";
+    assert_eq!(began["detail"], detail);
+    proxy.change(|proxy| proxy.write("prices.toml", &book("4"))).await;
+    let (_, _, ended) = soon("the end", posted.recv()).await.unwrap();
+    assert_eq!((&ended["alert"], &ended["state"]), (&json!("surge"), &json!("ended")));
+}
+
+#[tokio::test]
 async fn refused_files_are_told_once() {
     let (address, mut posted) = webhook(vec![200]).await;
     let plan = Plan::two(Dialect::OpenaiChat).file("secrets/webhook", &address);

@@ -15,6 +15,7 @@ fn exported() -> BTreeSet<String> {
         inflight: vec![("a/b".into(), 1)],
         admission_caps: vec![("a/b".into(), 9)],
         restricted: vec!["a/b".into()],
+        surged: vec!["a/b".into()],
         breakers: vec![("a".into(), BreakerState::Open)],
         certificates: vec![("a.pem".into(), 1)],
     };

@@ -20,9 +20,11 @@ fn tested() -> BTreeMap<String, BTreeSet<String>> {
     tested
 }
 
-/// The paper with its last column as it should be.
+/// The paper with its last column as it should be, and one row for each fault: merges of two papers double rows.
 fn rewritten(paper: &str, tested: &BTreeMap<String, BTreeSet<String>>) -> String {
-    let lines = paper.lines().map(|line| {
+    let mut told = BTreeSet::new();
+    let lines = paper.lines().filter(|line| fault(line).is_none_or(|number| told.insert(number)));
+    let lines = lines.map(|line| {
         let Some(number) = fault(line) else { return line.to_owned() };
         let files = tested.get(number).into_iter().flatten().map(|path| format!("`{path}`")).collect::<Vec<_>>();
         let kept = line.trim_end_matches('|').trim_end().rsplit_once('|').map_or(line, |(kept, _)| kept);

@@ -5,6 +5,7 @@
 
 mod admin;
 mod alerts;
+mod carried;
 mod clouds;
 mod codex;
 mod corpus;
@@ -22,12 +23,14 @@ mod observe;
 mod pairs;
 mod papers;
 mod policy;
+mod prices;
 mod process;
 mod quotas;
 mod recorded;
 mod refusals;
 mod reloads;
 mod restrictions;
+mod scenarios;
 mod sdk;
 mod secrets;
 mod server;

@@ -35,6 +35,7 @@ fn every_event_is_counted() {
     for expected in [
         r#"backstay_breaker_transitions_total{node="openai",reason="consecutive",to="open"} 1"#,
         r#"backstay_retry_budget_denied_total{pool="smart"} 1"#,
+        r#"backstay_continuations_total{outcome="carried_on",pool="smart"} 1"#,
         r#"backstay_limit_rejected_total{limit="concurrency"} 1"#,
         r#"backstay_tls_failures_total{reason="version",side="client"} 1"#,
         r#"backstay_reload_total{file="all",result="accepted"} 1"#,
@@ -56,6 +57,7 @@ fn a_gauge_shows_this_scrape_alone() {
     let observer = observer(None);
     let readings = Readings {
         restricted: Vec::new(),
+        surged: Vec::new(),
         admission_caps: vec![("openai/gpt".into(), 9)],
         inflight: vec![("openai/gpt".into(), 2), ("openai/gpt".into(), 1)],
         breakers: vec![("old".into(), BreakerState::Open), ("new".into(), BreakerState::HalfOpen)],

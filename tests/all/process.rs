@@ -71,6 +71,13 @@ impl Serving {
         self.ended().await;
     }
 
+    /// Ends it in order, and gives its access log.
+    pub(crate) async fn log(self) -> Vec<Value> {
+        self.signal("TERM");
+        self.signal("TERM");
+        self.ended().await.1
+    }
+
     fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
         assert!(sent.success());
@@ -183,7 +190,7 @@ async fn check_says_what_is_wrong_and_where() {
     };
     let (status, text) = check();
     assert_eq!(status, Some(0), "{text}");
-    assert!(text.contains("ok: 1 listener(s), 1 pool(s), 1 deployment(s), 1 key(s)"), "{text}");
+    assert!(text.contains("ok: 1 listener(s), 1 pool(s), 2 deployment(s), 1 key(s)"), "{text}");
 
     let good = fs::read_to_string(&config).unwrap();
     fs::write(&config, format!("{good}\n[pool.other]\ndeployments = [\"nobody/m\"]\n")).unwrap();

@@ -166,10 +166,7 @@ async fn f_143_streams_outlive_the_deployment_that_a_reload_removes() {
     for _ in 0..5 {
         streams.push(stream(&proxy).await);
     }
-    accepted(&proxy, |proxy| {
-        proxy.edit(CONFIG, "[\"first/model-of-first\", \"second/model-of-second\"]", "[\"second/model-of-second\"]")
-    })
-    .await;
+    accepted(&proxy, |proxy| proxy.edit(CONFIG, "[\"first/model-of-first\", ", "[")).await;
     assert_eq!(served_by(&proxy).await, "second/model-of-second");
     for stream in streams {
         let answer = stream.finish().await;

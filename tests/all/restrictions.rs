@@ -1,9 +1,10 @@
 //! Restrictions through the real proxy: clients notice nothing, nobody asks again, and only on purpose is it lifted.
 
 use crate::support::proxy::{Plan, Proxy};
-use backstay::demo::vendor::Fault;
+use backstay::demo::vendor::{Cuts, Fault, Recording};
 use backstay::dialect::Dialect;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// The first deployment of the first pool, as the status page has it.
 fn first(status: &Value) -> &Value {
@@ -150,4 +151,62 @@ async fn a_restriction_meets_an_exchange_that_has_begun() {
     proxy.operate("/restrict", &json!({ "vendor": "second" })).await;
     assert_ne!(call.await.unwrap().status, 200);
     assert_eq!(proxy.vendors[1].log().calls(), 0, "it was a candidate when the exchange began");
+}
+
+/// Has the first vendor answer every call with this.
+fn replay(proxy: &Proxy, headers: &[(&str, &str)], body: &str, cuts: Cuts) {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let recording = Recording { status: 200, headers, body: body.to_owned().into(), cuts };
+    proxy.vendors[0].change_script(|script| {
+        script.replay = Some(Arc::new(recording));
+        script.pause = std::time::Duration::from_millis(50);
+    });
+}
+
+const WHOLE: &str = r#"{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}]}"#;
+
+#[tokio::test]
+async fn f_093_an_answer_from_elsewhere_takes_the_deployment_out() {
+    let check = async |declared: &'static str, observed: &str, out: bool| {
+        let proxy = Plan::two(Dialect::OpenaiChat).region(0, declared).start().await;
+        replay(&proxy, &[("content-type", "application/json"), ("x-ms-region", observed)], WHOLE, Cuts::Whole);
+        assert_eq!(served_by(&proxy).await, "first/model-of-first", "what it was sent is sent");
+        let status = proxy.status().await;
+        let restricted = first(&status)["state"] == "restricted";
+        assert_eq!(restricted, out, "declared {declared}, observed {observed}: {status:#}");
+        if out {
+            let restriction = &status["restrictions"][0];
+            assert_eq!(restriction["cause"], "region_contradicted");
+            assert_eq!(restriction["reason"], format!("an answer came from {observed}"));
+            assert_eq!(served_by(&proxy).await, "second/model-of-second");
+            assert_eq!(proxy.calls()[0], 1);
+            let began = "backstay_restrictions_total{cause=\"region_contradicted\",change=\"began\"}";
+            assert_eq!(proxy.metric(began).await, 1.0, "told of once");
+            // whoever declares what is true has it back
+            proxy
+                .change(|proxy| proxy.edit("backstay.toml", &format!("region = \"{declared}\""), "region = \"se\""))
+                .await;
+            assert_eq!(served_by(&proxy).await, "first/model-of-first");
+        }
+    };
+    check("eu-central-1", "Sweden Central", true).await;
+    check("eu", "Sweden Central", false).await;
+    // nobody knows such a region, or where it should have been
+    check("us", "yul", false).await;
+    check("unknown", "Sweden Central", false).await;
+}
+
+#[tokio::test]
+async fn a_refusal_in_the_middle_of_a_stream_is_a_restriction_too() {
+    let proxy = Plan::two(Dialect::OpenaiChat).start().await;
+    let chunk = r#"{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"Hi"}}]}"#;
+    let refusal = r#"{"error":{"message":"Country, region, or territory not supported","type":"request_forbidden","code":"unsupported_country_region_territory","param":null}}"#;
+    let content = format!("data: {chunk}\n\n");
+    let cuts = Cuts::Lengths(vec![content.len()]);
+    replay(&proxy, &[("content-type", "text/event-stream")], &format!("{content}data: {refusal}\n\n"), cuts);
+    let answer = proxy.client().chat(true).await;
+    assert!(answer.text().contains("Hi") && !answer.clean, "{}", answer.text());
+    let status = proxy.status().await;
+    assert_eq!(status["restrictions"][0]["cause"], "region_denied", "{status:#}");
+    assert_eq!(served_by(&proxy).await, "second/model-of-second");
 }

@@ -91,6 +91,13 @@ impl PriceBook {
         BOOK.as_ref()
     }
 
+    /// The day on which the prices were collected, where the book says so.
+    #[must_use]
+    pub fn day(&self) -> Option<jiff::civil::Date> {
+        let second = jiff::Timestamp::from_second(self.as_of.as_ref()?.value.0).ok()?;
+        Some(second.to_zoned(jiff::tz::TimeZone::UTC).date())
+    }
+
     /// The prices under this very name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&DatedPrices> {
@@ -154,6 +161,7 @@ mod tests {
         let book: PriceBook = reader.document().expect("it ships");
         assert_eq!(reader.diagnostics, []);
         assert!(book.as_of.is_some() && book.source.is_some());
+        assert!(book.price.len() > 500, "{} prices", book.price.len());
     }
 
     #[test]

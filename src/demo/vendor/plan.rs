@@ -1,10 +1,10 @@
 //! Turns a call and a fault into the steps that a vendor takes: pure, the same for HTTP/1.1 and HTTP/2.
 
-use super::asked::Asked;
+use super::asked::{Asked, Rest};
 use super::fault::Fault;
 use super::gemini;
-use super::script::{Cuts, Recording, Script};
-use super::speech::{self, Answer, Saying};
+use super::script::{Cuts, Recording, RestManner, Script};
+use super::speech::{self, Answer, Saying, Wrong};
 use crate::dialect::{Api, Dialect, eventstream};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -65,15 +65,23 @@ impl Call<'_> {
             pause => vec![Step::Wait(pause)],
         };
         steps.extend(match fault {
+            None if self.refuses_rest() => self.refuse(Wrong::BadRequest),
             None => self.well(),
             Some(fault) => self.under(fault),
         });
         steps
     }
 
+    fn refuses_rest(&self) -> bool {
+        match (self.script.rest, &self.asked.rest) {
+            (RestManner::RefuseBeginning, Some(Rest::Of(_))) | (RestManner::RefuseBoth, Some(_)) => true,
+            (RestManner::Obey | RestManner::RefuseBeginning | RestManner::RefuseBoth | RestManner::Anew, _) => false,
+        }
+    }
+
     pub(super) fn well(&self) -> Vec<Step> {
         match &self.script.replay {
-            Some(recording) => replay(recording),
+            Some(recording) => replay(recording, self.script.pause),
             None => self.tell(&self.answer()),
         }
     }
@@ -127,13 +135,17 @@ impl Call<'_> {
     }
 
     pub(super) fn spoken(&self, answer: &Answer, content: &[Bytes]) -> Vec<Step> {
-        let pause = if answer.streamed { self.script.pause } else { Duration::ZERO };
-        let paused = |piece: &Bytes| match pause {
-            Duration::ZERO => vec![Step::Body(piece.clone())],
-            pause => vec![Step::Wait(pause), Step::Body(piece.clone())],
-        };
-        content.iter().flat_map(paused).collect()
+        paced(if answer.streamed { self.script.pause } else { Duration::ZERO }, content)
     }
+}
+
+/// Each piece after a pause, where there is one.
+fn paced(pause: Duration, pieces: &[Bytes]) -> Vec<Step> {
+    let paced = |piece: &Bytes| match pause {
+        Duration::ZERO => vec![Step::Body(piece.clone())],
+        pause => vec![Step::Wait(pause), Step::Body(piece.clone())],
+    };
+    pieces.iter().flat_map(paced).collect()
 }
 
 /// Takes a step of waiting: not even a turn of the timer for no time at all.
@@ -184,7 +196,7 @@ pub(super) fn unknown_path() -> Vec<Step> {
     )
 }
 
-fn replay(recording: &Recording) -> Vec<Step> {
+fn replay(recording: &Recording, pause: Duration) -> Vec<Step> {
     const FRAMING: [&str; 5] = ["content-length", "transfer-encoding", "connection", "content-encoding", "keep-alive"];
     let headers = recording
         .headers
@@ -197,7 +209,7 @@ fn replay(recording: &Recording) -> Vec<Step> {
         _ => Framing::Chunked,
     };
     let mut steps = vec![Step::Head(Head { status: recording.status, headers, framing })];
-    steps.extend(bodies(&recording.cuts.of(recording.body.clone())));
+    steps.extend(paced(pause, &recording.cuts.of(recording.body.clone())));
     steps.push(Step::End);
     steps
 }

@@ -107,10 +107,11 @@ fn note_block(noted: &mut Noted, block: Option<Value<'_>>) {
 
 /// Usage: the input's count excludes what was read from and written to the cache.
 pub(in crate::dialect) fn usage(usage: Value<'_>) -> Usage {
-    let [fresh, cached, written, output, details] = usage.pick([
+    let [fresh, cached, written, kept, output, details] = usage.pick([
         "input_tokens",
         "cache_read_input_tokens",
         "cache_creation_input_tokens",
+        "cache_creation",
         "output_tokens",
         "output_tokens_details",
     ]);
@@ -119,6 +120,7 @@ pub(in crate::dialect) fn usage(usage: Value<'_>) -> Usage {
         fresh: count(fresh),
         cached: count(cached),
         written: count(written),
+        written_1h: kept.and_then(|kept| kept.get("ephemeral_1h_input_tokens")?.count()).unwrap_or_default(),
         output: count(output),
         reasoning: details.and_then(|details| details.get("thinking_tokens")?.count()).unwrap_or_default(),
     }
@@ -130,6 +132,7 @@ fn larger(one: Usage, other: Usage) -> Usage {
         fresh: one.fresh.max(other.fresh),
         cached: one.cached.max(other.cached),
         written: one.written.max(other.written),
+        written_1h: one.written_1h.max(other.written_1h),
         output: one.output.max(other.output),
         reasoning: one.reasoning.max(other.reasoning),
     }

@@ -183,10 +183,16 @@ object! {
     WireUsage {
         input_tokens = "input_tokens": Option<u64>,
         cache_read = "cache_read_input_tokens": Option<u64>,
-        cache_creation = "cache_creation_input_tokens": Option<u64>,
+        written = "cache_creation_input_tokens": Option<u64>,
+        cache_creation = "cache_creation": Option<Known<CacheCreation>>,
         output_tokens = "output_tokens": Option<u64>,
         output_details = "output_tokens_details": Option<Known<OutputDetails>>,
     }
+}
+
+object! {
+    /// What was written to the cache, by how long it is kept.
+    CacheCreation { ephemeral_1h = "ephemeral_1h_input_tokens": Option<u64>, }
 }
 
 object! {
@@ -199,7 +205,8 @@ impl From<&WireUsage> for Usage {
         Self {
             fresh: wire.input_tokens.unwrap_or(0),
             cached: wire.cache_read.unwrap_or(0),
-            written: wire.cache_creation.unwrap_or(0),
+            written: wire.written.unwrap_or(0),
+            written_1h: wire.cache_creation.as_ref().and_then(|Known(kept)| kept.ephemeral_1h).unwrap_or(0),
             output: wire.output_tokens.unwrap_or(0),
             reasoning: wire.output_details.as_ref().and_then(|Known(details)| details.thinking_tokens).unwrap_or(0),
         }

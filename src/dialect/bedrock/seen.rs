@@ -96,5 +96,6 @@ fn usage(usage: Value<'_>) -> Usage {
     let [fresh, cached, written, output] =
         usage.pick(["inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens", "outputTokens"]);
     let count = |value: Option<Value<'_>>| value.and_then(Value::count).unwrap_or_default();
-    Usage { fresh: count(fresh), cached: count(cached), written: count(written), output: count(output), reasoning: 0 }
+    let (fresh, cached, written) = (count(fresh), count(cached), count(written));
+    Usage { fresh, cached, written, output: count(output), ..Usage::default() }
 }

@@ -309,7 +309,7 @@ impl From<&WireUsage> for Usage {
             cached: wire.cache_read.unwrap_or(0),
             written: wire.cache_write.unwrap_or(0),
             output: wire.output.unwrap_or(0),
-            reasoning: 0,
+            ..Self::default()
         }
     }
 }

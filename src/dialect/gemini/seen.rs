@@ -119,8 +119,8 @@ fn usage(usage: Value<'_>) -> Usage {
     Usage {
         fresh: (prompt - cached).saturating_add(tools),
         cached,
-        written: 0,
         output: candidates.saturating_add(thoughts),
         reasoning: thoughts,
+        ..Usage::default()
     }
 }

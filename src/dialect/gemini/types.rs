@@ -198,9 +198,9 @@ impl From<&WireUsage> for Usage {
         Self {
             fresh: (prompt - cached).saturating_add(wire.tools.unwrap_or(0)),
             cached,
-            written: 0,
             output: wire.candidates.unwrap_or(0).saturating_add(thoughts),
             reasoning: thoughts,
+            ..Self::default()
         }
     }
 }

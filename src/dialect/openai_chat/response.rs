@@ -304,7 +304,10 @@ mod tests {
                 "{usage}"
             );
         };
-        let counts = |fresh, cached, written, output, reasoning| Usage { fresh, cached, written, output, reasoning };
+        let counts = |fresh, cached, written, output, reasoning| {
+            let none = Usage::default();
+            Usage { fresh, cached, written, output, reasoning, ..none }
+        };
         check(
             json!({"prompt_tokens": 5, "completion_tokens": 2, "prompt_tokens_details": null}),
             counts(5, 0, 0, 2, 0),

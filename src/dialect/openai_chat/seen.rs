@@ -124,5 +124,6 @@ pub(in crate::dialect) fn usage(usage: Value<'_>) -> Option<Usage> {
     let output = if apart { answer.saturating_add(reasoning) } else { answer };
     let cached = cached.min(prompt);
     let written = written.min(prompt - cached);
-    Some(Usage { fresh: prompt - cached - written, cached, written, output, reasoning: reasoning.min(output) })
+    let (fresh, reasoning) = (prompt - cached - written, reasoning.min(output));
+    Some(Usage { fresh, cached, written, output, reasoning, ..Usage::default() })
 }

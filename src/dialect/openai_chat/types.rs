@@ -333,6 +333,7 @@ impl From<&WireUsage> for Usage {
             written,
             output: if beside { completion.saturating_add(reasoning) } else { completion },
             reasoning,
+            ..Self::default()
         }
     }
 }

@@ -131,6 +131,7 @@ object! {
     /// One event of a stream, of any kind.
     Event<'a> {
         kind = "type": Option<Text<'a>>,
+        sequence_number = "sequence_number": Option<u64>,
         response = "response": Option<&'a RawValue>,
         output_index = "output_index": Option<u64>,
         content_index = "content_index": Option<u64>,
@@ -174,7 +175,8 @@ impl From<&WireUsage> for Usage {
         let written = details.and_then(|details| details.written).unwrap_or(0).min(input - cached);
         let output = wire.output.unwrap_or(0);
         let reasoning = wire.output_details.as_ref().and_then(|Known(details)| details.reasoning).unwrap_or(0);
-        Self { fresh: input - cached - written, cached, written, output, reasoning: reasoning.min(output) }
+        let reasoning = reasoning.min(output);
+        Self { fresh: input - cached - written, cached, written, output, reasoning, ..Self::default() }
     }
 }
 

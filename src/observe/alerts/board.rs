@@ -18,6 +18,8 @@ pub(super) enum Kind {
     Outage,
     /// Something is restricted.
     Restriction,
+    /// A deployment has become too expensive for a pool.
+    Surge,
     /// The files on disk are refused.
     FilesRefused,
     /// No vendor can be reached at all.
@@ -34,6 +36,7 @@ impl Kind {
         match self {
             Self::Outage => "outage",
             Self::Restriction => "restriction",
+            Self::Surge => "surge",
             Self::FilesRefused => "files_refused",
             Self::Isolated => "isolated",
             Self::VendorReport => "vendor_report",
@@ -44,7 +47,7 @@ impl Kind {
     const fn hold(self) -> Duration {
         match self {
             Self::Outage | Self::VendorReport => HOLD,
-            Self::Restriction | Self::FilesRefused | Self::Isolated | Self::QuotaSpent => Duration::ZERO,
+            Self::Restriction | Self::Surge | Self::FilesRefused | Self::Isolated | Self::QuotaSpent => Duration::ZERO,
         }
     }
 }
@@ -122,6 +125,15 @@ fn alert(event: &Event) -> Option<Alert> {
         Event::Restriction { restriction, began, .. } => {
             let detail = format!("{}: {} ({})", restriction.cause.label(), restriction.reach, restriction.reason);
             (Kind::Restriction, Arc::clone(&restriction.id), detail, *began)
+        }
+        Event::Surge { surge, began } => {
+            let instead = match &surge.instead {
+                Some(instead) => format!("; {instead} serves in its place"),
+                None if *began => "; nothing is left in its place".to_owned(),
+                None => String::new(),
+            };
+            let subject = Arc::from(format!("{} {}", surge.pool, surge.deployment));
+            (Kind::Surge, subject, format!("{surge}{instead}"), *began)
         }
         Event::Reload { accepted, diagnostics, .. } => {
             let detail = diagnostics.iter().find(|text| text.contains(": error: ")).cloned().unwrap_or_default();

@@ -70,6 +70,7 @@ impl Alerts {
             event,
             Event::Breaker { .. }
                 | Event::Restriction { .. }
+                | Event::Surge { .. }
                 | Event::Reload { .. }
                 | Event::Isolated { .. }
                 | Event::VendorReport { .. }

@@ -33,6 +33,7 @@ fn inventory() -> Inventory {
             trains_on_inputs: (*vendor.name != *"silent").then_some(false),
             export_class: if *vendor.name == *"openai" && *region == "us" { 3 } else { 0 },
             price: (*vendor.name != *"silent").then_some((TokenPrice(2_000_000), TokenPrice(10_000_000))),
+            long_prices: Vec::new(),
             agreements: vendor.agreements.clone(),
             certifications: vendor.certifications.clone(),
         })

@@ -140,6 +140,7 @@ impl Compiler<'_> {
             feeds,
             keys: keys.ring,
             pools: pools.by_name,
+            prices_change_at: pools.deployments.iter().filter_map(|one| one.rates.next_change(self.now)).min(),
             deployments: pools.deployments,
             policy: engine?,
         })

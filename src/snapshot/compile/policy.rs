@@ -4,11 +4,13 @@ use super::Compiler;
 use super::keys::Keys;
 use super::pools::{Facts, Pools};
 use crate::base::hash::Digest;
+use crate::base::money::TokenPrice;
 use crate::config::sources::PolicySource;
 use crate::config::{At, names};
 use crate::policy::inventory::{DeploymentFacts, Inventory, VendorFacts};
 use crate::policy::vocabulary::UNKNOWN;
 use crate::policy::{BASE, Engine, MAX_DATA_CLASSES, PolicyFile};
+use crate::price::Rates;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::standing::Standing;
 use std::collections::BTreeSet;
@@ -134,6 +136,7 @@ impl Compiler<'_> {
             trains_on_inputs: facts.promises.trains_on_inputs,
             export_class: facts.export_class,
             price: deployment.rates.base(self.now).map(|tariff| (tariff.input, tariff.output)),
+            long_prices: long_prices(&deployment.rates, self.now),
             agreements: facts.promises.agreements.clone().unwrap_or_default(),
             certifications: facts.promises.certifications.clone().unwrap_or_default(),
         });
@@ -146,4 +149,11 @@ impl Compiler<'_> {
             vocabulary: self.vocabulary.clone(),
         }
     }
+}
+
+/// What longer prompts are charged, as policies know it.
+fn long_prices(rates: &Rates, now: i64) -> Vec<(u64, (TokenPrice, TokenPrice))> {
+    let lengths = rates.lengths(now).into_iter().rev();
+    let price = |above: u64| rates.tariff(above.saturating_add(1), now).map(|tariff| (tariff.input, tariff.output));
+    lengths.filter_map(|above| Some((above, price(above)?))).collect()
 }

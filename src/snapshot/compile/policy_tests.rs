@@ -118,6 +118,7 @@ impl Compiler<'_> {
                 .or_else(|| of.and_then(|table| table.trains_on_inputs)),
             export_class: body.and_then(|table| table.export_class).unwrap_or_default(),
             price: price.and_then(|price| Some((price.input?.0, price.output?.0))),
+            long_prices: Vec::new(),
             agreements: self.words("agreement", agreements.as_deref()).unwrap_or_default(),
             certifications: self.words("certification", certifications.as_deref()).unwrap_or_default(),
         }

@@ -5,9 +5,9 @@ use super::vendors::{Places, Promises, overrides};
 use crate::base::diagnostic::{Place, Severity};
 use crate::config::tables::{self, Order as WrittenOrder, Probe};
 use crate::config::{At, defaults, names};
-use crate::price::Ceiling;
+use crate::price::{Ceiling, Factor};
 use crate::snapshot::deployment::{Deployment, Timeouts};
-use crate::snapshot::pool::{BreakerSettings, Order, Pool, ProbeKind, ProbeSettings};
+use crate::snapshot::pool::{BreakerSettings, Order, Pool, ProbeKind, ProbeSettings, SurgeSettings};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -118,9 +118,6 @@ impl Compiler<'_> {
             let help = format!("between 1 and {}", defaults::MAX_ATTEMPTS);
             self.error(&written.place, format!("{attempts} attempts cannot be made"), help);
         }
-        if let Some(surge) = &table.surge {
-            self.warning(&surge.place, "`surge` is not in effect yet", "`max_price` is");
-        }
         let max_price = table.max_price.as_ref().map(|price| ceiling(&price.value)).unwrap_or_default();
         Pool {
             name,
@@ -132,6 +129,7 @@ impl Compiler<'_> {
                 WrittenOrder::Latency => Order::Latency,
             },
             max_price,
+            surge: table.surge.as_ref().map(|surge| self.surge(surge, max_price)),
             patience: table.patience.unwrap_or(defaults::PATIENCE),
             attempts,
             deadline: table.deadline.unwrap_or(defaults::DEADLINE),
@@ -147,6 +145,21 @@ impl Compiler<'_> {
                 every: table.probe_every.unwrap_or(defaults::PROBE_EVERY),
             },
         }
+    }
+
+    fn surge(&mut self, written: &At<tables::Surge>, max_price: Ceiling) -> SurgeSettings {
+        let leave = written.leave.map_or(defaults::SURGE_LEAVE, |factor| factor.0);
+        let back = written.r#return.map_or(defaults::SURGE_RETURN, |factor| factor.0);
+        if max_price == Ceiling::default() {
+            let help = "write max_price = { input = 6.0, output = 30.0 } beside it";
+            self.error(&written.place, "`surge` counts from a `max_price`, and there is none", help);
+        }
+        if !((1.0..=100.0).contains(&leave) && back > 0.0 && back <= leave) {
+            let help = "`leave` is at least 1, and `return` above 0 and at most `leave`: { leave = 1.2, return = 1.0 }";
+            self.error(&written.place, "`surge` has a factor that makes no sense", help);
+        }
+        let hold = written.hold.unwrap_or(defaults::SURGE_HOLD);
+        SurgeSettings { leave: Factor::nearest(leave), back: Factor::nearest(back), hold }
     }
 
     fn breaker(&mut self, written: Option<&At<tables::Breaker>>) -> BreakerSettings {
@@ -207,6 +220,7 @@ pub(super) const DEFAULT_TIMEOUTS: Timeouts = Timeouts {
     first_content: defaults::FIRST_CONTENT,
     idle: defaults::IDLE,
     progress: defaults::PROGRESS,
+    trickle: defaults::TRICKLE,
     answer: defaults::ANSWER,
 };
 

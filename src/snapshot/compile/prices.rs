@@ -74,7 +74,7 @@ impl Compiler<'_> {
 
     /// The factor of an endpoint whose host names a region, as `eu.api.openai.com` does.
     fn uplift(&self, written: Option<&tables::Uplift>, host: &str) -> Factor {
-        let Some((uplift, region)) = written.zip(self.vocabulary.hint(host, "")) else { return Factor::UNIT };
+        let Some((uplift, region)) = written.zip(self.vocabulary.labelled(host)) else { return Factor::UNIT };
         let zones = self.vocabulary.zones_of(&region);
         let names =
             |name: &str| name == ANY || *region == *name || zones.iter().any(|zone| zone.eq_ignore_ascii_case(name));

@@ -4,6 +4,7 @@ mod models;
 mod places;
 mod policies;
 mod pools;
+mod prices;
 mod secrets;
 mod vendors;
 

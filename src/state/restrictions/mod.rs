@@ -105,6 +105,24 @@ impl Restrictions {
         unsaved.save_beside();
     }
 
+    /// An answer names a place where the deployment, as declared, is not: nobody asks it until a person has looked, or
+    /// the config declares another region.
+    pub fn contradicted(&self, deployment: &Deployment, observed: &str) {
+        let place = whereabouts(deployment);
+        let reach = Reach {
+            vendor: Some(Arc::clone(place.vendor)),
+            endpoint: Some(Arc::clone(place.endpoint)),
+            region: Some(Arc::clone(place.region)),
+            model: Some(Arc::clone(place.model)),
+            credential: None,
+        };
+        let reason = Arc::from(format!("an answer came from {observed}"));
+        let evidence = Evidence { cause: Cause::RegionContradicted, reach, reason };
+        let (_, unsaved) =
+            self.change(|register| register.suspend(evidence, Clock::unix_seconds()).into_iter().collect());
+        unsaved.save_beside();
+    }
+
     /// An attempt went well.
     pub fn answered(&self, deployment: &Deployment) {
         if self.suspecting.load(Ordering::Relaxed) {

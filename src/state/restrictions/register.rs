@@ -101,6 +101,12 @@ impl Register {
             }
             self.suspicions.swap_remove(at);
         }
+        self.suspend(Evidence { cause, reach, reason }, now_s)
+    }
+
+    /// What is sure at once.
+    pub(super) fn suspend(&mut self, evidence: Evidence, now_s: i64) -> Option<Change> {
+        let Evidence { cause, reach, reason } = evidence;
         self.begin(cause, reach, reason, Arc::from("vendor"), now_s)
     }
 

@@ -192,8 +192,9 @@ pub(super) fn reply(reply: &Reply, dialect: Dialect) -> SharedReply {
     shared
 }
 
-/// Gemini does not tell what was written to a cache.
+/// Gemini does not tell what was written to a cache; nobody is told for how long it is kept.
 fn usage(usage: Usage, dialect: Dialect) -> Usage {
+    let usage = Usage { written_1h: 0, ..usage };
     match dialect {
         Dialect::Gemini => Usage { fresh: usage.fresh + usage.written, written: 0, ..usage },
         _ => usage,

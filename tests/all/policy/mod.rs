@@ -4,4 +4,5 @@
 mod contacts;
 mod gate;
 mod running;
+mod thousand;
 mod tools;

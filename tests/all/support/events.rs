@@ -4,9 +4,10 @@ use backstay::base::event::{
     AttemptRecord, Considered, Event, ExchangeRecord, GonePhase, Grounds, Outcome, Tokens, Whom,
 };
 use backstay::base::failure::FailureKind;
-use backstay::base::money::Microusd;
+use backstay::base::money::{Microusd, TokenPrice};
 use backstay::base::rejection::Refusal;
 use backstay::base::restriction::{Cause, Reach, Restriction};
+use backstay::base::surge::Surge;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,6 +77,16 @@ fn restriction() -> Restriction {
     }
 }
 
+fn surge() -> Surge {
+    Surge {
+        pool: "smart".into(),
+        deployment: "openai/gpt".into(),
+        price: Some((TokenPrice(7_250_000), TokenPrice(60_000_000))),
+        ceiling: (Some(TokenPrice(6_000_000)), None),
+        instead: Some("azure/gpt".into()),
+    }
+}
+
 pub(crate) fn every_event() -> Vec<Event> {
     let name = || Arc::from("openai");
     let reload = |accepted, diagnostics: &[&str]| Event::Reload {
@@ -98,6 +109,7 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::QuotaSpent { credential: "openai/default".into(), spent: true },
         Event::QuotaSpent { credential: "openai/default".into(), spent: false },
         Event::RetryBudgetDenied { pool: "smart".into() },
+        Event::Continuation { pool: "smart".into(), outcome: "carried_on" },
         Event::LimitRejected { limit: "concurrency" },
         Event::TlsFailed { side: "client", reason: "version" },
         reload(true, &[]),
@@ -108,6 +120,8 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::VendorCertificate { host: "api.openai.com".into(), reason: "expired".into() },
         Event::Restriction { restriction: Arc::new(restriction()), began: true, by: "vendor".into() },
         Event::Restriction { restriction: Arc::new(restriction()), began: false, by: "probe".into() },
+        Event::Surge { surge: Arc::new(surge()), began: true },
+        Event::Surge { surge: Arc::new(surge()), began: false },
         Event::Operator { action: "drain", by: "operator 0123456789ab".into() },
         Event::Drain { left: 3, done: false },
     ]

@@ -9,7 +9,7 @@ use backstay::reload::LastReload;
 use serde_json::Value;
 use std::fs;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
@@ -26,6 +26,12 @@ pub(crate) const OPERATOR: &str = "op-canary-77d0";
 /// How a vendor's table names its credential.
 const CREDENTIAL_LINE: &str = "credential = { file = \"secrets/vendor\" }\n";
 
+/// A vendor of every pool that policy excludes: nobody may ever connect to it, whatever else happens.
+const KEPT_OUT: &str = "kept-out";
+/// Keeps it out where a test brings policies of its own; the built-in ones do it because of its seat.
+const KEPT_OUT_POLICY: &str = "@id(\"kept-out\")\n@reason(\"No test may reach it.\")\n\
+    forbid (principal, action, resource in Vendor::\"kept-out\");\n";
+
 /// Timeouts that tests can wait for.
 const TIMEOUTS: &str = r#"timeouts = { connect = "300ms", handshake = "400ms", headers = "500ms", first_content = "600ms", idle = "700ms", progress = "1200ms", answer = "1500ms" }"#;
 
@@ -39,6 +45,7 @@ pub(crate) struct Plan {
     server: String,
     more: String,
     files: Vec<(String, String)>,
+    keeps_out: bool,
 }
 
 impl Plan {
@@ -63,12 +70,19 @@ impl Plan {
             server,
             more: String::new(),
             files: Vec::new(),
+            keeps_out: true,
         }
     }
 
     /// Two vendors `first` and `second` of one dialect.
     pub(crate) fn two(dialect: Dialect) -> Self {
         Self::of(&[("first", dialect), ("second", dialect)])
+    }
+
+    /// Leaves out the vendor that policy excludes, where a test lists all that there is.
+    pub(crate) fn without_kept_out(mut self) -> Self {
+        self.keeps_out = false;
+        self
     }
 
     /// Changes how a vendor is set up.
@@ -160,6 +174,7 @@ impl Plan {
             "[listener.main]\naddress = \"127.0.0.1:0\"\ncertificate = \"certs/server.pem\"\nprivate_key = \"certs/server.key\"\n\n\
              [admin]\naddress = \"127.0.0.1:0\"\noperators = { file = \"secrets/operators\" }\n\n",
         );
+        let kept_out = self.keeps_out.then(KeptOut::open);
         let mut deployments = Vec::new();
         for (((name, setup), region), more) in self.vendors.iter().zip(&self.regions).zip(&self.tables) {
             let vendor = Vendor::start(setup.clone().tls(tls.clone())).await.unwrap();
@@ -179,9 +194,30 @@ impl Plan {
             self.server,
             self.more
         ));
+        if let Some(kept_out) = &kept_out {
+            config = with_kept_out(&config) + &self.kept_out_table(kept_out.address());
+            if self.files.iter().any(|(path, _)| path.starts_with("policies/")) {
+                write(root, "policies/kept-out.cedar", KEPT_OUT_POLICY);
+            }
+        }
         write(root, "backstay.toml", &config);
-        Prepared { directory, authority, vendors }
+        Prepared { directory, authority, vendors, kept_out }
     }
+
+    /// The tables of the vendor that policy excludes.
+    fn kept_out_table(&self, address: SocketAddr) -> String {
+        let table = vendor_table(KEPT_OUT, &self.vendors[0].1, "us", address);
+        format!("\n{}", table.replace("seat = \"US\"", "seat = \"KP\""))
+    }
+}
+
+/// The config with the vendor that policy excludes as the last deployment of every pool.
+fn with_kept_out(config: &str) -> String {
+    let last = |line: &str| match line.strip_prefix("deployments = [").and_then(|list| list.strip_suffix(']')) {
+        Some(list) => format!("deployments = [{list}, \"{KEPT_OUT}/model-of-{KEPT_OUT}\"]\n"),
+        None => format!("{line}\n"),
+    };
+    config.lines().map(last).collect()
 }
 
 fn vendor_table(name: &str, setup: &Setup, region: &str, address: SocketAddr) -> String {
@@ -205,6 +241,31 @@ pub(crate) struct Prepared {
     pub(crate) directory: TempDir,
     pub(crate) authority: Authority,
     pub(crate) vendors: Vec<Vendor>,
+    kept_out: Option<KeptOut>,
+}
+
+/// The door of a vendor that policy excludes. Nobody opens it: whoever connects waits in line, and is found at the end.
+struct KeptOut(TcpListener);
+
+impl KeptOut {
+    fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        Self(listener)
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
+    }
+}
+
+impl Drop for KeptOut {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let met = self.0.accept();
+            assert!(met.is_err(), "a vendor that policy excludes was connected to: {met:?}");
+        }
+    }
 }
 
 /// A proxy with its vendors.
@@ -214,11 +275,12 @@ pub(crate) struct Proxy {
     pub(crate) authority: Authority,
     pub(crate) log: AccessLog,
     directory: TempDir,
+    kept_out: Option<KeptOut>,
 }
 
 impl Proxy {
     async fn start(prepared: Prepared) -> Self {
-        let Prepared { directory, authority, vendors } = prepared;
+        let Prepared { directory, authority, vendors, kept_out } = prepared;
         let log = AccessLog::default();
         let options = Options {
             config: directory.path().join("backstay.toml"),
@@ -233,7 +295,7 @@ impl Proxy {
             }
             Err(error) => panic!("{error}"),
         };
-        Self { vendors, app, authority, log, directory }
+        Self { vendors, app, authority, log, directory, kept_out }
     }
 
     /// Ends the proxy, and starts it again over the same files and vendors.
@@ -243,11 +305,11 @@ impl Proxy {
 
     /// Ends the proxy; its files and vendors stay.
     pub(crate) async fn end(self) -> Prepared {
-        let Self { vendors, app, authority, directory, .. } = self;
+        let Self { vendors, app, authority, directory, kept_out, .. } = self;
         app.drain();
         app.drain();
         app.ended().await.unwrap();
-        Prepared { directory, authority, vendors }
+        Prepared { directory, authority, vendors, kept_out }
     }
 
     /// What the admin address answers an operator.

@@ -1,14 +1,21 @@
 //! `backstay prove`: statements about whatever the policies permit, looked at over all calls.
 //!
-//! First calls are searched for that refute a property: what is found is true. A proof needs a solver, which is no part of
-//! this binary; without one the output says that finding nothing is no proof, and how to get one.
+//! First calls are searched for that refute a property: what is found is true, and told in the config's own words. What
+//! the search leaves is proved or refuted over all requests by a solver. The solver, and what speaks to it, are no part
+//! of the proxy: without them the output says that finding nothing is no proof, and how to get them.
 
-use crate::cli::solver::{Solver, Verdict};
+#[cfg(feature = "prove")]
+mod counterexample;
+#[cfg(feature = "prove")]
+mod solver;
+#[cfg(feature = "prove")]
+mod symbolic;
+
 use crate::cli::{files, print};
 use crate::config::load::load_properties;
 use crate::config::sources::PolicySource;
 use crate::snapshot::Snapshot;
-use crate::snapshot::properties::PropertyOutcome;
+use crate::snapshot::properties::{PropertyOutcome, Verdict};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,13 +23,20 @@ use std::process::ExitCode;
 /// Something is neither refuted nor proved.
 const UNPROVED: u8 = 2;
 
-/// How to get what this binary does not have.
+/// Why nothing can be proved here, and how to change that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Unready {
+    why: String,
+    /// Steps of a list; empty where something went wrong that is not missing.
+    steps: Vec<&'static str>,
+}
+
+const SEARCHED: &str =
+    "What is unproved was searched for counterexamples, and searching is no proof. For proofs over all requests:";
 const SOLVER: &str = "\
-What is unproved was searched for counterexamples, and searching is no proof. For proofs over all requests:
-  - install cvc5 1.3.1 or later (https://github.com/cvc5/cvc5/releases) and set CVC5 to its path;
-  - install Cedar's tool with its symbolic compiler: the archive cedar-policy-cli-experimental of
-    https://github.com/cedar-policy/cedar/releases, or cargo install cedar-policy-cli --features analyze;
-  - run `backstay prove` again: it uses `cedar symcc` where it finds it.
+  - install the solver cvc5, one of the two:
+      python3 -m venv solver && solver/bin/pip install cvc5, then CVC5=solver/bin/python3
+      https://github.com/cvc5/cvc5/releases, 1.3.1 or later, then CVC5=/path/to/cvc5, or cvc5 along PATH
 ";
 
 /// One property, and what became of it.
@@ -44,7 +58,7 @@ impl Told {
     fn why(&self) -> String {
         match (&self.outcome.refuted_by, &self.verdict) {
             (Some(call), _) => format!("refuted by {call}"),
-            (None, Verdict::Refuted(call)) => format!("refuted: {call}"),
+            (None, Verdict::Refuted(call)) => format!("refuted by\n{call}"),
             (None, Verdict::Proved) => "holds for all requests and all entities".to_owned(),
             (None, Verdict::Untold(why)) => {
                 format!("no counterexample among {} calls, and no proof: {why}", self.outcome.cases)
@@ -71,11 +85,15 @@ pub(super) fn run(config: &Path, policies: Option<&Path>, schema: bool, json: bo
         eprintln!("error: there is no property in {}; see docs/policy.md", folder.join("properties").display());
         return ExitCode::FAILURE;
     }
-    let told = judge(&snapshot, outcomes);
+    let (told, unready) = judge(&snapshot, outcomes);
     if json {
         println!("{:#}", as_json(&told));
     } else {
         print!("{}", table(&told));
+        let steps = unready.map(|unready| unready.steps.concat()).unwrap_or_default();
+        if !steps.is_empty() {
+            println!("\n{SEARCHED}\n{steps}  - run `backstay prove` again");
+        }
     }
     if told.iter().any(|told| told.word() == "refuted") {
         ExitCode::FAILURE
@@ -86,16 +104,32 @@ pub(super) fn run(config: &Path, policies: Option<&Path>, schema: bool, json: bo
     }
 }
 
-/// Asks the solver about what the search did not refute.
-fn judge(snapshot: &Snapshot, outcomes: Vec<PropertyOutcome>) -> Vec<Told> {
-    let solver = Solver::find(&snapshot.policy_schema(), &snapshot.policy_text());
-    let ask = |outcome: &PropertyOutcome| match &solver {
-        _ if outcome.refuted_by.is_some() => Verdict::Untold(String::new()),
-        Ok(Some(solver)) => solver.implies(&outcome.text),
-        Ok(None) => Verdict::Untold("no solver is installed".to_owned()),
-        Err(error) => Verdict::Untold(error.to_string()),
+/// Asks the solver about what the search did not refute; and why it could not be asked, where it could not.
+fn judge(snapshot: &Snapshot, outcomes: Vec<PropertyOutcome>) -> (Vec<Told>, Option<Unready>) {
+    let open: Vec<&str> = outcomes.iter().filter(|one| one.refuted_by.is_none()).map(|one| one.text.as_str()).collect();
+    let (verdicts, unready) = match prove(snapshot, &open) {
+        Ok(verdicts) => (verdicts, None),
+        Err(unready) => (Vec::new(), Some(unready)),
     };
-    outcomes.into_iter().map(|outcome| Told { verdict: ask(&outcome), outcome }).collect()
+    let why = unready.as_ref().map_or("", |unready| &unready.why);
+    let mut verdicts = verdicts.into_iter();
+    let mut next = |outcome: &PropertyOutcome| match outcome.refuted_by {
+        Some(_) => Verdict::Untold(String::new()),
+        None => verdicts.next().unwrap_or_else(|| Verdict::Untold(why.to_owned())),
+    };
+    (outcomes.into_iter().map(|outcome| Told { verdict: next(&outcome), outcome }).collect(), unready)
+}
+
+/// One verdict for each property.
+#[cfg(feature = "prove")]
+fn prove(snapshot: &Snapshot, properties: &[&str]) -> Result<Vec<Verdict>, Unready> {
+    symbolic::judge(&symbolic::Subject::of(snapshot, properties), properties)
+}
+
+#[cfg(not(feature = "prove"))]
+fn prove(_: &Snapshot, _: &[&str]) -> Result<Vec<Verdict>, Unready> {
+    let build = "  - build Backstay with the feature: cargo install --locked --path . --features prove\n";
+    Err(Unready { why: "this program was built without the feature `prove`".to_owned(), steps: vec![build, SOLVER] })
 }
 
 fn subject(config: &Path, policies: Option<&Path>) -> Option<(Snapshot, PathBuf)> {
@@ -118,11 +152,8 @@ fn table(told: &[Told]) -> String {
     for told in told {
         let PropertyOutcome { id, statement, place, .. } = &told.outcome;
         text.push_str(&format!("{:8}  {id}  {}:{}\n", told.word(), place.file.display(), place.line));
-        text.push_str(&format!("          {statement}\n          {}\n", told.why()));
-    }
-    if told.iter().any(|told| told.word() == "unproved") {
-        text.push('\n');
-        text.push_str(SOLVER);
+        let why = told.why().replace('\n', "\n            ");
+        text.push_str(&format!("          {statement}\n          {why}\n"));
     }
     text
 }
