@@ -264,6 +264,18 @@ pub enum Event {
         /// Why.
         reason: &'static str,
     },
+    /// Every vendor is out of reach at once, which is probably our own fault; or one of them is heard again.
+    Isolated {
+        /// Whether it began.
+        began: bool,
+    },
+    /// A vendor's status page says something else than before.
+    VendorReport {
+        /// The vendor.
+        vendor: Arc<str>,
+        /// `well`, `minor` or `major`.
+        report: &'static str,
+    },
     /// A credential's money or quota at its vendor is spent, or there is some again: one event each, however many calls run
     /// into it.
     QuotaSpent {

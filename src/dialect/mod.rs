@@ -20,6 +20,7 @@ pub mod seen;
 pub mod signals;
 pub mod splice;
 pub mod sse;
+pub mod status_page;
 pub mod translate;
 
 mod bedrock;
@@ -149,6 +150,12 @@ impl Dialect {
             Self::Anthropic | Self::AnthropicCount | Self::Bedrock => Api::Anthropic,
             Self::Gemini | Self::GeminiCount | Self::GeminiEmbed => Api::Google,
         }
+    }
+
+    /// Whether a call may leave the model to whoever keeps what it names (<https://platform.openai.com/docs/api-reference/responses>).
+    #[must_use]
+    pub const fn may_leave_model_out(self) -> bool {
+        matches!(self, Self::OpenaiResponses)
     }
 
     /// Whether its bodies name the model below the top, where nothing can be spliced: they are always written anew.

@@ -147,14 +147,22 @@ fn pool(snapshot: &Snapshot, key: &Key, model: &str) -> Result<Arc<Pool>, Reject
     {
         return Ok(Arc::clone(pool));
     }
+    let pools = snapshot.pools_of(key);
+    if let ("", [only]) = (model, pools.as_slice()) {
+        return Ok(Arc::clone(only));
+    }
     // unknown and forbidden look the same, so that nobody can probe for names
-    let names: Vec<_> = snapshot.pools_of(key).iter().map(|pool| format!("`{}`", pool.name)).collect();
+    let names: Vec<_> = pools.iter().map(|pool| format!("`{}`", pool.name)).collect();
     let choice = if names.is_empty() {
         "This key may ask for no model.".to_owned()
     } else {
         format!("This key may ask for {}.", names.join(", "))
     };
     let shown: String = model.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+    if shown.is_empty() {
+        let message = format!("`model` is missing: name the model to ask. {choice}");
+        return Err(Rejection::new(RejectionCode::InvalidRequest, message).param("model"));
+    }
     Err(Rejection::new(RejectionCode::ModelNotFound, format!("No model `{shown}` here. {choice}")).param("model"))
 }
 

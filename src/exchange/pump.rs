@@ -153,9 +153,9 @@ impl Pump {
         pumped
     }
 
-    /// Lets an answer without content pass as it is, after another one was empty too.
-    pub(crate) fn end_empty(&mut self) -> Pumped {
-        let mut pumped = Pumped::default();
+    /// Lets an answer without content pass as it is, after another one was empty too: what came of it, and its end.
+    pub(crate) fn end_empty(&mut self, found: Pumped) -> Pumped {
+        let mut pumped = Pumped { fault: None, ..found };
         self.complete(&mut pumped);
         pumped
     }
@@ -210,7 +210,11 @@ impl Pump {
             }
             Mark::Quiet => true,
             Mark::End => {
-                verdict(&self.seen, self.garbage)?;
+                if let Err(failure) = verdict(&self.seen, self.garbage) {
+                    // should it be let pass all the same, its end belongs to it
+                    self.splitter.forward();
+                    return Err(failure);
+                }
                 pumped.complete = true;
                 true
             }

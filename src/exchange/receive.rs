@@ -159,7 +159,7 @@ async fn first_content(
             None => pump.end(),
         };
         if accept_empty && pumped.fault.as_ref().is_some_and(|failure| failure.kind == FailureKind::Empty) {
-            pumped = pump.end_empty();
+            pumped = pump.end_empty(pumped);
         }
         let Pumped { bytes, content, complete, fault, waits } = pumped;
         if let Some(failure) = fault {

@@ -107,6 +107,10 @@ struct Sieve {
     candidates: VecDeque<Candidate>,
     /// Those whose quota would not carry the call by our estimate, with what is left of it.
     scarce: Vec<(u32, Candidate)>,
+    /// Those that are degraded, and whose turn it is not.
+    degraded: VecDeque<Candidate>,
+    /// Those that have as much as they bear.
+    full: VecDeque<Candidate>,
     /// Those whose breaker is open.
     trickle: VecDeque<Candidate>,
     able: bool,
@@ -136,6 +140,7 @@ impl Sieve {
                 }
             };
             match &refusal {
+                None if observed.health.stands_back(now, settings, turn) => self.degraded.push_back(candidate()),
                 None if tier.len() == 1 => self.candidates.push_back(candidate()),
                 None => {
                     let merit =
@@ -143,6 +148,7 @@ impl Sieve {
                     kept.push((merit, candidate()));
                     continue;
                 }
+                Some(Refusal::Full) => self.full.push_back(candidate()),
                 Some(Refusal::Breaker { .. }) => self.trickle.push_back(candidate()),
                 Some(Refusal::Headroom { told: false, .. }) => {
                     self.scarce.push((observed.account.percent(now), candidate()));
@@ -157,14 +163,17 @@ impl Sieve {
         self.candidates.extend(kept.into_iter().map(|(_, candidate)| candidate));
     }
 
-    /// Those whose quota is short by our estimate come last and not never: an estimate may be wrong, and whoever has nobody
+    /// Those that are degraded come after those that are not, and those that are full after all: a place may come free. Those
+    /// whose quota is short by our estimate come late and not never: an estimate may be wrong, and whoever has nobody
     /// else is better served by a try. The vendor's own word that nothing is left is no estimate: asking would be one more 429.
     fn selection(mut self) -> Result<Selection, Rejection> {
         if !self.able {
             return Err(nobody_eligible(self.refusals));
         }
+        self.candidates.append(&mut self.degraded);
         self.scarce.sort_by_key(|(percent, _)| Reverse(*percent));
         self.candidates.extend(self.scarce.into_iter().map(|(_, candidate)| candidate));
+        self.candidates.append(&mut self.full);
         let trickle = self.candidates.is_empty();
         let candidates = if trickle { self.trickle } else { self.candidates };
         Ok(Selection { candidates, trickle, refusals: self.refusals })

@@ -17,6 +17,7 @@ mod edges;
 mod failover;
 mod family;
 mod faults;
+mod feeds;
 mod floors;
 mod observe;
 mod pairs;

@@ -58,12 +58,14 @@ fn a_gauge_shows_this_scrape_alone() {
     let readings = Readings {
         restricted: Vec::new(),
         surged: Vec::new(),
+        admission_caps: vec![("openai/gpt".into(), 9)],
         inflight: vec![("openai/gpt".into(), 2), ("openai/gpt".into(), 1)],
         breakers: vec![("old".into(), BreakerState::Open), ("new".into(), BreakerState::HalfOpen)],
         certificates: vec![("certs/server.pem".into(), -5)],
     };
     let text = observer.metrics(&readings);
     assert!(text.contains(r#"backstay_inflight{deployment="openai/gpt"} 3"#), "{text}");
+    assert!(text.contains(r#"backstay_admission_cap{deployment="openai/gpt"} 9"#), "{text}");
     assert!(text.contains(r#"backstay_breaker_state{node="new"} 1"#), "{text}");
     assert!(text.contains(r#"backstay_cert_expiry_seconds{cert="certs/server.pem"} -5"#), "{text}");
     let text = observer.metrics(&Readings { breakers: vec![("new".into(), BreakerState::Closed)], ..readings });

@@ -2,7 +2,9 @@
 //!
 //! The suites are scripts in `tests/sdk`; they need packages from elsewhere and therefore stand behind a switch.
 
+mod aimock;
 mod frameworks;
+mod openai_own_suite;
 
 use crate::support::proxy::{KEY, Plan, Proxy};
 use backstay::demo::vendor::{Fault, Script};

@@ -1,6 +1,7 @@
 //! Whole answers: read from a vendor as a [`Reply`]; a [`Reply`], written for a client.
 
 use super::item::{Said, foreign, read_item};
+use super::seen::says_failed;
 use super::types::{Item, Response, UsageOut};
 use super::{NAME, namespace, seal};
 use crate::base::failure::{Failure, FailureKind, Phase};
@@ -21,7 +22,9 @@ pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
     let malformed = |reason| Failure::new(FailureKind::Malformed, Phase::Headers, reason);
     let response: Response<'_> = read_known(body).ok_or_else(|| malformed("not_the_dialect"))?;
     let status = response.status.as_ref().map_or("", |Text(status)| status);
-    if status == "failed" || response.error.is_some_and(|error| error.get() != "null") {
+    let error = response.error.is_some_and(|error| error.get() != "null");
+    let speaks = response.output.as_ref().is_some_and(|output| !output.is_empty());
+    if status != "cancelled" && says_failed(error, status, speaks) {
         return Err(Failure::new(FailureKind::ServerError, Phase::Headers, "error_inside_200"));
     }
     if matches!(status, "queued" | "in_progress" | "cancelled") {

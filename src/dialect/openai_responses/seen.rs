@@ -50,6 +50,8 @@ pub(in crate::dialect) fn event(noted: &mut Noted, event: Value<'_>) -> Mark {
             return Mark::End;
         }
         "response.failed" | "response.cancelled" | "error" => noted.failed = true,
+        // speech, transcripts, code and what else is told in pieces
+        kind if kind.ends_with(".delta") => noted.text(&text("delta")),
         _ => {}
     }
     if noted.bears { Mark::Content } else { Mark::Quiet }
@@ -59,7 +61,8 @@ pub(in crate::dialect) fn event(noted: &mut Noted, event: Value<'_>) -> Mark {
 pub(in crate::dialect) fn reply(noted: &mut Noted, answer: Value<'_>) -> Told {
     let [error, status, output] = answer.pick(["error", "status", "output"]);
     let status = status.and_then(Value::text).unwrap_or_default();
-    if error.is_some() || matches!(&*status, "failed" | "cancelled") {
+    let speaks = output.is_some_and(|output| output.elements().next().is_some());
+    if says_failed(error.is_some(), &status, speaks) {
         return Told::Error;
     }
     if !output.is_some_and(Value::is_array) {
@@ -67,6 +70,12 @@ pub(in crate::dialect) fn reply(noted: &mut Noted, answer: Value<'_>) -> Told {
     }
     note_end(noted, Some(answer));
     Told::Answer
+}
+
+/// Whether an answer is an error. Some fill in every member that the API's description has: where an answer does not say how it
+/// ended, what it says counts.
+pub(super) fn says_failed(error: bool, status: &str, speaks: bool) -> bool {
+    matches!(status, "failed" | "cancelled") || (error && !(status.is_empty() && speaks))
 }
 
 fn note_head(noted: &mut Noted, response: Option<Value<'_>>) {

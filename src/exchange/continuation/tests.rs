@@ -18,7 +18,7 @@ fn profile(dialect: Dialect) -> &'static Profile {
     }
 }
 
-const USAGE: Usage = Usage { fresh: 7, cached: 0, written: 0, output: 5, reasoning: 0 };
+const USAGE: Usage = Usage { fresh: 7, cached: 0, written: 0, written_1h: 0, output: 5, reasoning: 0 };
 
 /// The events of a vendor's stream that says these deltas.
 fn stream(dialect: Dialect, id: &str, deltas: &[Delta<'_>]) -> Vec<Vec<u8>> {

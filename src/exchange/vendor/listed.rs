@@ -30,15 +30,16 @@ pub(crate) fn listed(key: &Key, parts: &Parts) -> Result<Pass, Rejection> {
     find(key, &parts.method, wanted).map_err(|wanted| unlisted(key, &parts.method, &wanted))
 }
 
-/// The same for a path of a vendor's own, below the prefix of its base URL: SDKs know one base URL alone. `None` where the key
-/// lists nothing that fits.
+/// The same for a path that we do not speak, told as if the vendor were asked itself: SDKs know one base URL alone. `None` where
+/// the key lists nothing that fits.
 pub(crate) fn listed_as_own(world: &World, key: &Key, parts: &Parts) -> Option<Pass> {
     key.vendor_paths.iter().find_map(|listed| {
         let of_it = |deployment: &&Arc<Deployment>| *deployment.endpoint.name == *listed.endpoint;
-        let endpoint = &world.snapshot.deployments.iter().find(of_it)?.endpoint;
-        let path = parts.uri.path();
-        let rest = path.strip_prefix(&*endpoint.path).unwrap_or(path).strip_prefix('/')?;
-        let wanted = path::under(&endpoint.name, rest, parts.uri.query()).ok()?;
+        let deployment = world.snapshot.deployments.iter().find(of_it)?;
+        // where the version is not part of the dialect's paths, it is part of the base URLs that SDKs and we have
+        let versioned = deployment.voice.profile.path.starts_with("/v1");
+        let rest = parts.uri.path().strip_prefix(if versioned { "/" } else { "/v1/" })?;
+        let wanted = path::under(&listed.endpoint, rest, parts.uri.query()).ok()?;
         find(key, &parts.method, wanted).ok()
     })
 }
