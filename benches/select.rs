@@ -12,6 +12,7 @@ use backstay::price::Ceiling;
 use backstay::snapshot::{Snapshot, compile};
 use backstay::state::ledger::Ledger;
 use backstay::state::quota::Demand;
+use backstay::state::ledger::Ledger;
 use backstay::state::restrictions::Restrictions;
 use backstay::state::world::State;
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -85,7 +85,9 @@ pub(super) struct Metrics {
     restrictions: Counters<2>,
     surges: Counters<2>,
     budgets_spent: Counters<2>,
+    surges: Counters<2>,
     quotas_spent: Counters<2>,
+    vendor_reports: Counters<2>,
 
     vendor_reports: Counters<2>,
 

@@ -127,6 +127,7 @@ impl State {
         let clock = Clock::start();
         let health = Arc::new(Health::new(Arc::clone(&sink), seed));
         let kept = Kept {
+            surges: Arc::default(),
             quotas: Quotas::new(Arc::clone(&sink), seed.rotate_left(16)),
             limits: Limits::default(),
             purses: Purses::new(Arc::clone(&ledger), clock, Arc::clone(&sink)),
@@ -202,6 +203,7 @@ impl State {
 
 /// What belongs to names, and is found again by them after a reload.
 struct Kept {
+    surges: Arc<Surges>,
     quotas: Quotas,
     limits: Limits,
     purses: Purses,

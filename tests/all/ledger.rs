@@ -303,7 +303,7 @@ async fn f_070_a_failed_attempt_that_may_be_billed_is_in_the_ledger() {
 #[tokio::test]
 async fn f_112_who_leaves_a_vendor_that_works_on_pays_what_was_held_back() {
     let slow = |mut setup: Setup| {
-        setup.script.words = 100_000;
+        setup.script.words = 3_000;
         setup.script.pause = Duration::from_millis(20);
         setup
     };

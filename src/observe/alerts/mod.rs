@@ -71,7 +71,6 @@ impl Alerts {
             Event::Breaker { .. }
                 | Event::Restriction { .. }
                 | Event::Surge { .. }
-                | Event::Reload { .. }
                 | Event::Isolated { .. }
                 | Event::VendorReport { .. }
                 | Event::Budget { .. }
