@@ -64,7 +64,7 @@ pub struct DeploymentStatus {
     pub place: Option<usize>,
     /// Where it processes.
     pub region: String,
-    /// `closed`, `half_open`, `open`, `resting`, `restricted` or `too_expensive`.
+    /// `closed`, `degraded`, `half_open`, `open`, `resting`, `restricted` or `too_expensive`.
     pub state: String,
     /// Why it is not closed: a failure class or a breaker's reason; empty when it is.
     pub reason: String,

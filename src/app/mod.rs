@@ -1,6 +1,8 @@
 //! Floor 7: assembles everything from a config file, and runs it to its end.
 
 mod application;
+#[cfg(test)]
+mod resilience;
 mod shown;
 mod signals;
 #[cfg(test)]

@@ -78,6 +78,10 @@ pub(super) fn pool_status(world: &World, pool: &Pool, at: i64, now: Moment) -> P
             match seen.refusals(pool, deployment).into_iter().next().or(dear) {
                 None => {
                     asked += 1;
+                    if observed.health.is_degraded(now, &pool.breaker) {
+                        status.state = "degraded".to_owned();
+                        status.reason = "slow_or_shaky".to_owned();
+                    }
                     status.place = Some(asked);
                 }
                 Some(refusal) => refused(&mut status, &refusal),
@@ -100,7 +104,8 @@ fn live(pool: &Pool, among: usize, merit: &Merit, observed: &world::Observed, no
         because: if among > 1 { order::because(merit, pool.order) } else { "alone in its tier".to_owned() },
         breaker: observed.health.breaker_label(now).to_owned(),
         inflight: merit.inflight,
-        admission_cap: None,
+        admission_cap: observed.health.deployment.admission_cap(now),
+        vendor_report: observed.health.report(now).map(|report| report.label().to_owned()),
         first_content_ms: merit.first_content_ms.map(|ms| ms as u64),
         headroom: HeadroomShown {
             percent: merit.headroom_percent,

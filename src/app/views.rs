@@ -47,7 +47,10 @@ impl Live {
         for deployment in &world.snapshot.deployments {
             let Some(health) = world.health(deployment) else { continue };
             readings.inflight.push((Arc::clone(&deployment.id), health.deployment.inflight()));
-            for node in [&health.deployment, &health.host] {
+            if let Some(cap) = health.deployment.admission_cap(now) {
+                readings.admission_caps.push((Arc::clone(&deployment.id), cap));
+            }
+            for node in health.breakers() {
                 breakers.insert(Arc::clone(&node.key), breaker_state(node.state(now)));
             }
         }
@@ -74,7 +77,13 @@ impl Views for Live {
     }
 
     fn ready(&self) -> Result<(), String> {
-        if self.state.is_draining() { Err("draining".to_owned()) } else { Ok(()) }
+        if self.state.is_draining() {
+            return Err("draining".to_owned());
+        }
+        if self.state.health.is_isolated() {
+            return Err("no vendor can be reached".to_owned());
+        }
+        Ok(())
     }
 
     fn status(&self) -> Status {

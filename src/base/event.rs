@@ -264,6 +264,18 @@ pub enum Event {
         /// Why.
         reason: &'static str,
     },
+    /// Every vendor is out of reach at once, which is probably our own fault; or one of them is heard again.
+    Isolated {
+        /// Whether it began.
+        began: bool,
+    },
+    /// A vendor's status page says something else than before.
+    VendorReport {
+        /// The vendor.
+        vendor: Arc<str>,
+        /// `well`, `minor` or `major`.
+        report: &'static str,
+    },
     /// A credential's money or quota at its vendor is spent, or there is some again: one event each, however many calls run
     /// into it.
     QuotaSpent {
@@ -276,6 +288,13 @@ pub enum Event {
     RetryBudgetDenied {
         /// The pool.
         pool: Arc<str>,
+    },
+    /// A stream broke in a pool with `continuation`.
+    Continuation {
+        /// The pool.
+        pool: Arc<str>,
+        /// `carried_on`, or why it ended instead, from a closed set.
+        outcome: &'static str,
     },
     /// A limit refused something; the limit's name.
     LimitRejected {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 /// What a vendor said when it refused, kept for the client where its own request is at fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VendorError {
     /// HTTP status, or what the in-stream error stands for.
     pub status: u16,

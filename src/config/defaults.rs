@@ -47,8 +47,10 @@ pub const FIRST_CONTENT: Duration = seconds(10);
 pub const IDLE: Duration = seconds(30);
 /// Between two content events of a stream.
 pub const PROGRESS: Duration = seconds(60);
-/// The whole answer of an unstreamed call.
-pub const ANSWER: Duration = seconds(120);
+/// Four content events of a stream: one every 25 s is still an answer.
+pub const TRICKLE: Duration = seconds(120);
+/// The whole answer of an unstreamed call: with the time of another answer it stays below the two minutes that clients wait.
+pub const ANSWER: Duration = seconds(90);
 
 /// Consecutive hard failures that open a breaker.
 pub const BREAKER_CONSECUTIVE: u32 = 5;

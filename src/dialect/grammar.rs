@@ -116,7 +116,7 @@ pub(in crate::dialect) trait ReadEvents: Debug + Send {
 }
 
 /// Writes a client's stream.
-pub(in crate::dialect) trait WriteDeltas: Debug + Send {
+pub(in crate::dialect) trait WriteDeltas: Debug + Send + Sync {
     /// Writes what one delta adds.
     ///
     /// # Errors
@@ -125,10 +125,24 @@ pub(in crate::dialect) trait WriteDeltas: Debug + Send {
 
     /// Writes the end of a complete answer.
     fn end(&mut self, out: &mut BytesMut);
+
+    /// Takes note of an event that went to the client as the vendor wrote it, after its deltas: what comes next takes up its
+    /// indexes, ids and numbers.
+    fn adopt(&mut self, event: &Event<'_>) {
+        let _ = event;
+    }
+
+    /// Another model carries the answer on; told where the dialect has a place for it.
+    fn carried_on(&mut self, model: &str) {
+        let _ = model;
+    }
+
+    /// The same writer, at the same place of the same stream.
+    fn twin(&self) -> Box<dyn WriteDeltas>;
 }
 
 /// The stream of a dialect that has none.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::dialect) struct NoStream;
 
 impl ReadEvents for NoStream {
@@ -143,4 +157,8 @@ impl WriteDeltas for NoStream {
     }
 
     fn end(&mut self, _: &mut BytesMut) {}
+
+    fn twin(&self) -> Box<dyn WriteDeltas> {
+        Box::new(self.clone())
+    }
 }

@@ -20,6 +20,7 @@ pub mod seen;
 pub mod signals;
 pub mod splice;
 pub mod sse;
+pub mod status_page;
 pub mod translate;
 
 mod bedrock;

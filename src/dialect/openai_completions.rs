@@ -324,7 +324,7 @@ impl ReadEvents for Reader {
 }
 
 /// Writes the stream that a client reads.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Writer {
     include_usage: bool,
     id: String,
@@ -355,6 +355,10 @@ impl WriteDeltas for Writer {
             self.write(&[], Some(usage.into()), out);
         }
         out.put_slice(b"data: [DONE]\n\n");
+    }
+
+    fn twin(&self) -> Box<dyn WriteDeltas> {
+        Box::new(self.clone())
     }
 }
 

@@ -163,6 +163,48 @@ impl StreamReader {
     }
 }
 
+/// Writes a client's stream, delta by delta.
+#[derive(Debug)]
+pub struct StreamWriter(Box<dyn WriteDeltas>);
+
+impl Clone for StreamWriter {
+    fn clone(&self) -> Self {
+        Self(self.0.twin())
+    }
+}
+
+impl StreamWriter {
+    /// A writer for a client of `client`, which is told the usage with `include_usage`.
+    #[must_use]
+    pub fn new(client: Dialect, include_usage: bool) -> Self {
+        Self(writer(client, include_usage))
+    }
+
+    /// Writes what one delta adds.
+    ///
+    /// # Errors
+    /// Where what the vendor sends has no order in the client's dialect.
+    pub fn delta(&mut self, delta: Delta<'_>, out: &mut BytesMut) -> Result<(), Failure> {
+        self.0.delta(delta, out)
+    }
+
+    /// Writes the end of a complete answer.
+    pub fn end(&mut self, out: &mut BytesMut) {
+        self.0.end(out);
+    }
+
+    /// Takes note of an event of the client's own dialect that went out as it came, after its deltas were written to nobody:
+    /// what is written next takes up its indexes, ids and numbers.
+    pub fn adopt(&mut self, event: &Event<'_>) {
+        self.0.adopt(event);
+    }
+
+    /// Another model carries the answer on; told where the dialect has a place for it.
+    pub fn carried_on(&mut self, model: &str) {
+        self.0.carried_on(model);
+    }
+}
+
 /// Retells a vendor's stream in the client's dialect.
 #[derive(Debug)]
 pub struct StreamTranslator {
@@ -232,7 +274,9 @@ impl Unsaid {
         }
     }
 
-    fn said<'a>(&'a self, delta: Delta<'a>) -> Delta<'a> {
+    /// The delta, with what the vendor leaves unsaid of the answer's beginning.
+    #[must_use]
+    pub fn said<'a>(&'a self, delta: Delta<'a>) -> Delta<'a> {
         let or = |told: &'a str, own: &'a str| if told.is_empty() { own } else { told };
         match delta {
             Delta::Start { id, model, created_s } => Delta::Start {

@@ -10,6 +10,8 @@ use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::call::needs::Need;
 use crate::dialect::{region, signals};
 use crate::exchange::admit::Admitted;
+use crate::exchange::approach;
+use crate::exchange::continuation::{Manner, Told};
 use crate::exchange::ingress::Ingress;
 use crate::exchange::patience::{self, NextOne, Situation, Step};
 use crate::exchange::recall;
@@ -22,17 +24,25 @@ use crate::snapshot::deployment::Deployment;
 use crate::snapshot::permit::Permit;
 use crate::snapshot::pool::Pool;
 use crate::state::clock::Clock;
-use crate::state::health::Flight;
+use crate::state::health::{Bid, Flight};
 use crate::state::quota::{Demand, Draw};
 use crate::state::world::{State, World};
 use crate::upstream::Connections;
 use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// No attempt begins with less time left than this.
 const LEAST_TIME: Duration = Duration::from_millis(500);
+
+/// The longest wait for a place at a deployment that has as much as it bears, and its share of the time that is left.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+const SHARE_OF_TIME: u32 = 10;
+/// A cap may also rise with time, which nobody tells.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// An exchange under way. It is large, and lives in a box, so that handing it on moves a pointer.
 pub(crate) struct Work {
@@ -48,6 +58,20 @@ pub(crate) struct Work {
     pub(crate) session: Option<u64>,
     /// When content must have gone out.
     pub(crate) deadline: Instant,
+    /// What the client was told so far, where its stream can be carried on.
+    pub(crate) told: Option<Box<Told>>,
+}
+
+impl Work {
+    /// Tells what became of a stream that broke.
+    pub(crate) fn note_continuation(&self, outcome: &'static str) {
+        self.state.sink.emit(Event::Continuation { pool: Arc::clone(&self.admitted.pool.name), outcome });
+    }
+
+    /// What the client was told before its stream broke, while it is being carried on.
+    pub(crate) fn broken_off(&self) -> Option<&Told> {
+        self.told.as_deref().filter(|told| told.carries_on())
+    }
 }
 
 /// An answer that has begun.
@@ -59,9 +83,14 @@ pub(crate) struct Served {
     pub(crate) took: Duration,
 }
 
+/// The attempts of an exchange, still going on.
+pub(crate) type Attempts = Pin<Box<dyn Future<Output = (Box<Work>, Result<Box<Served>, Rejection>)> + Send>>;
+
 /// How far the walk has come.
 struct Walk {
     queue: VecDeque<Candidate>,
+    /// Those that had as much as they bear when they were asked.
+    full: VecDeque<Candidate>,
     trickle: bool,
     refusals: Vec<Refusal>,
     failures: Vec<Failure>,
@@ -73,6 +102,19 @@ struct Walk {
     moved: bool,
 }
 
+impl Walk {
+    fn new(Selection { candidates, trickle, refusals }: Selection, most: u32) -> Self {
+        let (full, failures) = (VecDeque::new(), Vec::new());
+        Self { queue: candidates, full, trickle, refusals, failures, invalid: None, made: 0, most, moved: false }
+    }
+
+    /// Whom to ask next, and whether to wait for a place there: for the preferred one, when nobody else is left.
+    fn next(&mut self) -> Option<(Candidate, bool)> {
+        let next = self.queue.pop_front().map(|candidate| (candidate, false));
+        next.or_else(|| std::mem::take(&mut self.full).pop_front().map(|candidate| (candidate, true)))
+    }
+}
+
 /// What became of one candidate.
 enum Verdict {
     Served(Box<Served>),
@@ -82,15 +124,15 @@ enum Verdict {
 
 /// Walks the candidates until one has content for the client.
 pub(crate) async fn run(mut work: Box<Work>, selection: Selection) -> (Box<Work>, Result<Box<Served>, Rejection>) {
-    let most = if work.admitted.fallback { work.admitted.pool.attempts.max(1) } else { 1 };
-    let Selection { candidates, trickle, refusals } = selection;
-    let (failures, invalid) = (Vec::new(), None);
-    let mut walk = Walk { queue: candidates, trickle, refusals, failures, invalid, made: 0, most, moved: false };
-    while let Some(candidate) = walk.queue.pop_front() {
+    // carrying on is never a first attempt: it is free only as a move to a sound deployment is
+    let made = u32::from(work.broken_off().is_some());
+    let most = if work.admitted.fallback { work.admitted.pool.attempts.max(1) + made } else { 1 };
+    let mut walk = Walk { made, ..Walk::new(selection, most) };
+    while let Some((candidate, waits)) = walk.next() {
         if walk.made >= walk.most || !may_move(&work, &mut walk, &candidate) {
             break;
         }
-        match ask(&mut work, &mut walk, &candidate).await {
+        match ask(&mut work, &mut walk, &candidate, waits).await {
             Verdict::Served(served) => return (work, Ok(served)),
             Verdict::Next => {}
             Verdict::Stop => break,
@@ -129,8 +171,8 @@ pub(crate) fn deposit(world: &World, pool: &Pool, tokens: u64, now: Moment) {
 }
 
 /// Asks one candidate, and once more where the table says so.
-async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict {
-    let (prepared, mut flight) = match set_out(work, walk, candidate) {
+async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: bool) -> Verdict {
+    let (mut prepared, mut flight) = match set_out(work, walk, candidate, waits).await {
         Ok(ready) => ready,
         Err(verdict) => return verdict,
     };
@@ -144,10 +186,12 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
                 return Verdict::Next;
             }
         };
-        let accept_empty = walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
+        let accept_empty = prepared.manner == Some(Manner::Prefill)
+            || walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
         let mut draw = candidate.observed.account.send(work.demand);
         let began = Instant::now();
-        match once(work, &permit, &prepared, &mut draw, again, accept_empty).await {
+        let hangs = hangs(candidate, !walk.queue.is_empty());
+        match once(work, &permit, &prepared, &mut draw, (again, accept_empty), hangs).await {
             Ok(received) => {
                 draw.succeeded();
                 remember(work, candidate);
@@ -157,12 +201,21 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
                 return Verdict::Served(Box::new(Served { deployment, flight, received, took }));
             }
             Err(failure) => {
-                let (failure, now) = (clients_own(failure, work, candidate), work.state.clock.now());
+                let now = work.state.clock.now();
+                let failure = flight.judged(clients_own(failure, work, candidate), now);
                 flight.failed(&failure, now);
                 draw.failed(&failure, now);
                 work.state.restrictions.failed(&candidate.deployment, &failure, now);
                 work.settlement.attempt_failed(&failure);
-                let step = after(&failure, began.elapsed(), again, work, walk, candidate);
+                if let Some(other) = approach::otherwise(work, &candidate.deployment, &failure, prepared.manner) {
+                    prepared = other;
+                    continue;
+                }
+                let step = match after(&failure, began.elapsed(), again, work, walk, candidate) {
+                    // what it finds fault with may be how the rest was asked for, which the client knows nothing of
+                    Step::Stop if prepared.manner.is_some() && failure.said.is_some() => Step::Next,
+                    step => step,
+                };
                 walk.made += u32::from(!matches!(step, Step::Again { free: true, .. }));
                 walk.failures.push(failure);
                 match step {
@@ -179,10 +232,13 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Verdict
 }
 
 /// Prepares the request, and asks health for leave to send it.
-fn set_out(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Result<(Prepared, Flight), Verdict> {
-    let bounds = &work.world.snapshot.bounds;
-    let prepared = request::prepare(&mut work.ingress, bounds, &work.admitted.pool, &candidate.deployment);
-    let mut prepared = prepared.map_err(|unfit| match unfit {
+async fn set_out(
+    work: &mut Work,
+    walk: &mut Walk,
+    candidate: &Candidate,
+    waits: bool,
+) -> Result<(Prepared, Flight), Verdict> {
+    let mut prepared = approach::prepare(work, &candidate.deployment).map_err(|unfit| match unfit {
         Unfit::Deployment(refusal) => {
             walk.refusals.push(refusal);
             Verdict::Next
@@ -196,19 +252,47 @@ fn set_out(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Result<(P
         let claimant = Claimant::new(&work.state.ids, &work.admitted.key, &candidate.deployment);
         prepared.claimant = Some(claimant);
     }
-    let (settings, now) = (work.admitted.pool.breaker, work.state.clock.now());
+    let timeouts = &prepared.timeouts;
+    let bid = Bid {
+        settings: work.admitted.pool.breaker,
+        limit: if work.ingress.scan.stream { timeouts.first_content } else { timeouts.answer },
+        input_tokens: work.ingress.scan.input_tokens,
+        trickle: walk.trickle,
+    };
+    let now = work.state.clock.now();
     // since it was selected others may have drawn on its quota: where somebody else is left, it is not asked for a 429
     let scarce = candidate.observed.account.refuses(work.demand, now).filter(|_| !walk.queue.is_empty());
     let flight = match scarce {
         Some(refusal) => Err(refusal),
-        None => work.state.health.begin(&candidate.observed.health, settings, now, walk.trickle),
+        None if waits => wait_for_place(work, candidate, &bid).await,
+        None => work.state.health.begin(&candidate.observed.health, &bid, now),
     };
-    let flight = flight.map_err(|refusal| {
-        work.settlement.passed_over(&candidate.deployment, &refusal);
-        walk.refusals.push(refusal);
+    flight.map(|flight| (prepared, flight)).map_err(|refusal| {
+        if refusal == Refusal::Full && !waits {
+            walk.full.push_back(candidate.clone());
+        } else {
+            work.settlement.passed_over(&candidate.deployment, &refusal);
+            walk.refusals.push(refusal);
+        }
         Verdict::Next
-    })?;
-    Ok((prepared, flight))
+    })
+}
+
+/// Waits a little until a deployment that has as much as it bears has a place: its load ebbs within moments, and the
+/// client would otherwise be refused.
+async fn wait_for_place(work: &Work, candidate: &Candidate, bid: &Bid) -> Result<Flight, Refusal> {
+    let left = work.deadline.saturating_duration_since(Instant::now());
+    let until = Instant::now() + LONGEST_WAIT.min(left / SHARE_OF_TIME);
+    let health = &candidate.observed.health;
+    loop {
+        match work.state.health.begin(health, bid, work.state.clock.now()) {
+            Err(Refusal::Full) if Instant::now() < until => {
+                // either says: look again
+                let _ = tokio::time::timeout(LOOK_EVERY, health.deployment.freed()).await;
+            }
+            decided => return decided,
+        }
+    }
 }
 
 /// The session's next call finds a warm cache there.
@@ -253,7 +337,8 @@ fn after(failure: &Failure, took: Duration, again: bool, work: &Work, walk: &mut
             Some(other) if is_twin(&other.deployment) => NextOne::Twin,
             Some(_) => NextOne::Other,
         },
-        attempts: walk.most.saturating_sub(walk.made + 1),
+        // a trickle asks once
+        attempts: if walk.trickle { 0 } else { walk.most.saturating_sub(walk.made + 1) },
         patience: work.admitted.pool.patience,
         left: work.deadline.saturating_duration_since(Instant::now()),
         chance: work.state.random.unit(),
@@ -270,14 +355,23 @@ fn permit(work: &mut Work, walk: &Walk, deployment: &Arc<Deployment>) -> Result<
     work.state.world().snapshot.permit(&work.admitted.key, &work.admitted.ask, deployment)
 }
 
+/// Until the deployment is found to hang; never where nobody else is left, for it may answer yet.
+async fn hangs(candidate: &Candidate, others: bool) {
+    if others {
+        candidate.observed.health.deployment.hangs().await;
+    } else {
+        std::future::pending().await
+    }
+}
+
 /// One try at one deployment, up to its first content.
 async fn once(
     work: &mut Work,
     permit: &Permit,
     prepared: &Prepared,
     draw: &mut Draw,
-    fresh: bool,
-    accept_empty: bool,
+    (fresh, accept_empty): (bool, bool),
+    hangs: impl Future<Output = ()>,
 ) -> Result<Received, Failure> {
     let left = work.deadline.saturating_duration_since(Instant::now());
     let whom = work.world.snapshot.whom(&work.admitted.key, &work.admitted.ask.residency, permit.deployment());
@@ -289,6 +383,7 @@ async fn once(
     tokio::select! {
         biased;
         recalled = recall => Err(recalled),
+        () = hangs => Err(Failure::new(FailureKind::FirstContentTimeout, Phase::Sent, "hung")),
         received = converse(work, permit, prepared, draw, fresh, accept_empty) => received,
     }
 }
@@ -325,8 +420,8 @@ async fn converse(
 
 /// What the client is told of a failure that nobody else can make good.
 pub(crate) fn told(failure: Failure) -> Rejection {
-    let (queue, refusals, failures) = (VecDeque::new(), Vec::new(), vec![failure]);
-    conclude(Walk { queue, trickle: false, refusals, failures, invalid: None, made: 1, most: 1, moved: false })
+    let nobody = Selection { candidates: VecDeque::new(), trickle: false, refusals: Vec::new() };
+    conclude(Walk { failures: vec![failure], ..Walk::new(nobody, 1) })
 }
 
 /// What the client is told after the last attempt.

@@ -83,7 +83,8 @@ fn estimated(work: &Work) -> Usage {
     Usage { fresh: work.size.input_tokens, output: work.heard.tokens(), ..Usage::default() }
 }
 
-fn with_heard(usage: Usage, heard: Heard) -> Usage {
+/// A count that stops half-way, with at least what was seen of the answer.
+pub(crate) fn with_heard(usage: Usage, heard: Heard) -> Usage {
     Usage { output: usage.output.max(heard.tokens()), ..usage }
 }
 

@@ -1,15 +1,18 @@
 //! Floor 5: a client request's whole life. Read the files in this order: `ingress` and `body` take the request in,
 //! `admit` says who calls and on what terms, `select` who may serve and `order` in which order (`session` knows where its
-//! prompt is warm), `attempt` asks them (`request` is what goes out, `receive` the beginning of what comes back, `patience`
-//! what follows a failure), `pump` and `relay` pass a stream on, `answer` is what the client gets,
-//! `settle` the record of it all, with the `charge` of each attempt.
+//! prompt is warm), `attempt` asks them (`approach` and `request` are what goes out, `receive` the beginning of what comes back, `patience`
+//! what follows a failure), `pump`, `flow` and `relay` pass a stream on, `continuation` carries on what
+//! broke, `answer` is what the client gets, `settle` the record of it all, with the `charge` of each attempt.
 
 mod admit;
 mod answer;
+mod approach;
 mod array;
 mod attempt;
 pub mod body;
 mod charge;
+mod continuation;
+mod flow;
 mod google;
 mod ingress;
 pub mod order;
@@ -30,11 +33,13 @@ pub use answer::{Answer, Broken};
 use crate::base::event::Event;
 use crate::base::rejection::{Rejection, RejectionCode};
 use crate::dialect::{Dialect, Task, models};
+use crate::exchange::admit::Admitted;
 use crate::exchange::attempt::{Served, Work};
 use crate::exchange::body::BodyBounds;
 use crate::exchange::charge::Heard;
+use crate::exchange::continuation::Told;
 use crate::exchange::google::InPath;
-use crate::exchange::ingress::Route;
+use crate::exchange::ingress::{Ingress, Route};
 use crate::exchange::receive::Received;
 use crate::exchange::relay::Relay;
 use crate::exchange::settle::Settlement;
@@ -194,18 +199,7 @@ impl Exchanges {
         let session = session::of(&self.state, &admitted, &ingress);
         let home = session.and_then(|session| session::home(&self.state, session, now));
         let demand = request::demand(&ingress);
-        let wanted = select::Wanted {
-            key: &admitted.key,
-            pool: &admitted.pool,
-            ask: &admitted.ask,
-            ceiling: admitted.ceiling,
-            dialect,
-            scan: &ingress.scan,
-            demand,
-            held: &admitted.held,
-            at: admitted.at,
-            home: home.as_ref(),
-        };
+        let wanted = select::Wanted::of(&admitted, &ingress, demand, home.as_ref());
         let selection = select::select(&world, &wanted, now, turn, &mut considered);
         settlement.considered(&admitted.ask, considered);
         let selection = match selection {
@@ -214,8 +208,19 @@ impl Exchanges {
         };
         let deadline = Instant::now() + admitted.pool.deadline;
         let (state, connections) = (Arc::clone(&self.state), Arc::clone(&self.connections));
-        let work =
-            Box::new(Work { state, connections, world, ingress, admitted, settlement, demand, session, deadline });
+        let told = told(&ingress, &admitted);
+        let work = Box::new(Work {
+            state,
+            connections,
+            world,
+            ingress,
+            admitted,
+            settlement,
+            demand,
+            session,
+            deadline,
+            told,
+        });
         if work.ingress.scan.stream {
             self.streamed(work, selection).await
         } else {
@@ -318,6 +323,13 @@ impl Exchanges {
         }
         answer::reject(settlement, dialect, rejection, self.state.random.around_one(WAIT_JITTER))
     }
+}
+
+/// What a client was told whose stream can be carried on: nothing yet.
+fn told(ingress: &Ingress, admitted: &Admitted) -> Option<Box<Told>> {
+    let (scan, pool) = (&ingress.scan, &admitted.pool);
+    let open = scan.stream && continuation::is_open(pool, admitted.fallback, ingress.dialect, scan.needs);
+    open.then(|| Box::new(Told::nothing(ingress.dialect, scan.include_usage)))
 }
 
 /// What the client is told while decisions must be recorded and cannot be.

@@ -46,7 +46,7 @@ pub struct Merit {
     /// What the call is expected to cost there, with what the session's cache saves, and what a million tokens each way do,
     /// in micro-dollars; both at their most where that is not known, and nothing where the pool does not ask.
     pub price: (Microusd, u64),
-    /// Smoothed time to first content in milliseconds.
+    /// The time to first content that is to be expected, in milliseconds; what failed of late makes it longer.
     pub first_content_ms: Option<f64>,
     /// Attempts under way.
     pub inflight: u32,
@@ -79,7 +79,7 @@ impl Merit {
                 Order::Price => deployment.rates.rank(input_tokens, output_tokens, warm, at),
                 Order::Listed | Order::Latency => (Microusd(0), 0),
             },
-            first_content_ms: node.first_content_ms(),
+            first_content_ms: observed.health.expected_ms(now),
             inflight: node.inflight(),
             headroom_percent: observed.account.percent(now),
             home,

@@ -1,11 +1,13 @@
 //! A vendor's stream, event by event: what it means, and what of it goes on to the client.
 
 use crate::base::failure::{Failure, FailureKind, Phase};
+use crate::call::reply::Reply;
 use crate::call::usage::Usage;
 use crate::dialect::framing::Splitter;
 use crate::dialect::seen::{Mark, ReplySeen, StreamSeen};
-use crate::dialect::translate::{StreamTranslator, Unsaid};
+use crate::dialect::translate::{self, StreamTranslator, Unsaid};
 use crate::exchange::charge::Heard;
+use crate::exchange::continuation::{Carrier, Told};
 use crate::exchange::request::Prepared;
 use crate::exchange::server_ids::Claimant;
 use bytes::{Bytes, BytesMut};
@@ -17,12 +19,22 @@ const MOST_GARBAGE: u32 = 16;
 pub(crate) struct Pump {
     splitter: Splitter,
     seen: StreamSeen,
-    translator: Option<Box<StreamTranslator>>,
+    teller: Teller,
     /// The usage chunk is there because we asked for it, not the client.
     cut_usage: bool,
     garbage: u32,
     heard: Heard,
     claimant: Option<Claimant>,
+}
+
+/// How the client is told.
+enum Teller {
+    /// Events go on as they came.
+    Forward,
+    /// They are retold in the client's dialect.
+    Translate(Box<StreamTranslator>),
+    /// They go on in such a way that another deployment can carry the stream on.
+    Carry(Box<Carrier>),
 }
 
 /// What came out of one chunk.
@@ -32,6 +44,8 @@ pub(crate) struct Pumped {
     pub(crate) bytes: Bytes,
     /// Whether content was in it.
     pub(crate) content: bool,
+    /// Whether content was in it that must still prove to be the rest of what the client has.
+    pub(crate) waits: bool,
     /// Whether the stream is complete, its terminator included.
     pub(crate) complete: bool,
     /// What broke the stream; the bytes before it stand.
@@ -41,13 +55,18 @@ pub(crate) struct Pumped {
 impl Pump {
     pub(crate) fn new(prepared: &Prepared, unsaid: Unsaid) -> Self {
         let profile = &prepared.profile;
-        let translator = prepared.translated.then(|| {
-            Box::new(StreamTranslator::new(profile, prepared.client, prepared.client_wants_usage).unsaid(unsaid))
-        });
+        let teller = match &prepared.told {
+            Some(told) => Teller::Carry(Box::new(Carrier::new(profile, told, prepared.manner, unsaid))),
+            None if prepared.translated => {
+                let translator = StreamTranslator::new(profile, prepared.client, prepared.client_wants_usage);
+                Teller::Translate(Box::new(translator.unsaid(unsaid)))
+            }
+            None => Teller::Forward,
+        };
         Self {
             splitter: Splitter::new(profile.framing),
             seen: StreamSeen::new(profile),
-            translator,
+            teller,
             cut_usage: !prepared.client_wants_usage,
             garbage: 0,
             heard: Heard::default(),
@@ -55,9 +74,53 @@ impl Pump {
         }
     }
 
-    /// After a whole answer that is told as a stream.
-    pub(crate) fn whole(prepared: &Prepared, reply: ReplySeen) -> Self {
-        Self { seen: StreamSeen::whole(&prepared.profile, reply), ..Self::new(prepared, Unsaid::default()) }
+    /// Tells a whole answer as a stream; with the pump after it.
+    ///
+    /// # Errors
+    /// It has no order in the client's dialect, or is not the rest of what the client has.
+    pub(crate) fn tell_whole(prepared: &Prepared, seen: ReplySeen, reply: &Reply) -> Result<(Self, Bytes), Failure> {
+        let mut pump =
+            Self { seen: StreamSeen::whole(&prepared.profile, seen), ..Self::new(prepared, Unsaid::default()) };
+        let first = match &mut pump.teller {
+            Teller::Carry(carrier) => {
+                let mut written = BytesMut::new();
+                carrier.whole(reply, &mut written)?;
+                written.freeze()
+            }
+            Teller::Forward | Teller::Translate(_) => {
+                translate::stream_of(prepared.client, reply, prepared.client_wants_usage)?
+            }
+        };
+        Ok((pump, first))
+    }
+
+    /// What the client was told, where another deployment can carry the stream on.
+    pub(crate) const fn told(&self) -> Option<&Told> {
+        match &self.teller {
+            Teller::Carry(carrier) => Some(carrier.told()),
+            Teller::Forward | Teller::Translate(_) => None,
+        }
+    }
+
+    /// Whether something is held back from the client until it is whole.
+    pub(crate) const fn holds(&self) -> bool {
+        match &self.teller {
+            Teller::Carry(carrier) => carrier.holds(),
+            Teller::Forward | Teller::Translate(_) => false,
+        }
+    }
+
+    /// Whether the answer is the client's: it follows nothing, or has joined what went before it.
+    const fn joined(&self) -> bool {
+        match &self.teller {
+            Teller::Carry(carrier) => carrier.joined(),
+            Teller::Forward | Teller::Translate(_) => true,
+        }
+    }
+
+    /// Whether the vendor has told the end of the answer, but for its terminator.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.seen.finish().is_ok()
     }
 
     /// The vendor's count so far.
@@ -90,9 +153,9 @@ impl Pump {
         pumped
     }
 
-    /// Lets an answer without content pass as it is, after another one was empty too.
-    pub(crate) fn end_empty(&mut self) -> Pumped {
-        let mut pumped = Pumped::default();
+    /// Lets an answer without content pass as it is, after another one was empty too: what came of it, and its end.
+    pub(crate) fn end_empty(&mut self, found: Pumped) -> Pumped {
+        let mut pumped = Pumped { fault: None, ..found };
         self.complete(&mut pumped);
         pumped
     }
@@ -100,78 +163,98 @@ impl Pump {
     fn drain(&mut self) -> Pumped {
         let mut pumped = Pumped::default();
         let mut written = BytesMut::new();
-        loop {
-            let event = match self.splitter.take() {
-                Ok(Some(event)) => event,
-                Ok(None) => break,
-                Err(error) => {
-                    pumped.fault = Some(Failure::new(FailureKind::Malformed, Phase::Content, error.reason()));
-                    break;
-                }
-            };
-            let mark = self.seen.event(&event);
-            let keep = match mark {
-                Mark::Fault(failure) => {
-                    pumped.fault = Some(failure);
-                    break;
-                }
-                Mark::Garbage => {
-                    self.garbage += 1;
-                    if self.garbage > MOST_GARBAGE {
-                        pumped.fault = Some(Failure::new(FailureKind::Malformed, Phase::Content, "not_json"));
-                        break;
-                    }
-                    false
-                }
-                Mark::Usage => !self.cut_usage,
-                Mark::Content => {
-                    pumped.content = true;
-                    self.heard.event(event.data.len());
-                    true
-                }
-                Mark::Quiet => true,
-                Mark::End => {
-                    if let Err(failure) = verdict(&self.seen, self.garbage) {
-                        pumped.fault = Some(failure);
-                        break;
-                    }
-                    pumped.complete = true;
-                    true
-                }
-            };
-            if let Some(claimant) = &mut self.claimant {
-                claimant.event(&event.data, matches!(mark, Mark::End));
-            }
-            match &mut self.translator {
-                None if keep => self.splitter.forward(),
-                None => {}
-                Some(translator) if matches!(mark, Mark::Garbage) => {}
-                Some(translator) => {
-                    if let Err(failure) = translator.event(&event, &mut written) {
-                        pumped.fault = Some(failure);
-                        break;
-                    }
-                }
-            }
-            if pumped.complete {
-                break;
+        while pumped.fault.is_none() && !pumped.complete {
+            match self.next(&mut written, &mut pumped) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(failure) => pumped.fault = Some(failure),
             }
         }
         if pumped.complete
-            && let Some(translator) = &mut self.translator
+            && let Err(failure) = self.end_telling(&mut written)
         {
-            translator.end(&mut written);
+            (pumped.fault, pumped.complete) = (Some(failure), false);
         }
-        pumped.bytes = if self.translator.is_some() { written.freeze() } else { gather(&mut self.splitter) };
+        pumped.bytes = match self.teller {
+            Teller::Forward => gather(&mut self.splitter),
+            Teller::Translate(_) | Teller::Carry(_) => written.freeze(),
+        };
         pumped
+    }
+
+    /// Takes the next event; `false` when there is none.
+    fn next(&mut self, written: &mut BytesMut, pumped: &mut Pumped) -> Result<bool, Failure> {
+        let taken = self.splitter.take();
+        let taken = taken.map_err(|error| Failure::new(FailureKind::Malformed, Phase::Content, error.reason()));
+        let Some(event) = taken? else { return Ok(false) };
+        let mark = self.seen.event(&event);
+        if let Some(claimant) = &mut self.claimant {
+            claimant.event(&event.data, matches!(mark, Mark::End));
+        }
+        let keep = match mark {
+            Mark::Fault(failure) => return Err(failure),
+            Mark::Garbage => {
+                self.garbage += 1;
+                // it may have been content, and another deployment can say that for certain
+                let loses = matches!(self.teller, Teller::Carry(_)) && self.seen.has_content();
+                if loses || self.garbage > MOST_GARBAGE {
+                    return Err(Failure::new(FailureKind::Malformed, Phase::Content, "not_json"));
+                }
+                return Ok(true);
+            }
+            Mark::Usage => !self.cut_usage,
+            Mark::Content => {
+                pumped.content = true;
+                self.heard.event(event.data.len());
+                true
+            }
+            Mark::Quiet => true,
+            Mark::End => {
+                if let Err(failure) = verdict(&self.seen, self.garbage) {
+                    // should it be let pass all the same, its end belongs to it
+                    self.splitter.forward();
+                    return Err(failure);
+                }
+                pumped.complete = true;
+                true
+            }
+        };
+        match &mut self.teller {
+            Teller::Forward if keep => self.splitter.forward(),
+            Teller::Forward => {}
+            Teller::Translate(translator) => translator.event(&event, written)?,
+            Teller::Carry(carrier) => carrier.event(&event, keep, written)?,
+        }
+        if !self.joined() {
+            (pumped.waits, pumped.content) = (pumped.waits | pumped.content, false);
+        }
+        Ok(true)
+    }
+
+    /// The answer is complete.
+    fn end_telling(&mut self, written: &mut BytesMut) -> Result<(), Failure> {
+        match &mut self.teller {
+            Teller::Forward => {}
+            Teller::Translate(translator) => translator.end(written),
+            Teller::Carry(carrier) => carrier.end(written)?,
+        }
+        Ok(())
     }
 
     /// Ends a stream whose finish reason came, but not its terminator: the terminator is then written here.
     fn complete(&mut self, pumped: &mut Pumped) {
         let mut written = BytesMut::from(&pumped.bytes[..]);
-        match &mut self.translator {
-            Some(translator) => translator.end(&mut written),
-            None => written.extend_from_slice(self.seen.missing_terminator()),
+        if let Err(failure) = self.end_telling(&mut written) {
+            pumped.fault = Some(failure);
+            return;
+        }
+        let as_it_came = match &self.teller {
+            Teller::Forward => true,
+            Teller::Translate(_) => false,
+            Teller::Carry(carrier) => carrier.passes(),
+        };
+        if as_it_came {
+            written.extend_from_slice(self.seen.missing_terminator());
         }
         pumped.bytes = written.freeze();
         pumped.complete = true;

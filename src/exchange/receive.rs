@@ -54,12 +54,8 @@ pub(crate) async fn receive(
         return Err(signals::classify(profile, status, &incoming.headers, &body, Clock::unix_seconds().unsigned_abs()));
     }
     if prepared.streamed {
-        let until = began + prepared.timeouts.first_content;
         // in a box, so that answers that are not streamed carry nothing of it
-        let first = Box::pin(first_content(incoming, prepared, accept_empty));
-        tokio::time::timeout_at(until, first)
-            .await
-            .unwrap_or_else(|_| Err(Failure::new(FailureKind::FirstContentTimeout, Phase::Headers, "first_content")))
+        Box::pin(first_content(incoming, prepared, began, accept_empty)).await
     } else {
         let until = began + prepared.timeouts.answer;
         tokio::time::timeout_at(until, read_whole(incoming, prepared, accept_empty))
@@ -133,8 +129,16 @@ pub(crate) async fn collect(body: &mut VendorBody, most: usize) -> Result<Bytes,
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
-/// Reads a stream up to its first content.
-async fn first_content(incoming: Incoming, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
+/// Reads a stream up to its first content. While it repeats what the client has already, it has as long as a stream has that
+/// flows.
+async fn first_content(
+    incoming: Incoming,
+    prepared: &Prepared,
+    began: Instant,
+    accept_empty: bool,
+) -> Result<Received, Failure> {
+    let mut until = began + prepared.timeouts.first_content;
+    let late = |_| Failure::new(FailureKind::FirstContentTimeout, Phase::Headers, "first_content");
     let declared = is_event_stream(&incoming.headers);
     let unsaid = unsaid(prepared, &incoming.headers);
     let mut body = incoming.body;
@@ -142,10 +146,11 @@ async fn first_content(incoming: Incoming, prepared: &Prepared, accept_empty: bo
     let mut begun = declared;
     let mut held = Held::default();
     loop {
-        let mut pumped = match body.chunk().await {
+        let mut pumped = match tokio::time::timeout_at(until, body.chunk()).await.map_err(late)? {
             Some(Ok(chunk)) if !begun && !chunk.trim_ascii_start().is_empty() => {
                 if matches!(chunk.trim_ascii_start().first(), Some(b'{' | b'<')) {
-                    return told_whole(chunk, body, prepared, &unsaid).await;
+                    let told = told_whole(chunk, body, prepared, &unsaid);
+                    return tokio::time::timeout_at(until, told).await.unwrap_or_else(|elapsed| Err(late(elapsed)));
                 }
                 begun = true;
                 pump.push(chunk)
@@ -154,11 +159,14 @@ async fn first_content(incoming: Incoming, prepared: &Prepared, accept_empty: bo
             None => pump.end(),
         };
         if accept_empty && pumped.fault.as_ref().is_some_and(|failure| failure.kind == FailureKind::Empty) {
-            pumped = pump.end_empty();
+            pumped = pump.end_empty(pumped);
         }
-        let Pumped { bytes, content, complete, fault } = pumped;
+        let Pumped { bytes, content, complete, fault, waits } = pumped;
         if let Some(failure) = fault {
             return Err(failure);
+        }
+        if waits {
+            until = until.max(Instant::now() + prepared.timeouts.idle);
         }
         held.add(bytes);
         if content || complete {
@@ -194,9 +202,8 @@ async fn told_whole(
     }
     let mut reply = translate::read_reply(&prepared.profile, &answer)?;
     unsaid.complete(&mut reply);
-    let first = translate::stream_of(prepared.client, &reply, prepared.client_wants_usage)?;
-    let (pump, timeouts) = (Box::new(Pump::whole(prepared, seen)), prepared.timeouts);
-    Ok(Received::Stream { body, pump, first, complete: true, timeouts })
+    let (pump, first) = Pump::tell_whole(prepared, seen, &reply)?;
+    Ok(Received::Stream { body, pump: Box::new(pump), first, complete: true, timeouts: prepared.timeouts })
 }
 
 /// Bytes that are held back; one chunk is not copied.

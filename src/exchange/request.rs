@@ -2,12 +2,13 @@
 
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::needs::{Need, Needs};
-use crate::dialect::{Dialect, Task};
 use crate::dialect::profile::Profile;
 use crate::dialect::scan::scan;
 use crate::dialect::splice::{Edits, splice};
 use crate::dialect::translate::Asked;
+use crate::dialect::{Dialect, Task};
 use crate::exchange::admit::Size;
+use crate::exchange::continuation::{self, Manner, Told};
 use crate::exchange::ingress::Ingress;
 use crate::exchange::server_ids::Claimant;
 use crate::snapshot::bounds::Bounds;
@@ -41,6 +42,10 @@ pub(crate) struct Prepared {
     pub(crate) translated: bool,
     /// What is asked, where it was translated.
     pub(crate) asked: Option<Arc<Asked>>,
+    /// What the client was told before, where the stream can be carried on; at first nothing.
+    pub(crate) told: Option<Box<Told>>,
+    /// How the rest of a broken stream is asked for.
+    pub(crate) manner: Option<Manner>,
     /// Whether the call is streamed.
     pub(crate) streamed: bool,
     /// Whether the client itself asked for usage in the stream.
@@ -141,6 +146,8 @@ pub(crate) fn prepare(
         client: ingress.dialect,
         translated,
         asked: ingress.asked.clone().filter(|_| translated),
+        told: None,
+        manner: None,
         streamed: scan.stream,
         client_wants_usage: scan.include_usage,
         answer_bytes: usize::try_from(bounds.max_answer_bytes).unwrap_or(usize::MAX),
@@ -149,6 +156,28 @@ pub(crate) fn prepare(
         claimant: None,
         body,
     })
+}
+
+/// Prepares the request for the rest of a stream that broke, asked for in this `manner`.
+///
+/// # Errors
+/// As of [`prepare`].
+pub(crate) fn prepare_rest(
+    ingress: &mut Ingress,
+    bounds: &Bounds,
+    pool: &Pool,
+    deployment: &Arc<Deployment>,
+    (told, manner): (&Told, Manner),
+) -> Result<Prepared, Unfit> {
+    let dialect = ingress.dialect;
+    let unspoken = || Unfit::Deployment(Refusal::Capability(dialect.name()));
+    let profile = deployment.voice(dialect).ok_or_else(unspoken)?.profile;
+    let Asked::Call(call) = ingress.asked().map_err(Unfit::Call)? else { return Err(unspoken()) };
+    let rest = Asked::Call(Box::new(continuation::ask(call, manner, told.text())));
+    let written = rest.write(&profile, &deployment.model, deployment.default_max_tokens, profile.usage_on_request);
+    let body = fitted(written.map_err(Unfit::Deployment)?, &profile);
+    let prepared = prepare(ingress, bounds, pool, deployment)?;
+    Ok(Prepared { body, told: Some(Box::new(told.clone())), manner: Some(manner), translated: true, ..prepared })
 }
 
 /// A written body as the vendor wants it, where it wants more or less than its dialect says.
@@ -184,6 +213,7 @@ fn timeouts(configured: &Timeouts, needs: Needs, input_tokens: u64, streamed: bo
         timeouts.first_content = timeouts.first_content.max(configured.first_content * 12);
         timeouts.idle = configured.idle * 10;
         timeouts.progress = configured.progress * 5;
+        timeouts.trickle = configured.trickle * 5;
         timeouts.answer = configured.answer * 5;
     }
     if !streamed {

@@ -6,6 +6,9 @@ use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::call::needs::Need;
 use crate::dialect::scan::Scan;
 use crate::dialect::{Dialect, Task};
+use crate::exchange::admit::Admitted;
+use crate::exchange::attempt::Work;
+use crate::exchange::ingress::Ingress;
 use crate::exchange::order::{Merit, Prospect, listed, order};
 use crate::exchange::server_ids::Held;
 use crate::policy::Ask;
@@ -47,7 +50,14 @@ pub struct Wanted<'a> {
     pub home: Option<&'a Arc<str>>,
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    /// What an admitted call asks, which takes so much of a vendor's quota, and whose session was served at `home` last.
+    pub(crate) fn of(admitted: &'a Admitted, ingress: &'a Ingress, demand: Demand, home: Option<&'a Arc<str>>) -> Self {
+        let Admitted { key, pool, ask, ceiling, held, at, .. } = admitted;
+        let (dialect, scan) = (ingress.dialect, &ingress.scan);
+        Self { key, pool, ask, ceiling: *ceiling, dialect, scan, demand, held, at: *at, home }
+    }
+
     const fn prospect(&self) -> Prospect {
         Prospect { input_tokens: self.ask.input_tokens, output_tokens: self.ask.output_tokens, at: self.at }
     }
@@ -97,6 +107,10 @@ struct Sieve {
     candidates: VecDeque<Candidate>,
     /// Those whose quota would not carry the call by our estimate, with what is left of it.
     scarce: Vec<(u32, Candidate)>,
+    /// Those that are degraded, and whose turn it is not.
+    degraded: VecDeque<Candidate>,
+    /// Those that have as much as they bear.
+    full: VecDeque<Candidate>,
     /// Those whose breaker is open.
     trickle: VecDeque<Candidate>,
     able: bool,
@@ -126,12 +140,15 @@ impl Sieve {
                 }
             };
             match &refusal {
+                None if observed.health.stands_back(now, settings, turn) => self.degraded.push_back(candidate()),
                 None if tier.len() == 1 => self.candidates.push_back(candidate()),
                 None => {
-                    let merit = Merit::of(place, deployment, observed, wanted.pool, wanted.home, wanted.prospect(), now);
+                    let merit =
+                        Merit::of(place, deployment, observed, wanted.pool, wanted.home, wanted.prospect(), now);
                     kept.push((merit, candidate()));
                     continue;
                 }
+                Some(Refusal::Full) => self.full.push_back(candidate()),
                 Some(Refusal::Breaker { .. }) => self.trickle.push_back(candidate()),
                 Some(Refusal::Headroom { told: false, .. }) => {
                     self.scarce.push((observed.account.percent(now), candidate()));
@@ -146,18 +163,38 @@ impl Sieve {
         self.candidates.extend(kept.into_iter().map(|(_, candidate)| candidate));
     }
 
-    /// Those whose quota is short by our estimate come last and not never: an estimate may be wrong, and whoever has nobody
+    /// Those that are degraded come after those that are not, and those that are full after all: a place may come free. Those
+    /// whose quota is short by our estimate come late and not never: an estimate may be wrong, and whoever has nobody
     /// else is better served by a try. The vendor's own word that nothing is left is no estimate: asking would be one more 429.
     fn selection(mut self) -> Result<Selection, Rejection> {
         if !self.able {
             return Err(nobody_eligible(self.refusals));
         }
+        self.candidates.append(&mut self.degraded);
         self.scarce.sort_by_key(|(percent, _)| Reverse(*percent));
         self.candidates.extend(self.scarce.into_iter().map(|(_, candidate)| candidate));
+        self.candidates.append(&mut self.full);
         let trickle = self.candidates.is_empty();
         let candidates = if trickle { self.trickle } else { self.candidates };
         Ok(Selection { candidates, trickle, refusals: self.refusals })
     }
+}
+
+/// Who may carry on a stream that broke, as things stand now: not the deployment that was the last to break it, and those that
+/// broke it before at the end. `None` where nobody is left. What was said of each goes to the record.
+pub(crate) fn others(work: &mut Work) -> Option<Selection> {
+    let Work { state, world, ingress, admitted, settlement, told, demand, .. } = work;
+    let broken = told.as_ref()?.broken_off_by();
+    let last = broken.last()?;
+    let (now, turn, mut considered) = (state.clock.now(), state.random.bits(), Vec::new());
+    let wanted = Wanted::of(admitted, ingress, *demand, None);
+    let mut selection = select(world, &wanted, now, turn, &mut considered).ok()?;
+    selection.candidates.retain(|candidate| !Arc::ptr_eq(&candidate.deployment, last));
+    // its twins with other credentials are as likely to break it again
+    let broke = |candidate: &Candidate| broken.iter().any(|deployment| deployment.id == candidate.deployment.id);
+    selection.candidates.make_contiguous().sort_by_key(broke);
+    settlement.note(|record| record.grounds.considered.append(&mut considered));
+    (!selection.candidates.is_empty()).then_some(selection)
 }
 
 /// Whether the deployment may and can serve the call, its health aside.

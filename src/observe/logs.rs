@@ -32,6 +32,11 @@ pub(super) fn tell(event: &Event, alert: impl FnOnce(&str) -> bool) {
             tracing::warn!(%node, %reason, "a breaker opened");
         }
         Event::Breaker { node, to, reason } => tracing::info!(%node, %to, %reason, "a breaker changed"),
+        Event::Isolated { began: true } => {
+            tracing::error!("no vendor can be reached: the fault is probably on our side (network, DNS, descriptors)");
+        }
+        Event::Isolated { began: false } => tracing::warn!("vendors can be reached again"),
+        Event::VendorReport { vendor, report } => tracing::warn!(%vendor, %report, "a vendor's status page changed"),
         Event::Reload { accepted: true, generation, digest, diagnostics } => {
             tracing::info!(generation, %digest, "a new configuration serves");
             diagnostics.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -80,6 +85,7 @@ pub(super) fn tell(event: &Event, alert: impl FnOnce(&str) -> bool) {
         Event::Probe { node, failure: None } => tracing::debug!(%node, "a probe went well"),
         Event::TlsFailed { side, reason } => tracing::debug!(%side, %reason, "a TLS handshake failed"),
         Event::RetryBudgetDenied { pool } => tracing::debug!(%pool, "the retry budget is spent"),
+        Event::Continuation { pool, outcome } => tracing::debug!(%pool, outcome, "a stream broke"),
         Event::LimitRejected { limit } => tracing::debug!(%limit, "a limit refused something"),
         Event::Exchange(_) => {}
     }

@@ -36,6 +36,8 @@ impl BreakerState {
 pub struct Readings {
     /// Attempts under way, by deployment id; those of one id add up.
     pub inflight: Vec<(Arc<str>, u32)>,
+    /// What deployments that lost calls to overload are asked to carry at once; those of one id add up.
+    pub admission_caps: Vec<(Arc<str>, u32)>,
     /// Ids of deployments that a restriction keeps from being asked, each once.
     pub restricted: Vec<Arc<str>>,
     /// Ids of deployments that some pool does without for their price, each once.
@@ -56,6 +58,7 @@ pub(super) struct Metrics {
 
     breaker_transitions: Counters<3>,
     retry_budget_denied: Counters<1>,
+    continuations: Counters<2>,
     limits_rejected: Counters<1>,
     tls_failures: Counters<2>,
     reloads: Counters<2>,
@@ -66,12 +69,16 @@ pub(super) struct Metrics {
     surges: Counters<2>,
     quotas_spent: Counters<2>,
 
+    vendor_reports: Counters<2>,
+
     generation: IntGauge,
+    isolated: IntGauge,
     last_reload_accepted: IntGauge,
     draining: IntGauge,
     restricted: Gauges,
     surged: Gauges,
     inflight: Gauges,
+    admission_caps: Gauges,
     breaker_state: Gauges,
     certificate_expiry: Gauges,
 }
@@ -90,6 +97,7 @@ impl Metrics {
             scraping: Mutex::new(()),
             breaker_transitions: Counters::new(r, "breaker_transitions_total", "Changes of breakers", changes)?,
             retry_budget_denied: Counters::new(r, "retry_budget_denied_total", "Attempts it refused", ["pool"])?,
+            continuations: Counters::new(r, "continuations_total", "Streams that broke", ["pool", "outcome"])?,
             limits_rejected: Counters::new(r, "limit_rejected_total", "What our own limits refused", ["limit"])?,
             tls_failures: Counters::new(r, "tls_failures_total", "Failed TLS handshakes", ["side", "reason"])?,
             reloads: Counters::new(r, "reload_total", "Reloads; what kind of file was wrong", ["file", "result"])?,
@@ -116,10 +124,18 @@ impl Metrics {
             surges: Counters::new(r, "surges_total", "Surges that began or ended", ["pool", "change"])?,
             surged: Gauges::new(r, "surged", "1 while some pool does without it for its price", "deployment")?,
             restricted: Gauges::new(r, "restricted", "1 while a restriction keeps it from being asked", "deployment")?,
+            vendor_reports: Counters::new(
+                r,
+                "vendor_reports_total",
+                "Changes of what vendors' status pages say",
+                ["vendor", "report"],
+            )?,
+            isolated: gauge(r, "all_vendors_unreachable", "1 while no vendor can be reached at all")?,
             generation: gauge(r, "snapshot_generation", "Number of the snapshot that serves")?,
             last_reload_accepted: gauge(r, "last_reload_accepted", "1, or 0 while the files are wrong")?,
             draining: gauge(r, "draining", "1 while the process is going down")?,
             inflight: Gauges::new(r, "inflight", "Attempts under way", "deployment")?,
+            admission_caps: Gauges::new(r, "admission_cap", "Attempts at once after losses to overload", "deployment")?,
             breaker_state: Gauges::new(r, "breaker_state", "0 closed, 1 half-open, 2 open", "node")?,
             certificate_expiry: Gauges::new(r, "cert_expiry_seconds", "Until a certificate of ours ends", "cert")?,
             registry,
@@ -139,7 +155,10 @@ impl Metrics {
         match event {
             Event::Exchange(record) => self.exchanges.count(record),
             Event::Breaker { node, to, reason } => self.breaker_transitions.with([node, to, reason]).inc(),
+            Event::Isolated { began } => self.isolated.set(i64::from(*began)),
+            Event::VendorReport { vendor, report } => self.vendor_reports.with([vendor, report]).inc(),
             Event::RetryBudgetDenied { pool } => self.retry_budget_denied.with([pool]).inc(),
+            Event::Continuation { pool, outcome } => self.continuations.with([pool, outcome]).inc(),
             Event::LimitRejected { limit } => self.limits_rejected.with([limit]).inc(),
             Event::TlsFailed { side, reason } => self.tls_failures.with([side, reason]).inc(),
             Event::Reload { accepted, generation, diagnostics, .. } => {
@@ -180,6 +199,7 @@ impl Metrics {
         self.restricted.replace(readings.restricted.iter().map(|id| (&**id, 1)));
         self.surged.replace(readings.surged.iter().map(|id| (&**id, 1)));
         self.inflight.replace(readings.inflight.iter().map(|(id, count)| (&**id, i64::from(*count))));
+        self.admission_caps.replace(readings.admission_caps.iter().map(|(id, cap)| (&**id, i64::from(*cap))));
         self.breaker_state.replace(readings.breakers.iter().map(|(node, state)| (&**node, state.value())));
         self.certificate_expiry.replace(readings.certificates.iter().map(|(file, seconds)| (&**file, *seconds)));
         let mut text = TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_else(|error| {

@@ -4,6 +4,8 @@
 //! credential. They cannot tell whether a model answers, so they only shorten the wait of an open breaker; its trial is a
 //! real call. A paid probe, where a pool asks for one, is a call of a few tokens and closes the breaker itself.
 
+mod feeds;
+
 use crate::base::event::Event;
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::Call;
@@ -31,8 +33,21 @@ const ANSWER_BYTES: usize = 1 << 20;
 /// The most tokens that a paid probe buys: no less than the least cap that any wire format allows.
 const PAID_ANSWER_TOKENS: u64 = 16;
 
-/// Probes for ever: each host and credential once per `probe.every`, counted from the last probe.
+/// Watches, probes, and reads status pages for ever.
 pub async fn run(state: Arc<State>, connections: Arc<Connections>) {
+    tokio::join!(watch(&state), probe_all(&state, &connections), feeds::run(&state, &connections));
+}
+
+/// Looks for what no single attempt tells.
+async fn watch(state: &State) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        state.health.watch(state.clock.now());
+    }
+}
+
+/// Probes: each host and credential once per `probe.every`, counted from the last probe.
+async fn probe_all(state: &State, connections: &Connections) {
     let mut asked = std::collections::HashMap::new();
     loop {
         tokio::time::sleep(LOOK_EVERY.mul_f64(state.random.around_one(0.2))).await;
@@ -41,15 +56,16 @@ pub async fn run(state: Arc<State>, connections: Arc<Connections>) {
         let mut due = Vec::new();
         for (pool, deployment) in targets(&world) {
             let last = asked.entry(target_key(deployment)).or_insert(now);
-            let pause = if state.restrictions.suspects(deployment) { LOOK_EVERY } else { pool.probe.every };
+            let urgent = state.restrictions.suspects(deployment) || state.health.is_isolated();
+            let pause = if urgent { LOOK_EVERY } else { pool.probe.every };
             if now.since(*last) >= pause {
                 *last = now;
                 due.push((Arc::clone(pool), Arc::clone(deployment)));
             }
         }
-        renew(&state, &world, &connections).await;
+        renew(state, &world, connections).await;
         for (pool, deployment) in due {
-            probe(&state, &world, &connections, &pool, &deployment).await;
+            probe(state, &world, connections, &pool, &deployment).await;
         }
     }
 }
@@ -100,7 +116,7 @@ async fn probe(state: &State, world: &World, connections: &Connections, pool: &P
         node: Arc::clone(&health.host.key),
         failure: result.as_ref().err().map(|failure| failure.kind),
     });
-    state.health.probed(health, &pool.breaker, state.clock.now(), paid, result.as_ref().err());
+    state.health.probed(health, pool.breaker, state.clock.now(), paid, result.as_ref().err());
     learn_restrictions(state, deployment, paid, &result);
 }
 

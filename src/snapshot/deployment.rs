@@ -193,6 +193,8 @@ pub struct Timeouts {
     pub idle: Duration,
     /// Between two content events of a stream, which pings do not reset.
     pub progress: Duration,
+    /// The longest time that a stream may take for a few content events, however small they are.
+    pub trickle: Duration,
     /// The whole answer of an unstreamed call.
     pub answer: Duration,
 }
@@ -212,6 +214,8 @@ pub struct TimeoutOverrides {
     pub idle: Option<Duration>,
     /// See [`Timeouts::progress`].
     pub progress: Option<Duration>,
+    /// See [`Timeouts::trickle`].
+    pub trickle: Option<Duration>,
     /// See [`Timeouts::answer`].
     pub answer: Option<Duration>,
 }
@@ -227,6 +231,7 @@ impl TimeoutOverrides {
             first_content: self.first_content.or(wider.first_content),
             idle: self.idle.or(wider.idle),
             progress: self.progress.or(wider.progress),
+            trickle: self.trickle.or(wider.trickle),
             answer: self.answer.or(wider.answer),
         }
     }
@@ -243,6 +248,7 @@ impl Timeouts {
             first_content: own.first_content.unwrap_or(self.first_content),
             idle: own.idle.unwrap_or(self.idle),
             progress: own.progress.unwrap_or(self.progress),
+            trickle: own.trickle.unwrap_or(self.trickle),
             answer: own.answer.unwrap_or(self.answer),
         }
     }

@@ -174,7 +174,10 @@ pub struct Live {
     pub inflight: u32,
     /// Most attempts at once, where that is bounded now.
     pub admission_cap: Option<u32>,
-    /// Milliseconds to the first content, typically.
+    /// What its vendor's status page says, `well`, `minor` or `major`, where that was read of late.
+    #[serde(default)]
+    pub vendor_report: Option<String>,
+    /// Milliseconds to the first content that are to be expected.
     pub first_content_ms: Option<u64>,
     /// What is left of its quota at the vendor.
     pub headroom: HeadroomShown,

@@ -6,6 +6,7 @@ mod compile;
 pub mod deployment;
 pub mod eligibility;
 pub mod explain;
+pub mod feed;
 pub mod key;
 pub mod listener;
 pub mod narrowing;
@@ -25,6 +26,7 @@ use crate::base::secret::Secret;
 use crate::snapshot::audit::Audit;
 use crate::snapshot::bounds::Bounds;
 use crate::snapshot::deployment::Deployment;
+use crate::snapshot::feed::Feed;
 use crate::snapshot::key::{Key, KeyRing};
 use crate::snapshot::listener::{Admin, Listener};
 use crate::snapshot::pool::Pool;
@@ -60,6 +62,8 @@ pub struct Snapshot {
     pub pools: HashMap<Arc<str>, Arc<Pool>>,
     /// Every deployment of every pool, once, in order of their index.
     pub deployments: Vec<Arc<Deployment>>,
+    /// Vendors' status pages.
+    pub feeds: Vec<Feed>,
     /// Where each deployment stands in law, in order of their index.
     pub standings: Vec<Standing>,
     /// The next second since 1970 at which a deployment's price changes by itself: what was compiled from it is stale then.

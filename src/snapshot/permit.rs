@@ -4,6 +4,7 @@ use crate::base::rejection::Refusal;
 use crate::policy::Ask;
 use crate::snapshot::Snapshot;
 use crate::snapshot::deployment::Deployment;
+use crate::snapshot::feed::Feed;
 use crate::snapshot::key::Key;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,6 +20,11 @@ impl Permit {
     #[must_use]
     pub fn deployment(&self) -> &Arc<Deployment> {
         &self.deployment
+    }
+
+    /// Leave to read a status page, which takes nothing of a client.
+    pub(super) fn of_feed(feed: &Feed) -> Self {
+        Self { deployment: Arc::clone(&feed.page) }
     }
 
     /// A permit that no policy gave, for tests of what happens after it.

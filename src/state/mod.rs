@@ -1,10 +1,12 @@
 //! Floor 4: what was observed. Never settings: those are in the snapshot, and every decision here is given both.
 
+pub mod admission;
 pub mod affinity;
 pub mod breaker;
 pub mod clock;
 pub mod health;
 pub mod ids;
+pub mod latency;
 pub mod limits;
 pub mod quota;
 pub mod restrictions;

@@ -13,6 +13,7 @@ fn exported() -> BTreeSet<String> {
     every_event().into_iter().for_each(|event| observer.emit(event));
     let readings = Readings {
         inflight: vec![("a/b".into(), 1)],
+        admission_caps: vec![("a/b".into(), 9)],
         restricted: vec!["a/b".into()],
         surged: vec!["a/b".into()],
         breakers: vec![("a".into(), BreakerState::Open)],

@@ -55,10 +55,10 @@ async fn an_exchange_leaves_a_record_of_who_was_asked_and_why_others_were_not() 
     assert_eq!(
         record["considered"],
         json!([
-            { "deployment": "third/model-of-third", "refused": "policy", "rules": ["not-third"] },
-            { "deployment": "kept-out/model-of-kept-out", "refused": "policy", "rules": ["kept-out"] },
             { "deployment": "first/model-of-first", "refused": null },
             { "deployment": "second/model-of-second", "refused": null },
+            { "deployment": "third/model-of-third", "refused": "policy", "rules": ["not-third"] },
+            { "deployment": "kept-out/model-of-kept-out", "refused": "policy", "rules": ["kept-out"] },
         ])
     );
     let attempts = record["attempts"].as_array().unwrap();

@@ -5,6 +5,7 @@
 
 mod admin;
 mod alerts;
+mod carried;
 mod clouds;
 mod codex;
 mod corpus;
@@ -16,6 +17,7 @@ mod edges;
 mod failover;
 mod family;
 mod faults;
+mod feeds;
 mod floors;
 mod observe;
 mod pairs;
@@ -28,6 +30,7 @@ mod recorded;
 mod refusals;
 mod reloads;
 mod restrictions;
+mod scenarios;
 mod sdk;
 mod secrets;
 mod server;

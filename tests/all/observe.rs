@@ -35,6 +35,7 @@ fn every_event_is_counted() {
     for expected in [
         r#"backstay_breaker_transitions_total{node="openai",reason="consecutive",to="open"} 1"#,
         r#"backstay_retry_budget_denied_total{pool="smart"} 1"#,
+        r#"backstay_continuations_total{outcome="carried_on",pool="smart"} 1"#,
         r#"backstay_limit_rejected_total{limit="concurrency"} 1"#,
         r#"backstay_tls_failures_total{reason="version",side="client"} 1"#,
         r#"backstay_reload_total{file="all",result="accepted"} 1"#,
@@ -57,12 +58,14 @@ fn a_gauge_shows_this_scrape_alone() {
     let readings = Readings {
         restricted: Vec::new(),
         surged: Vec::new(),
+        admission_caps: vec![("openai/gpt".into(), 9)],
         inflight: vec![("openai/gpt".into(), 2), ("openai/gpt".into(), 1)],
         breakers: vec![("old".into(), BreakerState::Open), ("new".into(), BreakerState::HalfOpen)],
         certificates: vec![("certs/server.pem".into(), -5)],
     };
     let text = observer.metrics(&readings);
     assert!(text.contains(r#"backstay_inflight{deployment="openai/gpt"} 3"#), "{text}");
+    assert!(text.contains(r#"backstay_admission_cap{deployment="openai/gpt"} 9"#), "{text}");
     assert!(text.contains(r#"backstay_breaker_state{node="new"} 1"#), "{text}");
     assert!(text.contains(r#"backstay_cert_expiry_seconds{cert="certs/server.pem"} -5"#), "{text}");
     let text = observer.metrics(&Readings { breakers: vec![("new".into(), BreakerState::Closed)], ..readings });

@@ -71,6 +71,13 @@ impl Serving {
         self.ended().await;
     }
 
+    /// Ends it in order, and gives its access log.
+    pub(crate) async fn log(self) -> Vec<Value> {
+        self.signal("TERM");
+        self.signal("TERM");
+        self.ended().await.1
+    }
+
     fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
         assert!(sent.success());

@@ -2,8 +2,8 @@
 "use strict";
 
 const EVERY_MS = 2000;
-const KINDS = { closed: "good", half_open: "wary", resting: "wary", open: "bad", restricted: "bad", too_expensive: "wary" };
-const WORDS = { closed: "in use", half_open: "being tried", resting: "resting", open: "out", restricted: "restricted", too_expensive: "too expensive" };
+const KINDS = { closed: "good", half_open: "wary", degraded: "wary", resting: "wary", open: "bad", restricted: "bad", too_expensive: "wary" };
+const WORDS = { closed: "in use", half_open: "being tried", degraded: "degraded", resting: "resting", open: "out", restricted: "restricted", too_expensive: "too expensive" };
 
 const byId = (id) => document.getElementById(id);
 const seconds = (ms) => (ms >= 60000 ? `${Math.round(ms / 60000)} min` : `${(ms / 1000).toFixed(ms < 10000 ? 1 : 0)} s`);

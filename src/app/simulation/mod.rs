@@ -7,6 +7,7 @@
 
 mod plan;
 mod vendors;
+pub(super) mod wire;
 
 use crate::base::event::{NoSink, Sink};
 use crate::exchange::Exchanges;
@@ -18,6 +19,7 @@ use crate::upstream::{Connections, Tokens};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
+
 use plan::{Call, Plan, plans};
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::{BTreeSet, HashMap};
@@ -25,9 +27,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use vendors::{Network, Vendors, lock};
 
-/// How many worlds, and exchanges in each: together more than 100,000.
 /// When the questions are asked.
 const NOON: i64 = 12 * 3_600;
+/// How many worlds, and exchanges in each: together more than 100,000.
 const WORLDS: u32 = 101;
 const EXCHANGES: usize = 1_000;
 

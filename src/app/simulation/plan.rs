@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
 
-const NOW_UNIX: i64 = 1_795_000_000;
+pub(in crate::app) const NOW_UNIX: i64 = 1_795_000_000;
 
 const REGIONS: [&str; 6] = ["us-east-1", "eu", "eu-central-1", "japaneast", "uksouth", "unknown"];
 const ZONES: [&str; 5] = ["any", "EU", "EEA", "US", "DE"];

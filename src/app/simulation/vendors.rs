@@ -1,5 +1,6 @@
 //! Vendors that answer through pipes in this process, as a schedule says, and note what reaches them.
 
+use super::wire::{cut, error, read, stream, whole};
 use crate::snapshot::Snapshot;
 use crate::state::world::State;
 use crate::upstream::SimulatedNetwork;
@@ -9,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncWriteExt, DuplexStream};
 
 /// Ports of simulated vendors begin here.
 pub(super) const FIRST_PORT: u16 = 1_000;
@@ -133,50 +134,4 @@ async fn serve(vendors: Arc<Vendors>, vendor: usize, act: Act, mut pipe: DuplexS
     };
     // whoever asked may have gone
     let _ = pipe.write_all(answer.as_bytes()).await;
-}
-
-/// The head of a request with its body.
-async fn read(pipe: &mut DuplexStream) -> Option<String> {
-    let mut bytes = Vec::new();
-    loop {
-        let text = String::from_utf8_lossy(&bytes);
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
-            if body.len() >= length {
-                return Some(text.into_owned());
-            }
-        }
-        let mut chunk = [0; 4096];
-        match pipe.read(&mut chunk).await {
-            Ok(0) | Err(_) => return None,
-            Ok(read) => bytes.extend_from_slice(&chunk[..read]),
-        }
-    }
-}
-
-fn whole(body: &str) -> String {
-    format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-}
-
-fn error(status: u16) -> String {
-    let body = r#"{"error":{"message":"no","type":"server_error","code":null}}"#;
-    format!(
-        "HTTP/1.1 {status} No\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-}
-
-const CHUNK: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"ok\"},\"finish_reason\":null}]}\n\n";
-const LAST: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
-const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n";
-
-fn stream() -> String {
-    format!("{STREAM_HEAD}content-length: {}\r\n\r\n{CHUNK}{LAST}", CHUNK.len() + LAST.len())
-}
-
-fn cut() -> String {
-    format!("{STREAM_HEAD}content-length: {}\r\n\r\n{CHUNK}", CHUNK.len() + LAST.len())
 }

@@ -245,6 +245,8 @@ section! {
         idle: Option<Duration>,
         /// Between two content events of a stream, which pings do not reset.
         progress: Option<Duration>,
+        /// Four content events of a stream, however small.
+        trickle: Option<Duration>,
         /// The whole answer of an unstreamed call.
         answer: Option<Duration>,
     }

@@ -16,6 +16,17 @@ pub(super) struct Asked {
     pub structured: Option<Value>,
     /// What ends the answer where it would say it.
     pub stops: Vec<String>,
+    /// How the conversation ends, where it asks for the rest of an answer.
+    pub rest: Option<Rest>,
+}
+
+/// The rest of an answer that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// What follows this beginning.
+    Of(String),
+    /// What begins with these words.
+    From(String),
 }
 
 impl Asked {
@@ -30,6 +41,7 @@ impl Asked {
             tool: if wants_tool(&call) { tool(dialect, &call) } else { None },
             structured: schema_of_answer(&call).map(|schema| example(&schema)),
             stops: stops(&call),
+            rest: rest(&call),
         }
     }
 }
@@ -46,6 +58,23 @@ impl Asked {
         self.streamed |= path.ends_with(":streamGenerateContent") && query.contains("alt=sse");
         self
     }
+}
+
+/// The beginning of an answer in the model's own turn at the end, or words between two lines of dashes that it is told to
+/// begin with.
+fn rest(call: &Value) -> Option<Rest> {
+    let last = ["messages", "input", "contents"].into_iter().find_map(|turns| call[turns].as_array()?.last())?;
+    let parts = ["content", "parts"].into_iter().find_map(|parts| last.get(parts))?;
+    let said = match parts.as_array() {
+        Some(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect::<String>(),
+        None => parts.as_str()?.to_owned(),
+    };
+    if ["assistant", "model"].into_iter().any(|role| last["role"] == role) {
+        return Some(Rest::Of(said));
+    }
+    let (_, marked) = said.split_once("\n-----\n")?;
+    let (words, _) = marked.rsplit_once("\n-----")?;
+    Some(Rest::From(words.to_owned()))
 }
 
 /// Tools are called once: not when their result has come, and not when the caller forbids it.

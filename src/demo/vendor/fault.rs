@@ -167,6 +167,8 @@ faults! {
         ErrorAfterContent = "error-after-content",
         /// The body ends after the finish reason, without a terminator.
         NoTerminator = "no-terminator",
+        /// Everything comes but the terminator, and the connection stays open.
+        TerminatorWithheld = "terminator-withheld",
         /// The terminator comes without a finish reason.
         TerminatorOnly = "terminator-only",
         /// Closed in the middle of the terminator.

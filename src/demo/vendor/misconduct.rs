@@ -67,6 +67,7 @@ impl Call<'_> {
             | Fault::Drip
             | Fault::ErrorAfterContent
             | Fault::NoTerminator
+            | Fault::TerminatorWithheld
             | Fault::TerminatorOnly
             | Fault::TerminatorCut
             | Fault::FinishCut
@@ -82,7 +83,7 @@ impl Call<'_> {
         Bytes::from(parts.concat().concat())
     }
 
-    fn refuse(&self, wrong: Wrong) -> Vec<Step> {
+    pub(super) fn refuse(&self, wrong: Wrong) -> Vec<Step> {
         let ErrorAnswer { status, mut headers, body } = speech::error(self.dialect, wrong);
         if let Some(wait) = &self.script.retry_after {
             headers.retain(|(name, _)| name != "retry-after");
@@ -232,6 +233,7 @@ impl Call<'_> {
             _ if !answer.streamed && fault != Fault::CutClose => rest(),
             Fault::ErrorAfterContent => vec![Step::Body(speech::error_event(self.dialect)), Step::End],
             Fault::NoTerminator => end_with(&answer.closing, Step::End),
+            Fault::TerminatorWithheld => end_with(&answer.closing, Step::Hang),
             Fault::TerminatorOnly => end_with(std::slice::from_ref(&answer.terminator), Step::End),
             Fault::TerminatorCut => {
                 end_with(&[answer.closing.clone(), vec![half(&answer.terminator)]].concat(), Step::Close)

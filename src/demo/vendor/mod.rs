@@ -34,7 +34,7 @@ mod wire;
 
 pub use fault::{Fault, Phase, UnknownFault};
 pub use log::{CloseKind, Closed, Connection, End, Ended, Entries, Handshake, Log, Request};
-pub use script::{Cuts, Recording, Script, Setup, Tls};
+pub use script::{Cuts, Recording, RestManner, Script, Setup, Tls};
 
 use crate::base::random::Random;
 use crate::dialect::Dialect;

@@ -1,10 +1,10 @@
 //! Turns a call and a fault into the steps that a vendor takes: pure, the same for HTTP/1.1 and HTTP/2.
 
-use super::asked::Asked;
+use super::asked::{Asked, Rest};
 use super::fault::Fault;
 use super::gemini;
-use super::script::{Cuts, Recording, Script};
-use super::speech::{self, Answer, Saying};
+use super::script::{Cuts, Recording, RestManner, Script};
+use super::speech::{self, Answer, Saying, Wrong};
 use crate::dialect::{Api, Dialect, eventstream};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -65,10 +65,18 @@ impl Call<'_> {
             pause => vec![Step::Wait(pause)],
         };
         steps.extend(match fault {
+            None if self.refuses_rest() => self.refuse(Wrong::BadRequest),
             None => self.well(),
             Some(fault) => self.under(fault),
         });
         steps
+    }
+
+    fn refuses_rest(&self) -> bool {
+        match (self.script.rest, &self.asked.rest) {
+            (RestManner::RefuseBeginning, Some(Rest::Of(_))) | (RestManner::RefuseBoth, Some(_)) => true,
+            (RestManner::Obey | RestManner::RefuseBeginning | RestManner::RefuseBoth | RestManner::Anew, _) => false,
+        }
     }
 
     pub(super) fn well(&self) -> Vec<Step> {

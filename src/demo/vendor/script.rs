@@ -113,6 +113,8 @@ pub struct Script {
     pub until_close: bool,
     /// Idle connections are closed after this time.
     pub idle_limit: Option<Duration>,
+    /// What it does when it is asked for the rest of an answer.
+    pub rest: RestManner,
     /// Calls are answered with exactly this, whatever they ask.
     pub replay: Option<Arc<Recording>>,
 }
@@ -135,9 +137,23 @@ impl Default for Script {
             oversize_bytes: 40 << 20,
             until_close: false,
             idle_limit: None,
+            rest: RestManner::Obey,
             replay: None,
         }
     }
+}
+
+/// What a vendor does when it is asked for the rest of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestManner {
+    /// Carries a beginning on, and repeats the words that it is told to repeat.
+    Obey,
+    /// The same, but a beginning of the answer is refused with 400, as the newest models do.
+    RefuseBeginning,
+    /// Any conversation that does not end with the user's own question is refused with 400.
+    RefuseBoth,
+    /// Begins anew, whatever it is told.
+    Anew,
 }
 
 /// An answer to be given as it was recorded.

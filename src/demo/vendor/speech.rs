@@ -1,7 +1,7 @@
 //! What a simulated vendor says, in either dialect: recorded words, recorded errors, made-up ids.
 
-use super::asked::Asked;
-use super::script::Script;
+use super::asked::{Asked, Rest};
+use super::script::{RestManner, Script};
 use super::{anthropic, bedrock, gemini, openai_chat, openai_responses};
 use crate::dialect::eventstream::{event_frame, exception_frame};
 use crate::dialect::{Api, Dialect};
@@ -40,7 +40,9 @@ impl<'a> Saying<'a> {
     pub(super) fn new(asked: &'a Asked, script: &'a Script, serial: usize) -> Self {
         let mut text = match &asked.structured {
             Some(value) => pieces(&value.to_string(), 8),
-            None => words(script.text, script.words),
+            None => {
+                rest(words(script.text, script.words), asked.rest.as_ref().filter(|_| script.rest != RestManner::Anew))
+            }
         };
         let stopped = stop(&mut text, &asked.stops);
         let model = script.model.as_deref().unwrap_or(&asked.model);
@@ -78,6 +80,16 @@ impl<'a> Saying<'a> {
             }
         }
     }
+}
+
+/// What is left to say of the words, where only the rest of them is asked for.
+fn rest(words: Vec<String>, asked: Option<&Rest>) -> Vec<String> {
+    let whole = words.concat();
+    let left = asked.and_then(|asked| match asked {
+        Rest::Of(beginning) => whole.strip_prefix(beginning.as_str()),
+        Rest::From(first) => whole.find(first.as_str()).and_then(|place| whole.get(place..)),
+    });
+    left.map_or(words, |left| left.split_inclusive([' ', '\n']).map(str::to_owned).collect())
 }
 
 /// Ends the text before the first of `stops` that it says, and gives that.

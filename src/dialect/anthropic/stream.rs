@@ -2,7 +2,7 @@
 
 use super::request::read::{read_block, read_citation};
 use super::response::{BlockOut, CitationOut, EndOut, read_finish, write_citation};
-use super::types::{BlockDelta, Event, StreamedMessage, UsageOut};
+use super::types::{BlockDelta, Event, Kind, StreamedMessage, UsageOut};
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::delta::Delta;
 use crate::call::json::Json;
@@ -138,7 +138,7 @@ impl Reader {
 }
 
 /// Writes the stream that a client reads: blocks one after the other, and the end only when all is known.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Writer {
     open: Option<Open>,
     blocks: usize,
@@ -260,6 +260,28 @@ impl WriteDeltas for Writer {
         let finish = self.finish.take().unwrap_or(unsaid);
         write(&EventOut::MessageDelta { delta: EndOut::from(&finish), usage: self.usage.into() }, out);
         write(&EventOut::MessageStop, out);
+    }
+
+    fn adopt(&mut self, event: &sse::Event<'_>) {
+        let Some(event) = read_known::<Event<'_>>(event.data.trim_ascii()) else { return };
+        let Some(index) = event.index.and_then(|index| usize::try_from(index).ok()) else { return };
+        match event.kind.unwrap_or_default().0.as_ref() {
+            "content_block_start" => {
+                let block = event.content_block.and_then(|block| read_known::<Kind<'_>>(block.get().as_bytes()));
+                self.blocks = index;
+                self.open = Some(match block.and_then(|block| block.kind).unwrap_or_default().0.as_ref() {
+                    "thinking" | "redacted_thinking" => Open::Thinking,
+                    "tool_use" => Open::ToolCall(self.tool_calls.saturating_sub(1)),
+                    _ => Open::Text,
+                });
+            }
+            "content_block_stop" => (self.open, self.blocks) = (None, index + 1),
+            _ => {}
+        }
+    }
+
+    fn twin(&self) -> Box<dyn WriteDeltas> {
+        Box::new(self.clone())
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) const GRAMMAR: Grammar = Grammar {
 };
 
 /// Where a writer of streams would be: no client speaks this dialect.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct NoClient;
 
 impl WriteDeltas for NoClient {
@@ -57,6 +57,10 @@ impl WriteDeltas for NoClient {
     }
 
     fn end(&mut self, _: &mut BytesMut) {}
+
+    fn twin(&self) -> Box<dyn WriteDeltas> {
+        Box::new(self.clone())
+    }
 }
 
 #[cfg(test)]

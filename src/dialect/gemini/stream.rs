@@ -137,7 +137,7 @@ impl Reader {
 }
 
 /// Writes the stream that a client reads. Function calls are held until they are whole, as this dialect tells them so.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Writer {
     id: String,
     model: String,
@@ -217,6 +217,14 @@ impl WriteDeltas for Writer {
             index: 0,
         };
         self.write(candidate, self.usage.map(UsageOut::from), out);
+    }
+
+    fn carried_on(&mut self, model: &str) {
+        model.clone_into(&mut self.model);
+    }
+
+    fn twin(&self) -> Box<dyn WriteDeltas> {
+        Box::new(self.clone())
     }
 }
 

@@ -141,7 +141,7 @@ impl Reader {
 }
 
 /// Writes the stream that a client reads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Writer {
     include_usage: bool,
     id: String,
@@ -274,6 +274,14 @@ impl WriteDeltas for Writer {
             self.write(&[], Some(Some(usage.into())), out);
         }
         out.put_slice(b"data: [DONE]\n\n");
+    }
+
+    fn carried_on(&mut self, model: &str) {
+        model.clone_into(&mut self.model);
+    }
+
+    fn twin(&self) -> Box<dyn WriteDeltas> {
+        Box::new(self.clone())
     }
 }
 

@@ -131,6 +131,7 @@ object! {
     /// One event of a stream, of any kind.
     Event<'a> {
         kind = "type": Option<Text<'a>>,
+        sequence_number = "sequence_number": Option<u64>,
         response = "response": Option<&'a RawValue>,
         output_index = "output_index": Option<u64>,
         content_index = "content_index": Option<u64>,

@@ -36,7 +36,7 @@ use crate::snapshot::key::Key;
 use crate::snapshot::permit::Permit;
 use crate::snapshot::pool::Pool;
 use crate::state::clock::Clock;
-use crate::state::health::Flight;
+use crate::state::health::{Bid, Flight};
 use crate::state::ids::Owner;
 use crate::state::limits::Place;
 use crate::state::world::{State, World};
@@ -256,7 +256,9 @@ impl Passage {
             return Err(Refusal::Price);
         }
         let health = self.world.health(deployment).ok_or(Refusal::Full)?;
-        let flight = self.state.health.begin(health, pool.breaker, self.state.clock.now(), false)?;
+        // an upload may be long on its way, and no prompt of its is known
+        let bid = Bid { settings: pool.breaker, limit: UPLOAD_TIME, input_tokens: 0, trickle: false };
+        let flight = self.state.health.begin(health, &bid, self.state.clock.now())?;
         Ok((permit, flight))
     }
 
@@ -325,6 +327,7 @@ impl Passage {
     /// Notes a failure, and says what the client is told of it.
     fn failed(&mut self, chosen: &mut Chosen, failure: Failure) -> Rejection {
         let now = self.state.clock.now();
+        let failure = chosen.flight.judged(failure, now);
         chosen.flight.failed(&failure, now);
         self.state.restrictions.failed(chosen.permit.deployment(), &failure, now);
         self.settlement.attempt_failed(&failure);

@@ -22,6 +22,10 @@ pub(super) enum Kind {
     Surge,
     /// The files on disk are refused.
     FilesRefused,
+    /// No vendor can be reached at all.
+    Isolated,
+    /// A vendor's own status page tells of an incident.
+    VendorReport,
     /// A credential's money or quota at its vendor is spent.
     QuotaSpent,
 }
@@ -34,14 +38,16 @@ impl Kind {
             Self::Restriction => "restriction",
             Self::Surge => "surge",
             Self::FilesRefused => "files_refused",
+            Self::Isolated => "isolated",
+            Self::VendorReport => "vendor_report",
             Self::QuotaSpent => "quota_spent",
         }
     }
 
     const fn hold(self) -> Duration {
         match self {
-            Self::Outage => HOLD,
-            Self::Restriction | Self::Surge | Self::FilesRefused | Self::QuotaSpent => Duration::ZERO,
+            Self::Outage | Self::VendorReport => HOLD,
+            Self::Restriction | Self::Surge | Self::FilesRefused | Self::Isolated | Self::QuotaSpent => Duration::ZERO,
         }
     }
 }
@@ -79,7 +85,7 @@ impl Board {
             return None;
         }
         // a host that is out takes its deployments along: that is one outage
-        let wider = |open: &(Kind, Arc<str>)| open.0 == kind && kind == Kind::Outage && subject.starts_with(&*open.1);
+        let wider = |open: &(Kind, Arc<str>)| open.0 == kind && kind == Kind::Outage && is_within(&subject, &open.1);
         if !began || self.open.len() >= MOST || self.open.keys().any(wider) {
             return None;
         }
@@ -99,10 +105,23 @@ impl Board {
     }
 }
 
+/// Whether a node is another one, or stands below it: a node's name begins with its parent's.
+fn is_within(node: &str, above: &str) -> bool {
+    node.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
 /// What an event says of some alert.
 fn alert(event: &Event) -> Option<Alert> {
     let (kind, subject, detail, began) = match event {
         Event::Breaker { node, to, reason } => (Kind::Outage, Arc::clone(node), (*reason).to_owned(), *to == "open"),
+        Event::Isolated { began } => {
+            let detail = "no vendor can be reached: the fault is probably on our side".to_owned();
+            (Kind::Isolated, Arc::from("vendors"), detail, *began)
+        }
+        Event::VendorReport { vendor, report } => {
+            let detail = format!("its status page says: {report}");
+            (Kind::VendorReport, Arc::clone(vendor), detail, *report != "well")
+        }
         Event::Restriction { restriction, began, .. } => {
             let detail = format!("{}: {} ({})", restriction.cause.label(), restriction.reach, restriction.reason);
             (Kind::Restriction, Arc::clone(&restriction.id), detail, *began)

@@ -72,6 +72,8 @@ impl Alerts {
                 | Event::Restriction { .. }
                 | Event::Surge { .. }
                 | Event::Reload { .. }
+                | Event::Isolated { .. }
+                | Event::VendorReport { .. }
                 | Event::QuotaSpent { .. }
         );
         if matters && self.events.try_send(event.clone()).is_err() {

@@ -6,6 +6,7 @@ mod base_url;
 mod certificates;
 mod clouds;
 mod deployments;
+mod feeds;
 mod keys;
 mod listeners;
 mod policy;
@@ -119,6 +120,7 @@ impl Compiler<'_> {
         let bounds = self.bounds();
         let (webhook, audit) = (self.webhook(), self.audit());
         let standings = self.standings(&pools);
+        let feeds = self.feeds(&pools.deployments);
         let engine = self.engine(&pools, &keys);
         if let Some(engine) = &engine {
             self.policy_tests = self.run_policy_tests(engine);
@@ -135,6 +137,7 @@ impl Compiler<'_> {
             webhook,
             audit,
             standings,
+            feeds,
             keys: keys.ring,
             pools: pools.by_name,
             prices_change_at: pools.deployments.iter().filter_map(|one| one.rates.next_change(self.now)).min(),

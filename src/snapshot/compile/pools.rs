@@ -220,6 +220,7 @@ pub(super) const DEFAULT_TIMEOUTS: Timeouts = Timeouts {
     first_content: defaults::FIRST_CONTENT,
     idle: defaults::IDLE,
     progress: defaults::PROGRESS,
+    trickle: defaults::TRICKLE,
     answer: defaults::ANSWER,
 };
 

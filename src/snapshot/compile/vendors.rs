@@ -421,6 +421,7 @@ pub(super) fn overrides(table: Option<&tables::Timeouts>) -> TimeoutOverrides {
         first_content: table.first_content,
         idle: table.idle,
         progress: table.progress,
+        trickle: table.trickle,
         answer: table.answer,
     }
 }

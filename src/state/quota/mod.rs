@@ -17,6 +17,7 @@ use crate::base::scope::Scope;
 use crate::dialect::signals::quota::Quota;
 use crate::snapshot::deployment::Deployment;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,9 +37,35 @@ struct Tools {
 }
 
 /// A credential's purse, under the name that people know.
+#[derive(Default)]
 struct SharedPurse {
     name: Arc<str>,
+    /// Whether a look under the lock is needed: few purses are ever spent.
+    spent: AtomicBool,
     purse: Mutex<Purse>,
+}
+
+impl SharedPurse {
+    /// Looks at a purse that is spent; `None` for one that is not.
+    fn if_spent<T>(&self, look: impl FnOnce(&mut Purse) -> T) -> Option<T> {
+        self.spent.load(Ordering::Relaxed).then(|| look(&mut lock(&self.purse)))
+    }
+
+    /// The vendor says that it is spent; whether that is news.
+    fn is_spent(&self, reset: Option<Duration>, now: Moment) -> bool {
+        let mut purse = lock(&self.purse);
+        self.spent.store(true, Ordering::Relaxed);
+        purse.is_spent(reset, now)
+    }
+
+    /// There is money; whether that is news.
+    fn is_filled(&self) -> bool {
+        let filled = |purse: &mut Purse| {
+            self.spent.store(false, Ordering::Relaxed);
+            purse.is_filled()
+        };
+        self.if_spent(filled) == Some(true)
+    }
 }
 
 /// The account that a deployment draws on.
@@ -65,7 +92,7 @@ impl Quotas {
         };
         let purse = lock(&self.purses)
             .entry(format!("{name} {secret}").into())
-            .or_insert_with(|| Arc::new(SharedPurse { name: name.into(), purse: Mutex::default() }))
+            .or_insert_with(|| Arc::new(SharedPurse { name: name.into(), ..SharedPurse::default() }))
             .clone();
         let key = format!("{} {secret}", deployment.health_key);
         let headroom = lock(&self.headrooms).entry(key.into()).or_default().clone();
@@ -77,7 +104,7 @@ impl Quotas {
         let serving: HashSet<_> = serving.map(|account| Arc::as_ptr(&account.purse)).collect();
         lock(&self.purses).retain(|_, purse| {
             let serves = serving.contains(&Arc::as_ptr(purse));
-            if !serves && lock(&purse.purse).is_filled() {
+            if !serves && purse.is_filled() {
                 self.tools.tell(&purse.name, false);
             }
             serves
@@ -95,7 +122,7 @@ impl Account {
     /// Why a call of this size is not sent now.
     #[must_use]
     pub fn refuses(&self, demand: Demand, now: Moment) -> Option<Refusal> {
-        if let Some(retry_after) = lock(&self.purse.purse).refuses(now) {
+        if let Some(retry_after) = self.purse.if_spent(|purse| purse.refuses(now)).flatten() {
             return Some(Refusal::Resting { class: FailureKind::Quota.class(), retry_after });
         }
         let headroom = lock(&self.headroom);
@@ -124,11 +151,29 @@ impl Account {
         lock(&self.headroom).left(now)
     }
 
+    /// A call of this size failed, before its answer or within it: what the vendor says of its quota counts.
+    pub fn learn(&self, failure: &Failure, demand: Demand, now: Moment) {
+        let headroom = || lock(&self.headroom);
+        match (failure.kind, failure.scope) {
+            (FailureKind::RateLimited, _) => {
+                headroom().throttled(failure.retry_after, self.tools.random.unit(), now);
+            }
+            (FailureKind::OverWindow, _) => headroom().refused_as_too_large(demand, now),
+            (FailureKind::Quota, Some(Scope::Model)) => headroom().rest(failure.retry_after.unwrap_or(OUT), now),
+            (FailureKind::Quota, _) => {
+                if self.purse.is_spent(failure.retry_after, now) {
+                    self.tools.tell(&self.purse.name, true);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// A call of this size goes out; what is given must be told how it ended.
     #[must_use]
     pub fn send(&self, demand: Demand) -> Draw {
         lock(&self.headroom).send(demand);
-        let trial = lock(&self.purse.purse).send();
+        let trial = self.purse.if_spent(Purse::send) == Some(true);
         Draw { account: self.clone(), demand, trial, settled: false }
     }
 }
@@ -152,35 +197,19 @@ impl Draw {
     /// The call was answered well.
     pub fn succeeded(mut self) {
         lock(&self.account.headroom).went_well();
-        let filled = lock(&self.account.purse.purse).is_filled();
-        self.trial = false;
-        if filled {
+        // a call that went out before the purse was spent proves nothing of it now
+        if std::mem::take(&mut self.trial) && self.account.purse.is_filled() {
             self.account.tools.tell(&self.account.purse.name, false);
         }
     }
 
     /// The call failed.
     pub fn failed(mut self, failure: &Failure, now: Moment) {
-        let mut headroom = lock(&self.account.headroom);
         if !self.settled && failure.phase == Phase::Connect {
-            headroom.recall(self.demand);
+            lock(&self.account.headroom).recall(self.demand);
             self.settled = true;
         }
-        match (failure.kind, failure.scope) {
-            (FailureKind::RateLimited, _) => {
-                headroom.throttled(failure.retry_after, self.account.tools.random.unit(), now);
-            }
-            (FailureKind::OverWindow, _) => headroom.refused_as_too_large(self.demand, now),
-            (FailureKind::Quota, Some(Scope::Model)) => headroom.rest(failure.retry_after.unwrap_or(OUT), now),
-            (FailureKind::Quota, _) => {
-                drop(headroom);
-                self.trial = false;
-                if lock(&self.account.purse.purse).is_spent(failure.retry_after, now) {
-                    self.account.tools.tell(&self.account.purse.name, true);
-                }
-            }
-            _ => {}
-        }
+        self.account.learn(failure, self.demand, now);
     }
 }
 
@@ -191,7 +220,7 @@ impl Drop for Draw {
             lock(&self.account.headroom).settle(self.demand, &Quota::default(), Moment::START);
         }
         if self.trial {
-            lock(&self.account.purse.purse).trial_said_nothing();
+            self.account.purse.if_spent(Purse::trial_said_nothing);
         }
     }
 }
@@ -199,4 +228,75 @@ impl Drop for Draw {
 /// A panic elsewhere leaves counts, not broken invariants.
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keeps what it is told of purses.
+    #[derive(Default)]
+    struct Told(Mutex<Vec<bool>>);
+
+    impl Sink for Told {
+        fn emit(&self, event: Event) {
+            if let Event::QuotaSpent { spent, .. } = event {
+                lock(&self.0).push(spent);
+            }
+        }
+    }
+
+    fn account() -> (Account, Arc<Told>) {
+        let told = Arc::new(Told::default());
+        let tools = Arc::new(Tools { random: Random::seeded(7), sink: Arc::clone(&told) as Arc<dyn Sink> });
+        (Account { headroom: Arc::default(), purse: Arc::default(), tools }, told)
+    }
+
+    fn failure(kind: FailureKind) -> Failure {
+        Failure::new(kind, Phase::Headers, "")
+    }
+
+    fn at(seconds: u64) -> Moment {
+        Moment::after_start(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn f_076_only_a_call_that_was_sent_since_proves_that_there_is_money_again() {
+        let ((account, told), call) = (account(), Demand::new(10, 10));
+        let (early, spent) = (account.send(call), account.send(call));
+        spent.failed(&failure(FailureKind::Quota), at(0));
+        early.succeeded();
+        assert!(matches!(account.refuses(call, at(1)), Some(Refusal::Resting { class: "quota", .. })));
+        let trial = account.send(call);
+        assert!(account.refuses(call, at(901)).is_some(), "one call at a time tries it");
+        drop(trial);
+        assert_eq!(account.refuses(call, at(901)), None);
+        account.send(call).succeeded();
+        assert_eq!(*lock(&told.0), [true, false]);
+    }
+
+    #[test]
+    fn what_never_reached_the_vendor_draws_nothing_and_what_may_have_does() {
+        let ((account, _), call) = (account(), Demand::new(400, 0));
+        let window = crate::dialect::signals::quota::Window { limit: Some(1_000), remaining: 1_000, reset: None };
+        account.send(Demand::default()).answered(&Quota { tokens: Some(window), ..Quota::default() }, at(0));
+        account.send(call).failed(&Failure::new(FailureKind::ConnectRefused, Phase::Connect, ""), at(0));
+        let left = || account.left(at(1)).1.map(|left| left.remaining);
+        assert_eq!(left(), Some(1_000));
+        account.send(call).failed(&failure(FailureKind::HeadersTimeout), at(0));
+        drop(account.send(call));
+        assert_eq!(left(), Some(200));
+        assert!(matches!(account.refuses(call, at(1)), Some(Refusal::Headroom { told: false, .. })));
+    }
+
+    #[test]
+    fn one_throttled_model_rests_and_another_of_the_same_credential_does_not() {
+        let ((account, told), call) = (account(), Demand::default());
+        let other = Account { headroom: Arc::default(), ..account.clone() };
+        let hinted = Failure { retry_after: Some(Duration::from_secs(20)), ..failure(FailureKind::RateLimited) };
+        account.send(call).failed(&hinted, at(0));
+        let resting = Refusal::Resting { class: "rate_limited", retry_after: Duration::from_secs(19) };
+        assert_eq!((account.refuses(call, at(1)), other.refuses(call, at(1))), (Some(resting), None));
+        assert!(lock(&told.0).is_empty());
+    }
 }

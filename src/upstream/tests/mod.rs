@@ -55,6 +55,7 @@ impl Target {
             first_content: second,
             idle: second,
             progress: second,
+            trickle: second,
             answer: second,
         };
         Self { host: "127.0.0.1", port: address.port(), roots: None, allow_private: false, http2: false, timeouts }

@@ -8,10 +8,14 @@ use crate::call::turn::Citation;
 use crate::call::usage::Usage;
 use crate::dialect::emit::write_event;
 use crate::dialect::grammar::WriteDeltas;
+use crate::dialect::object::read_known;
 use crate::dialect::openai_responses::response::{
     ItemOut, OwnItemOut, PartOut, ResponseOut, incomplete, item_id, refusal_words, status, write_note,
 };
+use crate::dialect::openai_responses::stream::items::{List, Open, Words, raw, text_part};
+use crate::dialect::openai_responses::types::{Event, Item};
 use crate::dialect::openai_responses::{NAME, namespace, seal};
+use crate::dialect::sse;
 use bytes::BytesMut;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -24,7 +28,7 @@ const NO_ARGUMENTS: &str = "{}";
 
 /// Writes the stream that a client reads: items one after the other, each begun, filled and repeated whole, and at the
 /// end all of them once more.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::dialect) struct Writer {
     id: String,
     model: String,
@@ -40,30 +44,6 @@ pub(in crate::dialect) struct Writer {
     kept: usize,
     finish: Option<Finish>,
     usage: Option<Usage>,
-}
-
-/// JSON values in a row, as written.
-#[derive(Debug, Default)]
-struct List {
-    text: Vec<u8>,
-    length: usize,
-}
-
-/// The open item.
-#[derive(Debug)]
-enum Open {
-    Message { parts: List, part: Option<Words> },
-    Thoughts { text: String, begun: bool, seal: Option<String> },
-    Call { index: usize, call_id: String, name: String, arguments: String },
-}
-
-/// The open part of a message.
-#[derive(Debug)]
-struct Words {
-    refusal: bool,
-    text: String,
-    characters: usize,
-    notes: List,
 }
 
 #[derive(Serialize)]
@@ -162,6 +142,38 @@ impl WriteDeltas for Writer {
         let usage = self.usage;
         self.frame(kind, &items.raw(), Some((&finish, usage)), out);
     }
+
+    fn adopt(&mut self, event: &sse::Event<'_>) {
+        let Some(event) = read_known::<Event<'_>>(event.data.trim_ascii()) else { return };
+        self.sequence = event.sequence_number.map_or(self.sequence, |number| number + 1);
+        let index = event.output_index.and_then(|index| usize::try_from(index).ok());
+        match (event.kind.unwrap_or_default().0.as_ref(), index, event.item) {
+            ("response.output_item.added", Some(index), Some(item)) => {
+                self.items.truncate(index);
+                self.adopt_item(item);
+            }
+            ("response.content_part.added", ..) => {
+                if let Some(Open::Message { part, .. }) = &mut self.open {
+                    part.get_or_insert_default();
+                }
+            }
+            ("response.output_item.done", Some(index), Some(item)) => {
+                self.open = None;
+                self.items.truncate(index);
+                self.items.push(item.get());
+                self.kept += item.get().len();
+            }
+            _ => {}
+        }
+    }
+
+    fn carried_on(&mut self, model: &str) {
+        model.clone_into(&mut self.model);
+    }
+
+    fn twin(&self) -> Box<dyn WriteDeltas> {
+        Box::new(self.clone())
+    }
 }
 
 impl Writer {
@@ -200,7 +212,7 @@ impl Writer {
         if !matches!(self.open, Some(Open::Message { .. })) {
             self.begin("msg", Open::Message { parts: List::default(), part: None }, out);
         }
-        let begun = Words { refusal, text: String::new(), characters: 0, notes: List::default() };
+        let begun = Words { refusal, ..Words::default() };
         if let Some(Open::Message { part, .. }) = &mut self.open {
             *part = Some(begun);
         }
@@ -214,7 +226,7 @@ impl Writer {
         }
         let Some(part) = self.part() else { return };
         let Some(note) = write_note(citation, part.characters) else { return };
-        let (annotation_index, note) = (part.notes.length, raw(&note));
+        let (annotation_index, note) = (part.notes.len(), raw(&note));
         part.notes.push(note.get());
         self.kept += note.get().len();
         let what = What::Note { annotation_index, annotation: &note };
@@ -246,7 +258,7 @@ impl Writer {
 
     fn redacted(&mut self, data: &str, out: &mut BytesMut) {
         self.close("completed", out);
-        self.item = item_id("rs", &self.id, self.items.length);
+        self.item = item_id("rs", &self.id, self.items.len());
         let encrypted_content = Some(seal::write_redacted(data));
         let item = raw(&ItemOut::Own(OwnItemOut::Reasoning { id: &self.item, summary: [(); 0], encrypted_content }));
         self.added_and_done(&item, out);
@@ -278,9 +290,20 @@ impl Writer {
         Ok(())
     }
 
+    /// An item that the vendor began goes on under its own id.
+    fn adopt_item(&mut self, item: &RawValue) {
+        let item = read_known::<Item<'_>>(item.get().as_bytes()).unwrap_or_default();
+        self.item = item.id.unwrap_or_default().0.into_owned();
+        self.open = match item.kind.unwrap_or_default().0.as_ref() {
+            "message" => Some(Open::Message { parts: List::default(), part: None }),
+            "reasoning" => Some(Open::Thoughts { text: String::new(), begun: false, seal: None }),
+            _ => None,
+        };
+    }
+
     fn begin(&mut self, prefix: &str, open: Open, out: &mut BytesMut) {
         self.close("completed", out);
-        self.item = item_id(prefix, &self.id, self.items.length);
+        self.item = item_id(prefix, &self.id, self.items.len());
         let item = open.write(&self.item, "in_progress");
         self.item_event("response.output_item.added", &item, out);
         self.open = Some(open);
@@ -291,7 +314,7 @@ impl Writer {
         let Some(Open::Message { parts, part }) = &mut self.open else { return self.close("completed", out) };
         let Some(Words { refusal, text, notes, .. }) = part.take() else { return };
         let whole = if refusal { raw(&PartOut::Refusal { refusal: &text }) } else { text_part(&text, &notes) };
-        let content_index = Some(parts.length);
+        let content_index = Some(parts.len());
         parts.push(whole.get());
         let (kind, what) = if refusal {
             ("response.refusal.done", What::Refusal { refusal: &text })
@@ -356,14 +379,14 @@ impl Writer {
     }
 
     fn item_event(&mut self, kind: &'static str, item: &RawValue, out: &mut BytesMut) {
-        let (sequence_number, output_index) = (self.next(), self.items.length);
+        let (sequence_number, output_index) = (self.next(), self.items.len());
         write_event(Some(kind), &ItemEvent { kind, sequence_number, output_index, item }, out);
     }
 
     /// An event about the part of a message that is under way.
     fn content(&mut self, kind: &'static str, what: What<'_>, out: &mut BytesMut) {
         let content_index = match &self.open {
-            Some(Open::Message { parts, .. }) => Some(parts.length),
+            Some(Open::Message { parts, .. }) => Some(parts.len()),
             _ => None,
         };
         self.part_event(kind, content_index, None, what, out);
@@ -381,7 +404,7 @@ impl Writer {
         what: What<'_>,
         out: &mut BytesMut,
     ) {
-        let (sequence_number, output_index) = (self.next(), self.items.length);
+        let (sequence_number, output_index) = (self.next(), self.items.len());
         let item_id = &*self.item;
         let event = PartEvent { kind, sequence_number, item_id, output_index, content_index, summary_index, what };
         write_event(Some(kind), &event, out);
@@ -392,59 +415,4 @@ impl Writer {
         self.sequence += 1;
         number
     }
-}
-
-impl Open {
-    fn write(&self, id: &str, status: &'static str) -> Box<RawValue> {
-        match self {
-            Self::Message { parts, .. } => {
-                let content = parts.raw();
-                raw(&OwnItemOut::Message { id, status, role: "assistant", content: &content })
-            }
-            Self::Thoughts { text, begun, seal } => {
-                let summary: Vec<_> = begun.then_some(PartOut::SummaryText { text }).into_iter().collect();
-                // what is not sealed yet has not ended
-                let ended = status != "in_progress";
-                let encrypted_content = ended.then(|| seal::write(seal.as_deref()));
-                raw(&OwnItemOut::Reasoning { id, summary, encrypted_content })
-            }
-            Self::Call { call_id, name, arguments, .. } => {
-                let (namespace, name) = namespace::split(name);
-                let call: OwnItemOut<'_, ()> =
-                    OwnItemOut::FunctionCall { id, status, call_id, namespace, name, arguments };
-                raw(&call)
-            }
-        }
-    }
-}
-
-impl List {
-    fn push(&mut self, value: &str) {
-        if self.length > 0 {
-            self.text.push(b',');
-        }
-        self.text.extend_from_slice(value.as_bytes());
-        self.length += 1;
-    }
-
-    fn raw(&self) -> Box<RawValue> {
-        let text = ["[", &String::from_utf8_lossy(&self.text), "]"].concat();
-        RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned())
-    }
-}
-
-fn text_part(text: &str, notes: &List) -> Box<RawValue> {
-    #[derive(Serialize)]
-    struct Part<'a> {
-        #[serde(rename = "type")]
-        kind: &'static str,
-        text: &'a str,
-        annotations: &'a RawValue,
-        logprobs: [(); 0],
-    }
-    raw(&Part { kind: "output_text", text, annotations: &notes.raw(), logprobs: [] })
-}
-
-fn raw(value: &impl Serialize) -> Box<RawValue> {
-    serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }

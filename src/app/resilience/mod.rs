@@ -1,0 +1,8 @@
+//! What clients see while vendors fail: the whole proxy but its sockets, on a paused clock.
+
+mod incidents;
+mod lab;
+mod paper;
+mod plot;
+mod stories;
+mod vendors;

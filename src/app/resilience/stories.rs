@@ -1,0 +1,178 @@
+//! Single faults, and what clients and vendors see of them.
+
+use super::lab::{Plan, Seen};
+use super::vendors::{Spell, Trouble};
+
+pub(super) const fn spell(from_s: f64, to_s: f64, trouble: Trouble) -> Spell {
+    Spell { from_s, to_s, trouble }
+}
+
+pub(super) fn failed(seen: &[Seen]) -> Vec<&Seen> {
+    seen.iter().filter(|call| !call.served).collect()
+}
+
+#[test]
+fn f_097_a_primary_that_was_down_for_a_minute_is_used_again_within_thirty_seconds() {
+    for trouble in [Trouble::Status(503, 1.0), Trouble::Refuses, Trouble::Silent(1.0)] {
+        let plan = Plan::of(vec![vec![spell(10.0, 70.0, trouble)], vec![]]);
+        let (seen, attempts) = plan.run(async |lab| {
+            lab.calls_until(130.0, 0.25).await;
+            let primary = lab.vendors[0].seconds();
+            let outage = primary.iter().take(70).skip(10);
+            (lab.seen().await, outage.map(|second| second.came).sum::<u32>())
+        });
+        assert_eq!(failed(&seen).len(), 0, "{trouble:?}: {:?}", failed(&seen));
+        assert!(attempts <= 9, "{trouble:?}: {attempts} attempts in the outage");
+        let back = seen.iter().find(|call| call.at_s >= 70.0 && call.by == Some(0)).map(|call| call.at_s);
+        assert!(back.is_some_and(|at| at <= 100.0), "{trouble:?}: back at {back:?}");
+    }
+}
+
+#[test]
+fn f_097_it_works_with_a_single_deployment() {
+    let plan = Plan::of(vec![vec![spell(10.0, 70.0, Trouble::Status(503, 1.0))]]);
+    let seen = plan.run(async |lab| {
+        lab.calls_until(130.0, 0.25).await;
+        lab.seen().await
+    });
+    assert!(seen.iter().filter(|call| call.at_s >= 100.0).all(|call| call.served), "{seen:?}");
+    let attempts: u32 = seen.iter().filter(|call| (10.0..70.0).contains(&call.at_s)).map(|call| call.attempts).sum();
+    assert!(attempts <= 20, "{attempts} attempts at a vendor that is down");
+}
+
+#[test]
+fn f_098_after_recovery_there_is_no_herd() {
+    let plan = Plan::of(vec![vec![spell(20.0, 80.0, Trouble::Status(503, 1.0))], vec![]]);
+    let (seen, life, closed) = plan.run(async |lab| {
+        lab.calls_until(200.0, 20.0).await;
+        (lab.seen().await, lab.vendors[0].seconds(), lab.changes("v0 ", "closed"))
+    });
+    assert_eq!(failed(&seen).len(), 0);
+    let closed = closed.into_iter().find(|at| *at >= 80.0).expect("it closes");
+    let usual = life[..20].iter().map(|second| second.peak).max().unwrap_or(0);
+    for (second, life) in life.iter().enumerate().skip(80) {
+        let since = second as f64 + 1.0 - closed;
+        let most = if since <= 0.0 { 1 } else { 4.max((f64::from(usual) * since / 60.0) as u32) };
+        assert!(since > 60.0 || life.peak <= most + 1, "{} at once {since} s after it closed", life.peak);
+    }
+}
+
+#[test]
+fn f_101_a_primary_that_flaps_does_not_drag_clients_along() {
+    let flaps =
+        (0..60).map(|i| spell(f64::from(i) * 10.0 + 5.0, f64::from(i) * 10.0 + 10.0, Trouble::Status(500, 1.0)));
+    let (seen, changes) = Plan::of(vec![flaps.collect(), vec![]]).run(async |lab| {
+        lab.calls_until(600.0, 5.0).await;
+        (lab.seen().await, lab.changes("v0 ", "closed").len())
+    });
+    assert!(failed(&seen).len() * 1_000 <= seen.len(), "{} of {} failed", failed(&seen).len(), seen.len());
+    assert!(changes <= 6, "closed {changes} times in 10 min");
+}
+
+#[test]
+fn f_102_thirty_per_cent_of_errors_reach_no_client_and_degrade_the_vendor() {
+    let plan = Plan::of(vec![vec![spell(10.0, 190.0, Trouble::Status(500, 0.3))], vec![]]);
+    let seen = plan.run(async |lab| {
+        lab.calls_until(190.0, 5.0).await;
+        lab.seen().await
+    });
+    assert!(failed(&seen).len() * 100 < seen.len(), "{} of {}", failed(&seen).len(), seen.len());
+    let by_second = seen.iter().filter(|call| call.at_s > 40.0 && call.by == Some(1)).count();
+    let later = seen.iter().filter(|call| call.at_s > 40.0).count();
+    assert!(by_second * 2 > later, "{by_second} of {later} by the second after half a minute");
+}
+
+#[test]
+fn f_103_a_primary_that_became_slow_keeps_a_quarter_of_the_calls() {
+    let plan = Plan::of(vec![vec![spell(120.0, 400.0, Trouble::Slow(12.0))], vec![]]);
+    let seen = plan.run(async |lab| {
+        lab.calls_until(300.0, 2.0).await;
+        lab.seen().await
+    });
+    assert_eq!(failed(&seen).len(), 0);
+    let later: Vec<_> = seen.iter().filter(|call| call.at_s >= 180.0).collect();
+    let by_first = later.iter().filter(|call| call.by == Some(0)).count();
+    assert!(by_first * 3 < later.len() && by_first > 0, "{by_first} of {}", later.len());
+}
+
+#[test]
+fn an_answer_that_is_empty_wherever_it_is_asked_for_ends_whole() {
+    let seen = Plan::of(vec![vec![spell(0.0, 60.0, Trouble::Empty(1.0))]]).run(async |lab| {
+        lab.call();
+        lab.seen().await
+    });
+    assert_eq!(failed(&seen).len(), 0, "{seen:?}");
+}
+
+#[test]
+fn f_104_two_hundred_calls_at_a_vendor_that_hangs_are_moved_before_their_limit() {
+    let plan = Plan::of(vec![vec![spell(5.0, 60.0, Trouble::Silent(1.0))], vec![]]);
+    let seen = plan.run(async |lab| {
+        lab.calls_until(5.0, 2.0).await;
+        lab.until(6.0).await;
+        (0..200).for_each(|_| lab.call());
+        lab.until(20.0).await;
+        lab.seen().await
+    });
+    assert_eq!(failed(&seen).len(), 0);
+    let moved: Vec<_> = seen.iter().filter(|call| call.at_s >= 6.0).collect();
+    assert_eq!(moved.len(), 200);
+    assert!(moved.iter().all(|call| call.by == Some(1) && call.attempts == 2), "{:?}", moved[0]);
+    let longest = moved.iter().map(|call| call.took_s).fold(0.0, f64::max);
+    assert!(longest < 10.0, "{longest} s: longer than the limit on first content alone");
+}
+
+#[test]
+fn f_107_a_short_loss_of_our_own_network_is_over_when_it_is_over() {
+    let cut_off = vec![spell(30.0, 100.0, Trouble::Refuses)];
+    let (seen, isolated) = Plan::of(vec![cut_off.clone(), cut_off]).run(async |lab| {
+        let mut isolated = Vec::new();
+        for second in [29.0, 60.0, 115.0] {
+            lab.calls_until(second, 2.0).await;
+            isolated.push(lab.state.health.is_isolated());
+        }
+        (lab.seen().await, isolated)
+    });
+    assert_eq!(isolated, [false, true, false], "readiness follows");
+    assert!(seen.iter().filter(|call| call.at_s >= 112.0).all(|call| call.served), "{:?}", failed(&seen).last());
+}
+
+#[test]
+fn f_108_with_everybody_down_the_answer_is_quick_and_vendors_are_left_alone() {
+    let down = vec![spell(0.0, 60.0, Trouble::Status(503, 1.0))];
+    let (seen, came) = Plan::of(vec![down.clone(), down]).run(async |lab| {
+        lab.calls_until(60.0, 20.0).await;
+        let came = lab.vendors.iter().map(|vendor| vendor.seconds().iter().skip(5).map(|second| second.came).max());
+        let came: Vec<_> = came.collect();
+        (lab.seen().await, came)
+    });
+    assert!(seen.iter().all(|call| !call.served));
+    assert!(came.iter().all(|most| most.is_none_or(|most| most <= 2)), "requests in one second: {came:?}");
+    let quick = seen.iter().filter(|call| call.at_s > 5.0 && call.took_s < 0.005).count();
+    assert!(quick * 10 > seen.len() * 8, "{quick} of {} were refused at once", seen.len());
+}
+
+#[test]
+fn f_109_extra_attempts_stay_within_the_budget_when_all_fail() {
+    let down = vec![spell(0.0, 60.0, Trouble::Status(500, 0.45))];
+    let (seen, denied) = Plan::of(vec![down.clone(), down.clone(), down]).run(async |lab| {
+        lab.calls_until(20.0, 100.0).await;
+        let seen = lab.seen().await;
+        (seen, lab.told().iter().filter(|(_, said)| said == "budget denied").count())
+    });
+    // beyond the first attempt and the one free move
+    let extra: u32 = seen.iter().map(|call| call.attempts.saturating_sub(2)).sum();
+    let most = seen.len() / 5 + 20 * 3 + 3;
+    assert!(extra as usize <= most, "{extra} extra attempts of {} calls; {denied} denied", seen.len());
+}
+
+#[test]
+fn f_109_every_call_moves_once_from_a_primary_that_hangs() {
+    let plan = Plan::of(vec![vec![spell(0.0, 60.0, Trouble::Stalls(1.0))], vec![]]);
+    let seen = plan.run(async |lab| {
+        (0..500).for_each(|_| lab.call());
+        lab.until(30.0).await;
+        lab.seen().await
+    });
+    assert_eq!((seen.len(), failed(&seen).len()), (500, 0));
+}

@@ -1,0 +1,50 @@
+//! How a candidate is approached: with the client's call, or for the rest of a stream that broke.
+
+use crate::base::failure::{Failure, FailureKind};
+use crate::base::rejection::Refusal;
+use crate::call::needs::Need;
+use crate::exchange::attempt::Work;
+use crate::exchange::continuation::{self, Manner};
+use crate::exchange::request::{self, Prepared, Unfit};
+use crate::snapshot::deployment::Deployment;
+use std::sync::Arc;
+
+/// The request for a candidate: the call, or what asks for the rest of a stream that broke.
+pub(crate) fn prepare(work: &mut Work, deployment: &Arc<Deployment>) -> Result<Prepared, Unfit> {
+    let Some(told) = work.broken_off() else {
+        let bounds = &work.world.snapshot.bounds;
+        let mut prepared = request::prepare(&mut work.ingress, bounds, &work.admitted.pool, deployment)?;
+        prepared.told.clone_from(&work.told);
+        return Ok(prepared);
+    };
+    let thinks = work.ingress.scan.needs.has(Need::Reasoning);
+    let prefills = deployment.voice(work.ingress.dialect).is_some_and(|voice| voice.capabilities.has(Need::Prefill));
+    let first = continuation::manner(told.text(), prefills, thinks);
+    rest(work, deployment, first)
+}
+
+/// The request for the rest in this manner, or in the next that the deployment's dialect has words for.
+fn rest(work: &mut Work, deployment: &Arc<Deployment>, manner: Manner) -> Result<Prepared, Unfit> {
+    let Work { world, ingress, admitted, told, .. } = work;
+    let Some(told) = told.as_deref() else { return Err(Unfit::Deployment(Refusal::Capability("continuation"))) };
+    let bounds = &world.snapshot.bounds;
+    match request::prepare_rest(ingress, bounds, &admitted.pool, deployment, (told, manner)) {
+        Err(Unfit::Deployment(refusal)) => match continuation::otherwise(manner, told.text()) {
+            Some(other) => rest(work, deployment, other),
+            None => Err(Unfit::Deployment(refusal)),
+        },
+        prepared => prepared,
+    }
+}
+
+/// A deployment that finds fault with how it was asked for the rest is asked in another manner.
+pub(crate) fn otherwise(
+    work: &mut Work,
+    deployment: &Arc<Deployment>,
+    failure: &Failure,
+    refused: Option<Manner>,
+) -> Option<Prepared> {
+    let at_fault = matches!(failure.kind, FailureKind::BadRequest | FailureKind::Unsupported) && failure.said.is_some();
+    let manner = continuation::otherwise(refused.filter(|_| at_fault)?, work.broken_off()?.text())?;
+    rest(work, deployment, manner).ok()
+}
