@@ -85,10 +85,7 @@ pub(super) struct Metrics {
     restrictions: Counters<2>,
     surges: Counters<2>,
     budgets_spent: Counters<2>,
-    surges: Counters<2>,
     quotas_spent: Counters<2>,
-    vendor_reports: Counters<2>,
-
     vendor_reports: Counters<2>,
 
     ledger_writable: IntGauge,

@@ -131,7 +131,6 @@ impl State {
             quotas: Quotas::new(Arc::clone(&sink), seed.rotate_left(16)),
             limits: Limits::default(),
             purses: Purses::new(Arc::clone(&ledger), clock, Arc::clone(&sink)),
-            surges: Arc::default(),
             answers: Mutex::default(),
             retry_budgets: Mutex::default(),
         };
@@ -207,7 +206,6 @@ struct Kept {
     quotas: Quotas,
     limits: Limits,
     purses: Purses,
-    surges: Arc<Surges>,
     answers: Mutex<HashMap<Arc<str>, Arc<Answers>>>,
     retry_budgets: Mutex<HashMap<Arc<str>, SharedBudget>>,
 }
