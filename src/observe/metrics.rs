@@ -83,8 +83,8 @@ pub(super) struct Metrics {
     connections_lost: Counters<2>,
     vendor_certificates_refused: Counters<1>,
     restrictions: Counters<2>,
-    budgets_spent: Counters<2>,
     surges: Counters<2>,
+    budgets_spent: Counters<2>,
     quotas_spent: Counters<2>,
     vendor_reports: Counters<2>,
 
@@ -230,6 +230,7 @@ impl Metrics {
         // one scrape at a time: no other sees the gauges between their reset and their setting
         let _alone = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
         self.restricted.replace(readings.restricted.iter().map(|id| (&**id, 1)));
+        self.surged.replace(readings.surged.iter().map(|id| (&**id, 1)));
         self.ledger_lag.set(i64::try_from(readings.ledger_lag).unwrap_or(i64::MAX));
         let budgets = |amount: fn(&BudgetReading) -> u64| {
             let shown = move |of: &BudgetReading| i64::try_from(amount(of)).unwrap_or(i64::MAX);
@@ -238,7 +239,6 @@ impl Metrics {
         self.budget_limit.replace(budgets(|of| of.limit_microusd));
         self.budget_gone.replace(budgets(|of| of.gone_microusd));
         self.budget_reserved.replace(budgets(|of| of.reserved_microusd));
-        self.surged.replace(readings.surged.iter().map(|id| (&**id, 1)));
         self.inflight.replace(readings.inflight.iter().map(|(id, count)| (&**id, i64::from(*count))));
         self.admission_caps.replace(readings.admission_caps.iter().map(|(id, cap)| (&**id, i64::from(*cap))));
         self.breaker_state.replace(readings.breakers.iter().map(|(node, state)| (&**node, state.value())));

@@ -130,7 +130,8 @@ impl Lab {
         let told = Arc::new(Told::default());
         let sink: Arc<dyn Sink> = Arc::<Told>::clone(&told);
         let restrictions = Restrictions::none(Arc::clone(&sink));
-        let state = Arc::new(State::new(Arc::new(snapshot), restrictions, Ledger::nowhere(), Arc::clone(&sink), plan.seed));
+        let state =
+            Arc::new(State::new(Arc::new(snapshot), restrictions, Ledger::nowhere(), Arc::clone(&sink), plan.seed));
         let tokens = Tokens::new(plan.seed);
         let connections = || {
             let network = Arc::new(Network(vendors.clone()));

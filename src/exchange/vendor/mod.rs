@@ -245,9 +245,6 @@ impl Passage {
         if let Some(refusal) = self.state.restrictions.refuses(deployment) {
             return Err(refusal);
         }
-        if !deployment.voice.capabilities.has(Need::Stores) {
-            return Err(Refusal::Capability(Need::Stores.name()));
-        }
         if !held.admits(deployment) {
             return Err(Refusal::Capability(Need::ServerIds.name()));
         }

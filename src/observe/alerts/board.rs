@@ -22,14 +22,14 @@ pub(super) enum Kind {
     Surge,
     /// The files on disk are refused.
     FilesRefused,
-    /// A budget is spent.
-    BudgetSpent,
-    /// The ledger cannot be written.
-    Ledger,
     /// No vendor can be reached at all.
     Isolated,
     /// A vendor's own status page tells of an incident.
     VendorReport,
+    /// A budget is spent.
+    BudgetSpent,
+    /// The ledger cannot be written.
+    Ledger,
     /// A credential's money or quota at its vendor is spent.
     QuotaSpent,
 }
@@ -42,10 +42,10 @@ impl Kind {
             Self::Restriction => "restriction",
             Self::Surge => "surge",
             Self::FilesRefused => "files_refused",
-            Self::BudgetSpent => "budget_spent",
-            Self::Ledger => "ledger",
             Self::Isolated => "isolated",
             Self::VendorReport => "vendor_report",
+            Self::BudgetSpent => "budget_spent",
+            Self::Ledger => "ledger",
             Self::QuotaSpent => "quota_spent",
         }
     }
@@ -56,9 +56,9 @@ impl Kind {
             Self::Restriction
             | Self::Surge
             | Self::FilesRefused
+            | Self::Isolated
             | Self::BudgetSpent
             | Self::Ledger
-            | Self::Isolated
             | Self::QuotaSpent => Duration::ZERO,
         }
     }

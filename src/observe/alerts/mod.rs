@@ -70,12 +70,11 @@ impl Alerts {
             event,
             Event::Breaker { .. }
                 | Event::Restriction { .. }
-                | Event::Reload { .. }
-                | Event::Budget { .. }
-                | Event::Ledger { .. }
                 | Event::Surge { .. }
                 | Event::Isolated { .. }
                 | Event::VendorReport { .. }
+                | Event::Budget { .. }
+                | Event::Ledger { .. }
                 | Event::QuotaSpent { .. }
         );
         if matters && self.events.try_send(event.clone()).is_err() {

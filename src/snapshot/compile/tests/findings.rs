@@ -159,8 +159,7 @@ expires = "2027-06-30"
 "#;
     let (snapshot, warnings) = good(config);
     let idle: Vec<usize> = warnings.iter().map(|warning| warning.place.line).collect();
-    let nothing: [usize; 0] = [];
-    assert_eq!(idle, nothing, "what is not in effect yet is warned of: {warnings:?}");
+    assert_eq!(idle, Vec::<usize>::new(), "nothing is without effect: {warnings:?}");
     let key = snapshot.keys.by_name("research-app").expect("the key");
     let spends = |budget: Option<Budget>| budget.map(|budget| (budget.most.0, budget.period, budget.reserve));
     assert_eq!(spends(key.budget), Some((500_000_000, Period::Month, Reserve::Expected)));
