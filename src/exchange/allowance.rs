@@ -1,6 +1,7 @@
 //! What a limited key is told with every answer: how much is left, in the headers that SDKs and people know.
 
 use crate::state::bucket::Level;
+use crate::state::terms::Levels;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
@@ -32,8 +33,8 @@ const ANTHROPIC_TOKENS: Names = [
 ];
 
 /// Writes how the limits of requests and tokens stand.
-pub(crate) fn tell(headers: &mut HeaderMap, (requests, tokens): (Option<Level>, Option<Level>), anthropic: bool) {
-    let pairs = [(requests, REQUESTS, ANTHROPIC_REQUESTS), (tokens, TOKENS, ANTHROPIC_TOKENS)];
+pub(crate) fn tell(headers: &mut HeaderMap, levels: Levels, anthropic: bool) {
+    let pairs = [(levels.requests, REQUESTS, ANTHROPIC_REQUESTS), (levels.tokens, TOKENS, ANTHROPIC_TOKENS)];
     for (level, names, anthropic_names) in pairs {
         let Some(level) = level else { continue };
         write(headers, names, level, &span(level.full_in));

@@ -12,11 +12,10 @@ use crate::exchange::funds::{self, Outlay};
 use crate::policy::Ask;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::key::Key;
-use crate::state::bucket::Level;
 use crate::state::clock::Clock;
 use crate::state::ledger::{Charge, Entry};
 use crate::state::purse::{Hold, Purse};
-use crate::state::terms::Terms;
+use crate::state::terms::{Levels, Terms};
 use crate::state::world::State;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -174,7 +173,7 @@ impl Settlement {
     }
 
     /// How the payer's limits stand, and whether the client is one of Anthropic's; `None` where there is no payer.
-    pub(crate) fn allowance(&self) -> Option<((Option<Level>, Option<Level>), bool)> {
+    pub(crate) fn allowance(&self) -> Option<(Levels, bool)> {
         let (_, terms) = self.payer.as_ref()?;
         let anthropic = self.record.as_ref().is_some_and(|record| record.dialect.starts_with("anthropic"));
         Some((terms.levels(self.state.clock.now()), anthropic))

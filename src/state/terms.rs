@@ -12,6 +12,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// How much the newest answer weighs in what answers are expected to be: one in so many.
 const NEWEST: u64 = 16;
 
+/// How the tightest limits of requests and of tokens stand, where there are any.
+#[derive(Clone, Copy, Debug)]
+pub struct Levels {
+    /// Of requests.
+    pub requests: Option<Level>,
+    /// Of tokens.
+    pub tokens: Option<Level>,
+}
+
 /// The terms of one key.
 pub struct Terms {
     limits: Vec<Arc<Limiter>>,
@@ -51,11 +60,11 @@ impl Terms {
     }
 
     /// How the tightest limits of requests and of tokens stand.
-    pub fn levels(&self, now: Moment) -> (Option<Level>, Option<Level>) {
+    pub fn levels(&self, now: Moment) -> Levels {
         let tightest = |level: fn(&Limiter, Moment) -> Option<Level>| {
             self.limits.iter().filter_map(|limiter| level(limiter, now)).min_by_key(|level| level.remaining)
         };
-        (tightest(Limiter::requests), tightest(Limiter::tokens))
+        Levels { requests: tightest(Limiter::requests), tokens: tightest(Limiter::tokens) }
     }
 
     /// The budgets that it spends from.
