@@ -21,8 +21,8 @@ use crate::dialect::json::value::Value;
 use crate::dialect::{ids, region, signals};
 use crate::exchange::admit::{self, Size};
 use crate::exchange::answer::Answer;
-use crate::exchange::attempt;
 use crate::exchange::body::{BodyBounds, collect_bounded};
+use crate::exchange::conclude::conclude;
 use crate::exchange::ingress::body_rejection;
 use crate::exchange::recall;
 use crate::exchange::receive::{collect, read_error};
@@ -39,6 +39,7 @@ use crate::state::clock::Clock;
 use crate::state::health::{Bid, Flight};
 use crate::state::ids::Owner;
 use crate::state::limits::Place;
+use crate::state::quota::Demand;
 use crate::state::world::{State, World};
 use crate::upstream::{Connections, Incoming, Outgoing, signs};
 use bytes::Bytes;
@@ -330,8 +331,11 @@ impl Passage {
         let failure = chosen.flight.judged(failure, now);
         chosen.flight.failed(&failure, now);
         self.state.restrictions.failed(chosen.permit.deployment(), &failure, now);
+        if let Some(observed) = self.world.observed(chosen.permit.deployment()) {
+            observed.account.learn(&failure, Demand::default(), now);
+        }
         self.settlement.attempt_failed(&failure);
-        attempt::told(failure)
+        conclude(None, &[failure], Vec::new())
     }
 
     fn outgoing(&self) -> Outgoing {
