@@ -91,8 +91,11 @@ fn table(totals: &Totals) -> String {
     text + &row("**all**", "", &totals.all())
 }
 
+/// What there is at which second.
+type Points = Vec<(f64, f64)>;
+
 /// By second: the median and the longest of the calls that began in it.
-fn latencies(seen: &[Seen]) -> (Vec<(f64, f64)>, Vec<(f64, f64)>) {
+fn latencies(seen: &[Seen]) -> (Points, Points) {
     let (mut median, mut longest) = (Vec::new(), Vec::new());
     for second in 0..END_S as usize {
         let second = second as f64;

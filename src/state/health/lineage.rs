@@ -130,7 +130,7 @@ impl DeploymentHealth {
     /// so that it is seen when it is well again.
     #[must_use]
     pub fn stands_back(&self, now: Moment, settings: &BreakerSettings, turn: u64) -> bool {
-        turn % ONE_IN != 0 && self.is_degraded(now, settings)
+        !turn.is_multiple_of(ONE_IN) && self.is_degraded(now, settings)
     }
 
     /// The time to first content that the next attempt is expected to take, in milliseconds: what it typically takes, and
