@@ -57,7 +57,9 @@ mod tests {
     fn a_summary_is_read_and_what_is_none_says_nothing() {
         let check = |text: &str, expected| assert_eq!(read(text.as_bytes()), expected, "{text}");
         let says = |indicator: &str| {
-            format!(r#"{{"page":{{"id":"01"}},"status":{{"indicator":"{indicator}","description":"x"}},"components":[]}}"#)
+            format!(
+                r#"{{"page":{{"id":"01"}},"status":{{"indicator":"{indicator}","description":"x"}},"components":[]}}"#
+            )
         };
         check(&says("none"), Some(Report::Well));
         check(&says("maintenance"), Some(Report::Well));

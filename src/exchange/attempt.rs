@@ -186,6 +186,11 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
                 return Verdict::Next;
             }
         };
+        if let Err(refusal) = work.settlement.hold(&candidate.deployment).await {
+            work.settlement.passed_over(&candidate.deployment, &refusal);
+            walk.refusals.push(refusal);
+            return Verdict::Next;
+        }
         let accept_empty = prepared.manner == Some(Manner::Prefill)
             || walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
         let mut draw = candidate.observed.account.send(work.demand);

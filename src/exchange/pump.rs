@@ -211,8 +211,10 @@ impl Pump {
             Mark::Quiet => true,
             Mark::End => {
                 if let Err(failure) = verdict(&self.seen, self.garbage) {
-                    // should it be let pass all the same, its end belongs to it
-                    self.splitter.forward();
+                    if failure.kind == FailureKind::Empty {
+                        // should it be let pass all the same, its end belongs to it
+                        self.splitter.forward();
+                    }
                     return Err(failure);
                 }
                 pumped.complete = true;

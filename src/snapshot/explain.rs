@@ -175,7 +175,6 @@ pub struct Live {
     /// Most attempts at once, where that is bounded now.
     pub admission_cap: Option<u32>,
     /// What its vendor's status page says, `well`, `minor` or `major`, where that was read of late.
-    #[serde(default)]
     pub vendor_report: Option<String>,
     /// Milliseconds to the first content that are to be expected.
     pub first_content_ms: Option<u64>,

@@ -188,7 +188,10 @@ mod tests {
         assert_eq!(latency.expected_ms(at(0.0)), Some(5_500.0));
         assert!(latency.expected_ms(at(30.0)) < Some(2_500.0));
         latency.failed(Some(seconds(9_000.0)), at(60.0));
-        assert!(latency.expected_ms(at(60.0)) > Some(300_000.0) && latency.expected_ms(at(60.0)) < Some(301_000.0), "a hint counts up to a bound");
+        assert!(
+            latency.expected_ms(at(60.0)) > Some(300_000.0) && latency.expected_ms(at(60.0)) < Some(301_000.0),
+            "a hint counts up to a bound"
+        );
         assert_eq!(latency.typical_ms(), Some(500.0), "what people are shown was measured");
     }
 

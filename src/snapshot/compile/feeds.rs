@@ -11,7 +11,8 @@ impl Compiler<'_> {
     /// The status pages of vendors and endpoints that have deployments.
     pub(super) fn feeds(&mut self, deployments: &[Arc<Deployment>]) -> Vec<Feed> {
         let config = &self.sources.config;
-        let of_vendors = config.vendor.iter().filter_map(|named| Some((&named.name, named.body.as_ref()?.status_url.as_ref()?)));
+        let of_vendors =
+            config.vendor.iter().filter_map(|named| Some((&named.name, named.body.as_ref()?.status_url.as_ref()?)));
         let of_endpoints =
             config.endpoint.iter().filter_map(|named| Some((&named.name, named.body.as_ref()?.status_url.as_ref()?)));
         let vendors: Vec<_> = of_vendors.collect();
