@@ -1,8 +1,9 @@
 //! Floor 5: a client request's whole life. Read the files in this order: `ingress` and `body` take the request in,
 //! `admit` says who calls and on what terms, `select` who may serve and `order` in which order (`session` knows where its
-//! prompt is warm), `attempt` asks them (`approach` and `request` are what goes out, `receive` the beginning of what comes back, `patience`
-//! what follows a failure), `pump`, `flow` and `relay` pass a stream on, `continuation` carries on what
-//! broke, `answer` is what the client gets, `settle` the record of it all, with the `charge` of each attempt.
+//! prompt is warm), `attempt` asks them (`approach` and `request` are what goes out, `receive` the beginning of what comes
+//! back, `patience` what follows a failure, `conclude` what is told when all have failed), `pump`, `flow` and `relay` pass a
+//! stream on, `continuation` carries on what broke, `answer` is what the client gets, `settle` the record of it all, with the
+//! `charge` of each attempt. `vendor` is the way of what a vendor offers beside calls.
 
 mod admit;
 mod allowance;
@@ -12,6 +13,7 @@ mod array;
 mod attempt;
 pub mod body;
 mod charge;
+mod conclude;
 mod continuation;
 mod flow;
 mod funds;

@@ -21,8 +21,8 @@ use crate::dialect::json::value::Value;
 use crate::dialect::{ids, region, signals};
 use crate::exchange::admit::{self, Size};
 use crate::exchange::answer::Answer;
-use crate::exchange::attempt;
 use crate::exchange::body::{BodyBounds, collect_bounded};
+use crate::exchange::conclude::conclude;
 use crate::exchange::ingress::body_rejection;
 use crate::exchange::recall;
 use crate::exchange::receive::{collect, read_error};
@@ -331,7 +331,7 @@ impl Passage {
         chosen.flight.failed(&failure, now);
         self.state.restrictions.failed(chosen.permit.deployment(), &failure, now);
         self.settlement.attempt_failed(&failure);
-        attempt::told(failure)
+        conclude(&[failure], Vec::new())
     }
 
     fn outgoing(&self) -> Outgoing {
