@@ -3,7 +3,7 @@
 //! prompt is warm), `attempt` asks them (`approach` and `request` are what goes out, `receive` the beginning of what comes
 //! back, `patience` what follows a failure, `conclude` what the client is told when nobody answers), `pump`, `flow` and
 //! `relay` pass a stream on, `continuation` carries on what broke, `answer` is what the client gets, `settle` the record of
-//! it all, with the `charge` of each attempt.
+//! it all, with the `charge` of each attempt. `vendor` is the way of what a vendor offers beside calls.
 
 mod admit;
 mod allowance;
