@@ -10,6 +10,7 @@ use backstay::exchange::server_ids::Held;
 use backstay::policy::Ask;
 use backstay::price::Ceiling;
 use backstay::snapshot::{Snapshot, compile};
+use backstay::state::ledger::Ledger;
 use backstay::state::quota::Demand;
 use backstay::state::restrictions::Restrictions;
 use backstay::state::world::State;
@@ -43,7 +44,7 @@ fn snapshot(deployments: &str, order: &str) -> Snapshot {
 fn measure(criterion: &mut Criterion, name: &str, deployments: &str, order: &str) {
     let sink = Arc::new(NoSink);
     let snapshot = Arc::new(snapshot(deployments, order));
-    let state = State::new(snapshot, Restrictions::none(sink.clone()), sink, 7);
+    let state = State::new(snapshot, Restrictions::none(sink.clone()), Ledger::nowhere(), sink, 7);
     let world = state.world();
     let body = br#"{"model":"smart","messages":[{"role":"user","content":"Hello, how are you?"}],"max_tokens":100}"#;
     let scan = scan(Dialect::OpenaiChat, body).expect("a call");

@@ -11,11 +11,16 @@ from calls that it would have served, while a missing one costs a failed attempt
 """
 
 import json
+import re
 import sys
 
 
 # They pass on to others, and leave out themselves what a model does not take.
 GATEWAYS = {"openrouter", "vercel"}
+
+
+# They offer Claude in Anthropic's dialect or Converse, which have words for the beginning of an answer.
+CLAUDES = {"anthropic", "amazon-bedrock", "google-vertex-anthropic"}
 
 
 def lacks(vendor, model):
@@ -38,7 +43,15 @@ def lacks(vendor, model):
             found.append("reasoning")
         if model.get("temperature") is False and not thinks_on_demand(model):
             found.append("temperature")
+    if vendor in CLAUDES and is_newer_claude(model["id"]):
+        found.append("prefill")
     return found
+
+
+def is_newer_claude(name):
+    """Claude 4.6 and all later ones refuse a beginning of their answer with 400 (Anthropic's migration guide)."""
+    version = re.search(r"claude-[a-z]+-(\d+)(?:-(\d{1,2})(?!\d))?", name)
+    return version is not None and (int(version[1]), int(version[2] or 0)) >= (4, 6)
 
 
 def thinks_on_demand(model):

@@ -2,22 +2,7 @@
 
 #![no_main]
 
-use backstay::dialect::Dialect;
-use backstay::dialect::scan::scan;
-use backstay::dialect::splice::{Edits, splice};
-use bytes::Bytes;
-use libfuzzer_sys::fuzz_target;
+#[path = "../bodies/scan.rs"]
+mod body;
 
-fuzz_target!(|body: &[u8]| {
-    for dialect in Dialect::ALL {
-        let Ok(seen) = scan(dialect, body) else { continue };
-        let edits = Edits { model: Some("another \"model\""), include_usage: true, store_false: true };
-        let spliced = splice(&Bytes::copy_from_slice(body), &seen, &edits);
-        let again = scan(dialect, &spliced).expect("what was spliced is a call still");
-        // where the path names the model, no body does
-        if !seen.model.is_empty() {
-            assert_eq!(again.model, "another \"model\"");
-        }
-        assert_eq!(again.stream, seen.stream);
-    }
-});
+libfuzzer_sys::fuzz_target!(|body: &[u8]| body::run(body));

@@ -2,16 +2,7 @@
 
 #![no_main]
 
-use backstay::base::failure::Phase;
-use backstay::dialect::profile::PROFILES;
-use backstay::dialect::signals::{classify, in_event};
-use bytes::Bytes;
-use libfuzzer_sys::fuzz_target;
+#[path = "../bodies/signals.rs"]
+mod body;
 
-fuzz_target!(|input: (u16, Vec<u8>)| {
-    let (status, body) = input;
-    for profile in PROFILES {
-        let _ = classify(profile, status, &Default::default(), &Bytes::copy_from_slice(&body), 1_800_000_000);
-        let _ = in_event(profile, Phase::Content, b"error", &body);
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: (u16, Vec<u8>)| body::run(input));

@@ -3,40 +3,7 @@
 
 #![no_main]
 
-use backstay::dialect::Dialect;
-use backstay::dialect::profile::PROFILES;
-use backstay::dialect::sse::Splitter;
-use backstay::dialect::translate::{Asked, StreamTranslator, read_reply, write_reply};
-use bytes::{Bytes, BytesMut};
-use libfuzzer_sys::fuzz_target;
+#[path = "../bodies/translate.rs"]
+mod body;
 
-fuzz_target!(|bytes: &[u8]| {
-    for client in Dialect::ALL {
-        let asked = Asked::read(client, bytes, "model", false);
-        for profile in PROFILES {
-            if let Ok(asked) = &asked
-                && let Ok(written) = asked.write(profile, "model", 1_000, false)
-            {
-                Asked::read(profile.dialect, &written, "model", false).expect("what we write can be read");
-            }
-            if profile.dialect.task() == client.task() {
-                let mut translator = StreamTranslator::new(profile, client, true);
-                let (mut splitter, mut out) = (Splitter::new(), BytesMut::new());
-                splitter.push(Bytes::copy_from_slice(bytes));
-                splitter.end();
-                while let Ok(Some(event)) = splitter.take() {
-                    let _ = translator.event(&event, &mut out);
-                }
-                translator.end(&mut out);
-            }
-        }
-    }
-    for profile in PROFILES {
-        if let Ok(reply) = read_reply(profile, bytes) {
-            read_reply(profile, &write_reply(profile.dialect, &reply)).expect("what we write can be read");
-            for client in Dialect::ALL {
-                let _ = write_reply(client, &reply);
-            }
-        }
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| body::run(bytes));

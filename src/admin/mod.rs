@@ -8,7 +8,7 @@ mod operate;
 mod routes;
 mod status;
 
-pub use status::{DeploymentStatus, PoolStatus, ReloadStatus, Status};
+pub use status::{BudgetStatus, DeploymentStatus, PoolStatus, ReloadStatus, Status};
 
 use crate::base::hash::Digest;
 use crate::base::restriction::{Reach, Restriction};

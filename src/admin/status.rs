@@ -26,6 +26,27 @@ pub struct Status {
     pub restrictions: Vec<Arc<Restriction>>,
     /// The pools, by name.
     pub pools: Vec<PoolStatus>,
+    /// The budgets of keys and teams, by account.
+    pub budgets: Vec<BudgetStatus>,
+}
+
+/// One budget.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct BudgetStatus {
+    /// `key/NAME` or `team/NAME`.
+    pub budget: String,
+    /// `day`, `week` or `month`.
+    pub period: String,
+    /// When it begins anew, RFC 3339.
+    pub ends_at: String,
+    /// US dollars in one period.
+    pub limit_usd: f64,
+    /// What is spent or held back of it; `null` as long as the ledger has not said.
+    pub gone_usd: Option<f64>,
+    /// What is held back for open calls.
+    pub reserved_usd: f64,
+    /// By how much open calls may cost more than they hold back; `null` where one of them has no bound.
+    pub overshoot_at_most_usd: Option<f64>,
 }
 
 /// The last time the files were read.

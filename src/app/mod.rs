@@ -1,6 +1,7 @@
 //! Floor 7: assembles everything from a config file, and runs it to its end.
 
 mod application;
+mod budgets;
 #[cfg(test)]
 mod resilience;
 mod shown;
@@ -23,6 +24,7 @@ use crate::snapshot::bounds::Bounds;
 use crate::snapshot::{Snapshot, compile};
 use crate::state::clock::Clock;
 use crate::state::ids::Ids;
+use crate::state::ledger::Ledger;
 use crate::state::restrictions::Restrictions;
 use crate::state::world::State;
 use crate::upstream::{Connections, Tokens};
@@ -117,7 +119,9 @@ impl App {
             Fatal::Start(format!("{error}; mend the file: without it what is restricted would be asked again"))
         })?;
         let ids = Ids::open(&snapshot.state_directory).map_err(|error| Fatal::Start(error.to_string()))?;
-        let state = State::new(Arc::clone(&snapshot), restrictions, Arc::clone(&sink), seed());
+        let ledger = Ledger::start(&snapshot.state_directory, seed(), Arc::clone(&sink))
+            .map_err(|error| Fatal::Start(format!("the ledger's thread cannot be started: {error}")))?;
+        let state = State::new(Arc::clone(&snapshot), restrictions, ledger, Arc::clone(&sink), seed());
         let state = Arc::new(state.with_ids(ids));
         let doors = bind(&snapshot)?;
         let listeners = doors.iter().map(|door| (Arc::clone(&door.name), door.address)).collect();
@@ -167,10 +171,11 @@ impl App {
     /// # Errors
     /// A listener failed.
     pub async fn ended(self) -> io::Result<()> {
-        let Self { serving, serving_admin, background, observer, .. } = self;
+        let Self { state, serving, serving_admin, background, observer, .. } = self;
         let ended = serving.await.map_err(io::Error::other)?;
         drop(background);
         let _ = serving_admin.await;
+        state.ledger.close();
         observer.flush();
         ended
     }

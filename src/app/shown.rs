@@ -101,7 +101,10 @@ fn live(pool: &Pool, among: usize, merit: &Merit, observed: &world::Observed, no
     let window =
         |left: Left| WindowShown { remaining: left.remaining, limit: left.limit, resets_in_ms: ms(left.resets_in) };
     Live {
-        because: if among > 1 { order::because(merit, pool.order) } else { "alone in its tier".to_owned() },
+        because: match among {
+            1 => "alone in its tier".to_owned(),
+            _ => order::because(merit, pool.order, observed.health.is_degraded(now, &pool.breaker)),
+        },
         breaker: observed.health.breaker_label(now).to_owned(),
         inflight: merit.inflight,
         admission_cap: observed.health.deployment.admission_cap(now),
@@ -122,7 +125,7 @@ fn refused(status: &mut DeploymentStatus, refusal: &Refusal) {
         Refusal::Breaker { retry_after } => (&*status.live.breaker, Some(*retry_after)),
         Refusal::Resting { retry_after, .. } | Refusal::Headroom { retry_after, .. } => ("resting", Some(*retry_after)),
         Refusal::Price => ("too_expensive", None),
-        Refusal::Full | Refusal::Capability(_) | Refusal::Policy(_) => ("closed", None),
+        Refusal::Full | Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Budget { .. } => ("closed", None),
     };
     status.state = state.to_owned();
     status.reason = match refusal {
@@ -156,7 +159,7 @@ fn unwell(refusal: &Refusal) -> Reason {
         Refusal::Price => {
             "its price rose above the pool's `surge` bounds, and has not been low again for long enough".to_owned()
         }
-        Refusal::Capability(_) | Refusal::Policy(_) => String::new(),
+        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Budget { .. } => String::new(),
     };
     Reason { code: refusal.code().to_owned(), reason, ..Reason::default() }
 }

@@ -1,6 +1,7 @@
 //! What people see of the running process.
 
 use crate::admin::{Denied, ReloadStatus, Restricted, Status, Views};
+use crate::app::budgets;
 use crate::app::shown::{Seen, breaker_state, pool_status};
 use crate::base::event::Event;
 use crate::base::hash::Digest;
@@ -65,6 +66,8 @@ impl Live {
         readings.breakers = breakers.into_iter().collect();
         let today = Clock::unix_seconds();
         let certificates = world.snapshot.listeners.iter().flat_map(|listener| &listener.certificates);
+        readings.ledger_lag = self.state.ledger.waiting();
+        readings.budgets = budgets::readings(&world);
         readings.certificates =
             certificates.map(|certificate| (Arc::clone(&certificate.file), certificate.not_after - today)).collect();
         readings
@@ -106,6 +109,7 @@ impl Views for Live {
             }),
             restrictions: world.restrictions.active().to_vec(),
             pools: pools.into_iter().map(|pool| pool_status(&world, pool, Clock::unix_seconds(), now)).collect(),
+            budgets: budgets::statuses(&world),
         }
     }
 

@@ -301,6 +301,18 @@ pub enum Event {
         /// The limit's name.
         limit: &'static str,
     },
+    /// A budget is spent, or calls fit into it again: once for each period, however many calls run into it.
+    Budget {
+        /// Whose it is, as `key/NAME` or `team/NAME`.
+        account: Arc<str>,
+        /// Whether it is spent.
+        spent: bool,
+    },
+    /// The ledger can no longer be written, or can be again.
+    Ledger {
+        /// Why it cannot be written; `None` when it can.
+        failing: Option<Arc<str>>,
+    },
     /// A TLS handshake failed; `client` or `vendor`, and why.
     TlsFailed {
         /// Who was on the other side.

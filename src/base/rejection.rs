@@ -35,6 +35,10 @@ pub enum RejectionCode {
     NoHealthyDeployment,
     /// Throttled: by the key's own limit, or at every vendor.
     RateLimited,
+    /// The budget of the key or of its team is spent.
+    BudgetExhausted,
+    /// What is left of a budget cannot be told.
+    LedgerUnavailable,
     /// The exchange ran out of time.
     DeadlineExceeded,
     /// We have too much to do ourselves, or are going down.
@@ -72,6 +76,8 @@ impl RejectionCode {
             Self::NoCapableDeployment => "no_capable_deployment",
             Self::NoHealthyDeployment => "no_healthy_deployment",
             Self::RateLimited => "rate_limited",
+            Self::BudgetExhausted => "budget_exhausted",
+            Self::LedgerUnavailable => "ledger_unavailable",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::Overloaded => "overloaded",
             Self::AuditUnavailable => "audit_unavailable",
@@ -96,8 +102,8 @@ impl RejectionCode {
             Self::UnsupportedEncoding => 415,
             Self::PolicyDenied | Self::IdDenied => 403,
             Self::NotPortable => 409,
-            Self::RateLimited => 429,
-            Self::NoHealthyDeployment | Self::Overloaded | Self::AuditUnavailable => 503,
+            Self::RateLimited | Self::BudgetExhausted => 429,
+            Self::NoHealthyDeployment | Self::Overloaded | Self::AuditUnavailable | Self::LedgerUnavailable => 503,
             Self::DeadlineExceeded => 504,
             Self::UpstreamMalformed | Self::UpstreamOversize | Self::UpstreamRedirect | Self::UpstreamBroken => 502,
         }
@@ -111,6 +117,7 @@ impl RejectionCode {
             | Self::NoHealthyDeployment
             | Self::Overloaded
             | Self::AuditUnavailable
+            | Self::LedgerUnavailable
             | Self::RequestTimeout => true,
             Self::InvalidApiKey
             | Self::NotFound
@@ -123,6 +130,7 @@ impl RejectionCode {
             | Self::IdDenied
             | Self::NotPortable
             | Self::NoCapableDeployment
+            | Self::BudgetExhausted
             | Self::DeadlineExceeded
             | Self::UpstreamMalformed
             | Self::UpstreamOversize
@@ -170,6 +178,15 @@ pub enum Refusal {
     Full,
     /// It costs more than the call or the pool allows, or its price is unknown under a ceiling.
     Price,
+    /// A budget does not reach for it.
+    Budget {
+        /// `spent`, `held` by open calls, `unpriced`, `unbounded`, or `ledger` where what is left cannot be told.
+        cause: &'static str,
+        /// Whose budget, as `key/NAME` or `team/NAME`.
+        account: Arc<str>,
+        /// Until there may be enough.
+        retry_after: Duration,
+    },
 }
 
 impl Refusal {
@@ -185,6 +202,7 @@ impl Refusal {
             Self::Restricted { .. } => "restricted",
             Self::Full => "full",
             Self::Price => "price",
+            Self::Budget { .. } => "budget",
         }
     }
 }

@@ -12,6 +12,7 @@ mod prices;
 mod print;
 mod prove;
 mod serve;
+mod spend;
 mod test;
 
 use crate::demo::Options;
@@ -183,6 +184,17 @@ enum Command {
         #[command(flatten)]
         operator: operate::Operator,
     },
+    /// Show what was spent, by whom and where.
+    #[command(
+        after_help = "The ledger is read beside a running proxy, whose last moments may be missing. Exit code 0 when it could be read, 1 when\nnot. No secret is needed.\n\nExamples:\n  backstay spend\n  backstay spend --by deployment --period 2026-11\n  backstay spend --by key --period day --json\n  backstay spend --state /var/lib/backstay"
+    )]
+    Spend {
+        /// The config file.
+        #[arg(long, default_value = "backstay.toml", env = "BACKSTAY_CONFIG")]
+        config: PathBuf,
+        #[command(flatten)]
+        question: spend::Question,
+    },
     /// Check or show a decision log.
     Audit {
         #[command(subcommand)]
@@ -235,6 +247,7 @@ pub fn run() -> ExitCode {
         Command::Test { config, policies, json } => test::run(&config, policies.as_deref(), json),
         Command::Restrict { what, reason, operator } => operate::restrict(&operator, &what, &reason),
         Command::Release { id, operator } => operate::release(&operator, &id),
+        Command::Spend { config, question } => spend::run(&config, &question),
         Command::Audit { act } => audit::run(act),
         Command::Prices { act } => prices::run(&act),
         Command::Completions { shell } => completions(shell),

@@ -136,6 +136,7 @@ fn refusal(refusal: &Refusal) -> Value {
         }
         Refusal::Restricted { cause, .. } => json!({ "reason": refusal.code(), "cause": cause }),
         Refusal::Capability(need) => json!({ "reason": refusal.code(), "need": need }),
+        Refusal::Budget { cause, .. } => json!({ "reason": refusal.code(), "cause": cause }),
         Refusal::Breaker { .. }
         | Refusal::Resting { .. }
         | Refusal::Headroom { .. }
@@ -154,6 +155,7 @@ fn kind(dialect: Dialect, rejection: &Rejection) -> &'static str {
         (Api::Openai, 404) => "invalid_request_error",
         (Api::Anthropic, 404) => "not_found_error",
         (Api::Anthropic, 413) => "request_too_large",
+        (Api::Openai, 429) if rejection.code == RejectionCode::BudgetExhausted => "insufficient_quota",
         (_, 429) => "rate_limit_error",
         (_, 400..500) => "invalid_request_error",
         (Api::Anthropic, 504) => "timeout_error",
@@ -210,6 +212,7 @@ mod tests {
             (RejectionCode::InvalidRequest, "invalid_request_error", "invalid_request_error"),
             (RejectionCode::RequestTooLarge, "invalid_request_error", "request_too_large"),
             (RejectionCode::RateLimited, "rate_limit_error", "rate_limit_error"),
+            (RejectionCode::BudgetExhausted, "insufficient_quota", "rate_limit_error"),
             (RejectionCode::Overloaded, "server_error", "overloaded_error"),
             (RejectionCode::NoHealthyDeployment, "server_error", "api_error"),
             (RejectionCode::DeadlineExceeded, "server_error", "timeout_error"),

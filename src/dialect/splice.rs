@@ -42,6 +42,9 @@ pub fn splice(body: &Bytes, scan: &Scan, edits: &Edits<'_>) -> Bytes {
         } else if let Some(model) = edits.model.filter(|model| *model != scan.model) {
             changes.push(Change { range: range.clone(), text: quoted(model) });
         }
+    } else if let Some(model) = edits.model.filter(|_| scan.dialect.may_leave_model_out() && !edits.without_model) {
+        // else the vendor would choose one that nobody has permitted
+        changes.push(set(head, "model", None, quoted(model)));
     }
     if scan.dialect == Dialect::OpenaiChat && edits.include_usage && scan.stream && !scan.include_usage {
         changes.push(with_usage(body, head, scan.spots.stream_options.as_ref()));
@@ -169,6 +172,13 @@ mod tests {
         }
         let all = Edits { model: Some("quo\"te\\\n"), include_usage: true, store_false: true, ..NONE };
         check(Dialect::Anthropic, r#"{"model":"m","stream":true}"#, all, r#"{"model":"quo\"te\\\n","stream":true}"#);
+    }
+
+    #[test]
+    fn a_model_that_is_left_out_is_named_for_the_vendor() {
+        let edits = Edits { model: Some("m"), ..NONE };
+        check(Dialect::OpenaiResponses, r#"{"input":"x"}"#, edits, r#"{"model":"m","input":"x"}"#);
+        check(Dialect::GeminiCount, r#"{"contents":[]}"#, edits, r#"{"contents":[]}"#);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Who calls, and on what terms: the key, its limits, and what headers narrow.
 
+use crate::base::clock::Moment;
 use crate::base::money::TokenPrice;
 use crate::base::rejection::{Rejection, RejectionCode};
 use crate::call::needs::Needs;
@@ -51,8 +52,8 @@ pub(crate) struct Admitted {
     pub(crate) fallback: bool,
     /// Where everything is kept that the call names.
     pub(crate) held: Held,
-    /// Held to the exchange's end, by its drop.
-    _place: Option<Place>,
+    /// Held to the exchange's end, by their drop.
+    _places: Vec<Place>,
 }
 
 /// The key that the client showed, by header or by certificate.
@@ -99,12 +100,13 @@ pub(crate) fn admit(
     size: Size,
     needs: Needs,
     headers: &HeaderMap,
+    now: Moment,
 ) -> Result<Admitted, Rejection> {
     let pool = pool(&world.snapshot, &key, model)?;
     let (ask, ceiling) = terms(world, &key, size, needs, headers)?;
-    let place = place(world, &key)?;
+    let places = places(world, &key, now)?;
     let (at, fallback, held) = (Clock::unix_seconds(), !headers.contains_key(NO_FALLBACK), Held::default());
-    Ok(Admitted { key, pool, ask, ceiling, at, fallback, held, _place: place })
+    Ok(Admitted { key, pool, ask, ceiling, at, fallback, held, _places: places })
 }
 
 /// What policy is asked, and the highest price that the client pays.
@@ -122,16 +124,16 @@ pub(crate) fn terms(
     Ok((ask, ceiling(headers)?))
 }
 
-/// One exchange's place within the key's own limits.
+/// One exchange's places within the limits of the key and its team.
 ///
 /// # Errors
 /// The limit that is used up.
-pub(crate) fn place(world: &World, key: &Key) -> Result<Option<Place>, Rejection> {
-    world.limits(key).map(|limits| limits.take()).transpose().map_err(|reached| {
+pub(crate) fn places(world: &World, key: &Key, now: Moment) -> Result<Vec<Place>, Rejection> {
+    world.terms(key).map_or_else(|| Ok(Vec::new()), |terms| terms.take(now)).map_err(|reached| {
         Rejection::new(
             RejectionCode::RateLimited,
             format!(
-                "The key's own limit `{}` is used up. Wait as long as Retry-After says, or ask for a higher limit.",
+                "The limit `{}` of the key or of its team is used up. Wait as long as Retry-After says, or ask for a higher limit.",
                 reached.limit
             ),
         )
@@ -269,7 +271,9 @@ mod tests {
             residency: residency.into(),
             data: vec!["personal".into()],
             screened: true,
+            team: None,
             limit: crate::snapshot::key::Limit::default(),
+            budget: None,
             expires: None,
             deadline: None,
             vendor_paths: Vec::new(),

@@ -1,8 +1,9 @@
 //! What goes back to the client: bodies, and the headers of every answer.
 
 use crate::base::money::Microusd;
-use crate::base::rejection::Rejection;
+use crate::base::rejection::{Rejection, RejectionCode};
 use crate::dialect::{Dialect, error};
+use crate::exchange::allowance;
 use crate::exchange::relay::Relay;
 use crate::exchange::settle::Settlement;
 use crate::exchange::vendor::Passing;
@@ -17,6 +18,8 @@ use std::time::Duration;
 
 /// The wait that a client is told, in whole seconds: SDKs ignore longer ones and fall back to their own.
 const LONGEST_WAIT_S: u64 = 60;
+/// The same for what no retry mends before: a spent budget. Within a day somebody may have raised it.
+const LONGEST_LOCK_S: u64 = 86_400;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -113,6 +116,9 @@ pub(crate) fn reject(
     if rejection.code.may_pass_later() {
         let wait = wait_seconds(rejection.retry_after.unwrap_or(Duration::from_secs(1)), jitter);
         headers.insert(RETRY_AFTER, HeaderValue::from(wait));
+    } else if rejection.code == RejectionCode::BudgetExhausted {
+        let wait = rejection.retry_after.map_or(LONGEST_LOCK_S, |wait| wait.as_secs().clamp(1, LONGEST_LOCK_S));
+        headers.insert(RETRY_AFTER, HeaderValue::from(wait));
     }
     if !rejection.code.may_pass_later() || settlement.attempts() > 0 || !rejection.refusals.is_empty() {
         // what could be retried was retried here: an SDK that tries again multiplies load and finds the same
@@ -134,6 +140,9 @@ pub(crate) fn every_answer(headers: &mut HeaderMap, settlement: &Settlement) {
         headers.insert(X_REQUEST_ID, value);
     }
     headers.insert(ATTEMPTS, HeaderValue::from(settlement.attempts()));
+    if let Some((levels, anthropic)) = settlement.allowance() {
+        allowance::tell(headers, levels, anthropic);
+    }
 }
 
 /// Headers of an answer that a deployment gave.

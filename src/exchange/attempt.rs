@@ -6,18 +6,19 @@
 use crate::base::clock::Moment;
 use crate::base::event::Event;
 use crate::base::failure::{Failure, FailureKind, Phase};
-use crate::base::rejection::{Refusal, Rejection, RejectionCode};
+use crate::base::rejection::{Refusal, Rejection};
 use crate::call::needs::Need;
 use crate::dialect::{region, signals};
 use crate::exchange::admit::Admitted;
 use crate::exchange::approach;
+use crate::exchange::conclude::conclude;
 use crate::exchange::continuation::{Manner, Told};
 use crate::exchange::ingress::Ingress;
 use crate::exchange::patience::{self, NextOne, Situation, Step};
 use crate::exchange::recall;
 use crate::exchange::receive::{self, Received};
 use crate::exchange::request::{self, Prepared, Unfit};
-use crate::exchange::select::{Candidate, RESTRICTED, Selection, nobody_left};
+use crate::exchange::select::{Candidate, Selection};
 use crate::exchange::server_ids::{self, Claimant};
 use crate::exchange::settle::Settlement;
 use crate::snapshot::deployment::Deployment;
@@ -138,7 +139,7 @@ pub(crate) async fn run(mut work: Box<Work>, selection: Selection) -> (Box<Work>
             Verdict::Stop => break,
         }
     }
-    let rejection = conclude(walk);
+    let rejection = conclude(walk.invalid, &walk.failures, walk.refusals);
     (work, Err(rejection))
 }
 
@@ -186,6 +187,11 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
                 return Verdict::Next;
             }
         };
+        if let Err(refusal) = work.settlement.hold(&candidate.deployment).await {
+            work.settlement.passed_over(&candidate.deployment, &refusal);
+            walk.refusals.push(refusal);
+            return Verdict::Next;
+        }
         let accept_empty = prepared.manner == Some(Manner::Prefill)
             || walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
         let mut draw = candidate.observed.account.send(work.demand);
@@ -416,63 +422,4 @@ async fn converse(
     tokio::time::timeout_at(work.deadline, received)
         .await
         .unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Headers, "content")))
-}
-
-/// What the client is told of a failure that nobody else can make good.
-pub(crate) fn told(failure: Failure) -> Rejection {
-    let nobody = Selection { candidates: VecDeque::new(), trickle: false, refusals: Vec::new() };
-    conclude(Walk { failures: vec![failure], ..Walk::new(nobody, 1) })
-}
-
-/// What the client is told after the last attempt.
-fn conclude(walk: Walk) -> Rejection {
-    if let Some(invalid) = walk.invalid {
-        return invalid;
-    }
-    let Some(last) = walk.failures.last() else { return nobody_left(walk.refusals) };
-    let spoken = |kinds: &[FailureKind]| {
-        walk.failures.iter().find(|failure| kinds.contains(&failure.kind) && failure.said.is_some())
-    };
-    let clients_own = [
-        FailureKind::BadRequest,
-        FailureKind::ContentFilter,
-        FailureKind::ContextLength,
-        FailureKind::OverWindow,
-        FailureKind::Unsupported,
-    ];
-    if let Some(failure) = spoken(&clients_own) {
-        let mut rejection = Rejection::new(RejectionCode::VendorRefused, "The vendor found fault with the request.");
-        rejection.said = failure.said.clone();
-        return rejection;
-    }
-    let wait = walk.failures.iter().filter_map(|failure| failure.retry_after).min();
-    let (code, message) = match last.kind {
-        FailureKind::Deadline => {
-            (RejectionCode::DeadlineExceeded, "The exchange ran out of time before any deployment had content.")
-        }
-        FailureKind::RegionDenied | FailureKind::AccountDenied | FailureKind::ModelDenied
-            if walk.failures.iter().all(|failure| failure.kind.restricts()) =>
-        {
-            (RejectionCode::PolicyDenied, RESTRICTED)
-        }
-        FailureKind::Malformed if last.reason == "redirect" => {
-            (RejectionCode::UpstreamRedirect, "The vendor answered with a redirect, which is never followed.")
-        }
-        FailureKind::Malformed | FailureKind::Truncated | FailureKind::Empty => {
-            (RejectionCode::UpstreamMalformed, "No deployment gave an answer that can be used.")
-        }
-        FailureKind::Oversize => (RejectionCode::UpstreamOversize, "The vendor's answer is larger than the limit."),
-        _ if walk.failures.iter().all(|failure| failure.kind == FailureKind::RateLimited) => (
-            RejectionCode::RateLimited,
-            "Every deployment of this model is throttled by its vendor. Wait as long as Retry-After says.",
-        ),
-        _ => (
-            RejectionCode::NoHealthyDeployment,
-            "Every deployment of this model failed. Wait as long as Retry-After says; `/status` shows why.",
-        ),
-    };
-    let mut rejection = Rejection::new(code, message);
-    rejection.retry_after = wait;
-    rejection.refusals = walk.refusals;
-    rejection
 }

@@ -201,8 +201,11 @@ impl Flow {
     pub(crate) fn carry_on(mut self, failure: &Failure) -> Result<Attempts, Box<Work>> {
         let now = self.work.state.clock.now();
         self.flight.failed(failure, now);
-        // a vendor may refuse us in the middle of an answer too
+        // a vendor may refuse us, or throttle, in the middle of an answer too
         self.work.state.restrictions.failed(&self.deployment, failure, now);
+        if let Some(observed) = self.work.world.observed(&self.deployment) {
+            observed.account.learn(failure, self.work.demand, now);
+        }
         self.account();
         let Self { mut work, pump, deployment, .. } = self;
         work.settlement.attempt_failed(failure);

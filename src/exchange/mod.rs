@@ -1,18 +1,22 @@
 //! Floor 5: a client request's whole life. Read the files in this order: `ingress` and `body` take the request in,
 //! `admit` says who calls and on what terms, `select` who may serve and `order` in which order (`session` knows where its
-//! prompt is warm), `attempt` asks them (`approach` and `request` are what goes out, `receive` the beginning of what comes back, `patience`
-//! what follows a failure), `pump`, `flow` and `relay` pass a stream on, `continuation` carries on what
-//! broke, `answer` is what the client gets, `settle` the record of it all, with the `charge` of each attempt.
+//! prompt is warm), `attempt` asks them (`approach` and `request` are what goes out, `receive` the beginning of what comes
+//! back, `patience` what follows a failure, `conclude` what the client is told when nobody answers), `pump`, `flow` and
+//! `relay` pass a stream on, `continuation` carries on what broke, `answer` is what the client gets, `settle` the record of
+//! it all, with the `charge` of each attempt.
 
 mod admit;
+mod allowance;
 mod answer;
 mod approach;
 mod array;
 mod attempt;
 pub mod body;
 mod charge;
+mod conclude;
 mod continuation;
 mod flow;
+mod funds;
 mod google;
 mod ingress;
 pub mod order;
@@ -32,12 +36,13 @@ pub use answer::{Answer, Broken};
 
 use crate::base::event::Event;
 use crate::base::rejection::{Rejection, RejectionCode};
-use crate::dialect::{Dialect, Task, models};
+use crate::dialect::{Dialect, models};
 use crate::exchange::admit::Admitted;
 use crate::exchange::attempt::{Served, Work};
 use crate::exchange::body::BodyBounds;
 use crate::exchange::charge::Heard;
 use crate::exchange::continuation::Told;
+use crate::exchange::funds::Outlay;
 use crate::exchange::google::InPath;
 use crate::exchange::ingress::{Ingress, Route};
 use crate::exchange::receive::Received;
@@ -87,7 +92,11 @@ impl Exchanges {
         let policy = Arc::clone(&world.snapshot.policy_digest);
         let mut settlement = Settlement::open(&self.state, began, route.dialect().name(), policy);
         settlement.note(|record| record.grounds.subject = certificate_names.first().map(|name| name.as_str().into()));
-        match admit::key(&world.snapshot, &parts.headers, certificate_names) {
+        let key = admit::key(&world.snapshot, &parts.headers, certificate_names);
+        if let Ok(key) = &key {
+            settlement.payer(key, world.terms(key));
+        }
+        match key {
             Err(rejection) => self.reject(settlement, route.dialect(), &rejection),
             Ok(key) => match route {
                 Route::Models(dialect) => self.models(&world, settlement, &key, dialect),
@@ -125,7 +134,7 @@ impl Exchanges {
         let pools = world.snapshot.pools_of(key);
         let names: Vec<&str> = pools.iter().map(|pool| &*pool.name).collect();
         let body = models::listing(dialect, &names);
-        Self::listed(settlement, key, body)
+        Self::listed(settlement, body)
     }
 
     /// One public model, under whatever name clients ask for it.
@@ -139,15 +148,14 @@ impl Exchanges {
     ) -> Response<Answer> {
         let pools = world.snapshot.pools_of(key);
         if pools.iter().any(|pool| *pool.name == *name || pool.aliases.iter().any(|alias| **alias == *name)) {
-            return Self::listed(settlement, key, models::one(dialect, name));
+            return Self::listed(settlement, models::one(dialect, name));
         }
         let message = "No such model here. Ask /v1/models for those that this key may use.";
         self.reject(settlement, dialect, &Rejection::new(RejectionCode::ModelNotFound, message).param("model"))
     }
 
-    fn listed(mut settlement: Settlement, key: &Key, body: Bytes) -> Response<Answer> {
+    fn listed(mut settlement: Settlement, body: Bytes) -> Response<Answer> {
         settlement.note(|record| {
-            record.key = Arc::clone(&key.name);
             record.status = 200;
             record.bytes_out = body.len() as u64;
         });
@@ -169,7 +177,6 @@ impl Exchanges {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: std::error::Error + Send + Sync + 'static,
     {
-        settlement.note(|record| record.key = Arc::clone(&key.name));
         if !self.state.sink.can_record() {
             return self.reject(settlement, dialect, &unrecordable());
         }
@@ -182,19 +189,18 @@ impl Exchanges {
             record.bytes_in = ingress.body.len() as u64;
             record.streamed = ingress.scan.stream;
         });
-        let (scan, size) = (&ingress.scan, request::size(&ingress));
-        let mut admitted = match admit::admit(&world, key, &scan.model, size, scan.needs, &ingress.headers) {
+        let (scan, size, now) = (&ingress.scan, request::size(&ingress), self.state.clock.now());
+        let mut admitted = match admit::admit(&world, key, &scan.model, size, scan.needs, &ingress.headers, now) {
             Ok(admitted) => admitted,
             Err(rejection) => return self.reject(settlement, dialect, &rejection),
         };
         settlement.note(|record| record.pool = Arc::clone(&admitted.pool.name));
         settlement.priced_at(admitted.at);
-        settlement.size((dialect.task() != Task::Count).then_some(size));
+        settlement.outlay(Some(Outlay::of(&ingress, dialect)));
         match server_ids::held(&world.snapshot, &self.state.ids, &admitted.key, scan.needs, &ingress.body) {
             Ok(held) => admitted.held = held,
             Err(rejection) => return self.reject(settlement, dialect, &rejection),
         }
-        let now = self.state.clock.now();
         let (turn, mut considered) = (self.state.random.bits(), Vec::new());
         let session = session::of(&self.state, &admitted, &ingress);
         let home = session.and_then(|session| session::home(&self.state, session, now));

@@ -1,5 +1,5 @@
-//! The order within a tier: what is ailing goes behind what is sound, then the operator's preference decides, and among
-//! those that it leaves equal the session's last one, the fullest quota, and chance.
+//! The order within a tier: the operator's preference decides, and among those that it leaves equal the session's last one,
+//! the fullest quota, and chance. Who is degraded is not here: `select` keeps it behind all others.
 //!
 //! A session's home breaks ties and goes before latency; by price it counts for what its cache saves. It never goes before
 //! what the operator listed first.
@@ -41,8 +41,6 @@ pub struct Prospect {
 pub struct Merit {
     /// Its position as listed; those that differ in their credential alone have one position.
     pub listed: usize,
-    /// Whether enough of its recent attempts went well.
-    pub sound: bool,
     /// What the call is expected to cost there, with what the session's cache saves, and what a million tokens each way do,
     /// in micro-dollars; both at their most where that is not known, and nothing where the pool does not ask.
     pub price: (Microusd, u64),
@@ -74,7 +72,6 @@ impl Merit {
         let warm = if home { WARM_PERCENT } else { 0 };
         Self {
             listed,
-            sound: observed.health.is_sound(now, &pool.breaker),
             price: match pool.order {
                 Order::Price => deployment.rates.rank(input_tokens, output_tokens, warm, at),
                 Order::Listed | Order::Latency => (Microusd(0), 0),
@@ -145,7 +142,6 @@ fn leave_crowds<T>(tier: &mut [(Merit, T)]) {
 }
 
 fn place(left: &Merit, right: &Merit, order: Order) -> Ordering {
-    let ailing = left.sound.cmp(&right.sound).reverse();
     let home = || left.home.cmp(&right.home).reverse();
     let preferred = || match order {
         Order::Listed => left.listed.cmp(&right.listed),
@@ -153,12 +149,12 @@ fn place(left: &Merit, right: &Merit, order: Order) -> Ordering {
         Order::Latency => home().then(left.expected_ms().total_cmp(&right.expected_ms())),
     };
     let steps = |merit: &Merit| merit.headroom_percent / STEP_PERCENT;
-    ailing.then_with(preferred).then_with(home).then_with(|| steps(right).cmp(&steps(left)))
+    preferred().then_with(home).then_with(|| steps(right).cmp(&steps(left)))
 }
 
-/// Why a candidate has its place within its tier, for people.
+/// Why a candidate has its place within its tier, for people; a `degraded` one has it for one call in four.
 #[must_use]
-pub fn because(merit: &Merit, order: Order) -> String {
+pub fn because(merit: &Merit, order: Order, degraded: bool) -> String {
     let preference = match order {
         Order::Listed => "as listed".to_owned(),
         Order::Price if merit.price.1 == u64::MAX => "by price, which is not known".to_owned(),
@@ -168,7 +164,8 @@ pub fn because(merit: &Merit, order: Order) -> String {
             None => "by latency, which is not known yet".to_owned(),
         },
     };
-    let ailing = if merit.sound { "" } else { ", behind those of which more attempts went well" };
+    let ailing =
+        if degraded { ", for one call in four; it comes last for the others, because it is slow or shaky" } else { "" };
     format!("{preference}{ailing}")
 }
 
@@ -178,7 +175,6 @@ mod tests {
 
     const MERIT: Merit = Merit {
         listed: 0,
-        sound: true,
         price: (Microusd(10), 10),
         first_content_ms: Some(100.0),
         inflight: 0,
@@ -200,10 +196,9 @@ mod tests {
     }
 
     #[test]
-    fn the_operators_preference_decides_among_the_sound() {
+    fn the_operators_preference_decides() {
         let listed = |listed| Merit { listed, ..MERIT };
         check(&[listed(0), listed(1), listed(2)], Order::Listed, &[0, 1, 2]);
-        check(&[Merit { sound: false, ..listed(0) }, listed(1), listed(2)], Order::Listed, &[1, 2, 0]);
         let cheap = Merit { price: (Microusd(5), 5), ..listed(2) };
         check(
             &[Merit { price: (Microusd(u64::MAX), u64::MAX), ..listed(0) }, listed(1), cheap],
@@ -242,7 +237,6 @@ mod tests {
         check(&[MERIT, Merit { inflight: 4, ..home }], Order::Latency, &[0, 1]);
         check(&[Merit { inflight: 9, ..MERIT }, Merit { inflight: 9, ..home }], Order::Latency, &[1, 0]);
         check(&[Merit { inflight: 6, ..MERIT }, Merit { inflight: 10, ..home }], Order::Latency, &[0, 1]);
-        check(&[MERIT, Merit { sound: false, ..home }], Order::Latency, &[0, 1]);
         check(&[MERIT, Merit { listed: 0, ..home }], Order::Listed, &[1, 0]);
         check(&[MERIT, home], Order::Listed, &[0, 1]);
         check(&[MERIT, Merit { price: (Microusd(11), 11), ..home }], Order::Price, &[0, 1]);

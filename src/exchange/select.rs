@@ -8,6 +8,7 @@ use crate::dialect::scan::Scan;
 use crate::dialect::{Dialect, Task};
 use crate::exchange::admit::Admitted;
 use crate::exchange::attempt::Work;
+use crate::exchange::funds;
 use crate::exchange::ingress::Ingress;
 use crate::exchange::order::{Merit, Prospect, listed, order};
 use crate::exchange::server_ids::Held;
@@ -231,7 +232,8 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
             | Refusal::Resting { .. }
             | Refusal::Headroom { .. }
             | Refusal::Full
-            | Refusal::Price => None,
+            | Refusal::Price
+            | Refusal::Budget { .. } => None,
         })
         .collect();
     let (code, message) = if needs.contains(Need::ServerIds.name()) {
@@ -260,6 +262,9 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
 
 /// What the client is told when no candidate was even asked.
 pub(crate) fn nobody_left(refusals: Vec<Refusal>) -> Rejection {
+    if let Some(rejection) = funds::rejection(&refusals) {
+        return rejection;
+    }
     if refusals.iter().any(|refusal| wait(refusal).is_some()) {
         nobody_healthy(refusals)
     } else {
@@ -274,7 +279,11 @@ const fn wait(refusal: &Refusal) -> Option<Duration> {
         | Refusal::Resting { retry_after, .. }
         | Refusal::Headroom { retry_after, .. } => Some(*retry_after),
         Refusal::Full => Some(Duration::from_secs(1)),
-        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Restricted { .. } | Refusal::Price => None,
+        Refusal::Capability(_)
+        | Refusal::Policy(_)
+        | Refusal::Restricted { .. }
+        | Refusal::Price
+        | Refusal::Budget { .. } => None,
     }
 }
 

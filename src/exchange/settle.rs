@@ -7,10 +7,15 @@ use crate::base::failure::{Failure, FailureKind};
 use crate::base::money::Microusd;
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::usage::Usage;
-use crate::exchange::admit::Size;
 use crate::exchange::charge::{self, Bill, End, Heard, Work};
+use crate::exchange::funds::{self, Outlay};
 use crate::policy::Ask;
 use crate::snapshot::deployment::Deployment;
+use crate::snapshot::key::Key;
+use crate::state::clock::Clock;
+use crate::state::ledger::{Charge, Entry};
+use crate::state::purse::{Hold, Purse};
+use crate::state::terms::{Levels, Terms};
 use crate::state::world::State;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -27,8 +32,13 @@ pub(crate) struct Settlement {
     record: Option<Box<ExchangeRecord>>,
     began: Instant,
     attempt: Option<Attempt>,
-    /// What the call was taken for when it was admitted; `None` for work that vendors do for nothing.
-    size: Option<Size>,
+    payer: Option<(Arc<Key>, Arc<Terms>)>,
+    /// What the call may cost; `None` where nobody knows.
+    outlay: Option<Outlay>,
+    /// What is held back for the attempt that is about to begin.
+    held: Vec<Hold>,
+    /// What goes into the ledger when the exchange has ended.
+    entries: Vec<Entry>,
     /// The status of a head that went out while the attempts were going on.
     head: Option<Arc<AtomicU16>>,
     streaming: bool,
@@ -47,6 +57,8 @@ struct Attempt {
     /// The vendor's count, as far as it came.
     usage: Option<Usage>,
     heard: Heard,
+    /// What was held back for it, of each budget.
+    held: Vec<Hold>,
 }
 
 impl Attempt {
@@ -59,6 +71,11 @@ impl Attempt {
             Some(_) if self.deployment.voice.profile.stops_when_left() => End::Left,
             Some(_) => End::Broken,
         }
+    }
+
+    /// What is held back for it.
+    fn reserved(&self) -> Microusd {
+        self.held.iter().map(Hold::amount).max().unwrap_or_default()
     }
 }
 
@@ -90,7 +107,10 @@ impl Settlement {
             record: Some(Box::new(record)),
             began,
             attempt: None,
-            size: None,
+            payer: None,
+            outlay: None,
+            held: Vec::new(),
+            entries: Vec::new(),
             head: None,
             streaming: false,
             priced_at: 0,
@@ -114,9 +134,49 @@ impl Settlement {
         }
     }
 
-    /// What the call is taken for, where its work is paid for.
-    pub(crate) const fn size(&mut self, size: Option<Size>) {
-        self.size = size;
+    /// Who pays, and on what terms.
+    pub(crate) fn payer(&mut self, key: &Arc<Key>, terms: Option<&Arc<Terms>>) {
+        self.note(|record| record.key = Arc::clone(&key.name));
+        self.payer = terms.map(|terms| (Arc::clone(key), Arc::clone(terms)));
+    }
+
+    /// What the call may cost, where that is known.
+    pub(crate) const fn outlay(&mut self, outlay: Option<Outlay>) {
+        self.outlay = outlay;
+    }
+
+    /// Holds back what an attempt at this deployment needs of every budget that pays for it.
+    ///
+    /// # Errors
+    /// A budget does not reach.
+    pub(crate) async fn hold(&mut self, deployment: &Deployment) -> Result<(), Refusal> {
+        self.held.clear();
+        let (Some((_, terms)), Some(outlay)) = (&self.payer, &self.outlay) else { return Ok(()) };
+        let mean = terms.answers().mean();
+        for purse in terms.purses() {
+            let need = outlay
+                .need(deployment, purse.reserve(), mean, self.priced_at)
+                .map_err(|cause| unpriced(cause, purse))?;
+            let hold = purse.hold(need).await.map_err(funds::refusal)?;
+            self.held.push(hold);
+        }
+        Ok(())
+    }
+
+    /// Whether work at an unknown price may be done for the payer.
+    ///
+    /// # Errors
+    /// There is a budget.
+    pub(crate) fn affords_the_unpriced(&self) -> Result<(), Refusal> {
+        let purses = self.payer.as_ref().map_or(&[][..], |(_, terms)| terms.purses());
+        purses.first().map_or(Ok(()), |purse| Err(unpriced("unpriced", purse)))
+    }
+
+    /// How the payer's limits stand, and whether the client is one of Anthropic's; `None` where there is no payer.
+    pub(crate) fn allowance(&self) -> Option<(Levels, bool)> {
+        let (_, terms) = self.payer.as_ref()?;
+        let anthropic = self.record.as_ref().is_some_and(|record| record.dialect.starts_with("anthropic"));
+        Some((terms.levels(self.state.clock.now()), anthropic))
     }
 
     pub(crate) fn model(&mut self, model: &str) {
@@ -175,6 +235,7 @@ impl Settlement {
             sent: false,
             usage: None,
             heard: Heard::default(),
+            held: std::mem::take(&mut self.held),
         });
     }
 
@@ -248,8 +309,10 @@ impl Settlement {
     }
 
     fn end_attempt(&mut self, failure: Option<FailureKind>, reason: Cow<'static, str>, maybe_billed: bool) {
-        let Some(attempt) = self.attempt.take() else { return };
-        let Bill { tokens, counted, cost } = self.bill(&attempt, attempt.end(failure, maybe_billed));
+        let Some(mut attempt) = self.attempt.take() else { return };
+        let bill = self.bill(&attempt, attempt.end(failure, maybe_billed));
+        self.pay(&mut attempt, failure, &bill);
+        let Bill { tokens, counted, cost } = bill;
         let record = AttemptRecord {
             deployment: Arc::clone(&attempt.deployment.id),
             whom: attempt.whom,
@@ -281,9 +344,59 @@ impl Settlement {
     }
 
     fn bill(&self, attempt: &Attempt, end: End) -> Bill {
-        let Some(size) = self.size else { return Bill::default() };
-        let work = Work { end, usage: attempt.usage, heard: attempt.heard, size, at: self.priced_at };
-        charge::bill(&attempt.deployment, &work, Microusd::default())
+        let Some(outlay) = self.outlay else { return Bill::default() };
+        let end = if outlay.free { End::Free } else { end };
+        let work = Work { end, usage: attempt.usage, heard: attempt.heard, size: outlay.size, at: self.priced_at };
+        charge::bill(&attempt.deployment, &work, attempt.reserved())
+    }
+
+    /// Settles with limits and budgets, and notes what goes into the ledger.
+    fn pay(&mut self, attempt: &mut Attempt, failure: Option<FailureKind>, bill: &Bill) {
+        let Some((key, terms)) = &self.payer else { return };
+        let tokens = bill.tokens.unwrap_or_default();
+        if bill.tokens.is_some() {
+            let all = [tokens.input, tokens.cached, tokens.cache_written, tokens.output];
+            terms.used(all.into_iter().fold(0, u64::saturating_add), self.state.clock.now());
+        }
+        if failure.is_none() {
+            terms.answers().note(tokens.output);
+        }
+        let reserved = attempt.reserved();
+        let held = std::mem::take(&mut attempt.held).into_iter();
+        let charges: Vec<Charge> = held
+            .map(|hold| {
+                let cost = bill.cost.unwrap_or(hold.amount());
+                hold.settle(cost)
+            })
+            .collect();
+        self.entries.push(Entry {
+            at: Clock::unix_seconds(),
+            request: Arc::default(),
+            attempt: self.entries.len() as u32 + 1,
+            exchanges: 0,
+            attempts: 1,
+            key: Arc::clone(&key.name),
+            team: key.team.as_ref().map(|team| Arc::clone(&team.name)).unwrap_or_default(),
+            pool: self.record.as_ref().map(|record| Arc::clone(&record.pool)).unwrap_or_default(),
+            deployment: Arc::clone(&attempt.deployment.id),
+            tokens,
+            counted: bill.counted,
+            cost: bill.cost,
+            reserved,
+            class: failure.map_or("ok", FailureKind::class),
+            outcome: "",
+            charges,
+        });
+    }
+
+    /// What was spent goes into the ledger, under the id that the client has.
+    fn record_entries(&mut self, request_id: &str, outcome: &'static str) {
+        let mut entries = std::mem::take(&mut self.entries);
+        let Some(last) = entries.last_mut() else { return };
+        (last.exchanges, last.outcome) = (1, outcome);
+        let request: Arc<str> = Arc::from(request_id);
+        entries.iter_mut().for_each(|entry| entry.request = Arc::clone(&request));
+        self.state.ledger.record(entries);
     }
 
     fn close(&mut self, outcome: Outcome) {
@@ -293,8 +406,14 @@ impl Settlement {
             record.status = self.head.as_ref().map_or(0, |head| head.load(Ordering::Relaxed));
         }
         record.took = self.began.elapsed();
+        self.record_entries(&record.request_id, outcome.label());
         self.state.sink.emit(Event::Exchange(record));
     }
+}
+
+/// What cannot be held back, because nobody knows how much it would be.
+fn unpriced(cause: &'static str, purse: &Purse) -> Refusal {
+    Refusal::Budget { cause, account: Arc::clone(&purse.account), retry_after: Duration::ZERO }
 }
 
 impl Drop for Settlement {

@@ -84,6 +84,12 @@ pub(super) fn tell(event: &Event, alert: impl FnOnce(&str) -> bool) {
         Event::Probe { node, failure: Some(kind) } => tracing::debug!(%node, class = kind.class(), "a probe failed"),
         Event::Probe { node, failure: None } => tracing::debug!(%node, "a probe went well"),
         Event::TlsFailed { side, reason } => tracing::debug!(%side, %reason, "a TLS handshake failed"),
+        Event::Budget { account, spent: true } => tracing::warn!(%account, "a budget is spent"),
+        Event::Budget { account, spent: false } => tracing::info!(%account, "calls fit into a budget again"),
+        Event::Ledger { failing: Some(why) } => {
+            tracing::error!(%why, "the ledger cannot be written; budgets go on as far as what they have leased");
+        }
+        Event::Ledger { failing: None } => tracing::warn!("the ledger is written again"),
         Event::RetryBudgetDenied { pool } => tracing::debug!(%pool, "the retry budget is spent"),
         Event::Continuation { pool, outcome } => tracing::debug!(%pool, outcome, "a stream broke"),
         Event::LimitRejected { limit } => tracing::debug!(%limit, "a limit refused something"),

@@ -46,6 +46,23 @@ pub struct Readings {
     pub breakers: Vec<(Arc<str>, BreakerState)>,
     /// Seconds until a certificate of ours ends, negative afterwards, by file.
     pub certificates: Vec<(Arc<str>, i64)>,
+    /// Budgets of keys and teams.
+    pub budgets: Vec<BudgetReading>,
+    /// Entries that wait for the ledger.
+    pub ledger_lag: usize,
+}
+
+/// How a budget stands, in micro-dollars.
+#[derive(Clone, Debug)]
+pub struct BudgetReading {
+    /// `key/NAME` or `team/NAME`.
+    pub account: Arc<str>,
+    /// What may be spent in its period.
+    pub limit_microusd: u64,
+    /// What is spent or held back.
+    pub gone_microusd: u64,
+    /// What is held back for open calls.
+    pub reserved_microusd: u64,
 }
 
 pub(super) struct Metrics {
@@ -67,10 +84,15 @@ pub(super) struct Metrics {
     vendor_certificates_refused: Counters<1>,
     restrictions: Counters<2>,
     surges: Counters<2>,
+    budgets_spent: Counters<2>,
     quotas_spent: Counters<2>,
-
     vendor_reports: Counters<2>,
 
+    ledger_writable: IntGauge,
+    ledger_lag: IntGauge,
+    budget_limit: Gauges,
+    budget_gone: Gauges,
+    budget_reserved: Gauges,
     generation: IntGauge,
     isolated: IntGauge,
     last_reload_accepted: IntGauge,
@@ -115,6 +137,12 @@ impl Metrics {
                 "Restrictions that began or ended",
                 ["cause", "change"],
             )?,
+            budgets_spent: Counters::new(r, "budget_changes_total", "Budgets spent or open again", ["budget", "to"])?,
+            ledger_writable: gauge(r, "ledger_writable", "0 while the ledger cannot be written")?,
+            ledger_lag: gauge(r, "ledger_lag_entries", "Entries that wait to be written")?,
+            budget_limit: Gauges::new(r, "budget_limit_microusd", "What may be spent in a period", "budget")?,
+            budget_gone: Gauges::new(r, "budget_gone_microusd", "Spent or held back of it", "budget")?,
+            budget_reserved: Gauges::new(r, "budget_reserved_microusd", "Held back for open calls", "budget")?,
             quotas_spent: Counters::new(
                 r,
                 "quota_spent_total",
@@ -141,6 +169,7 @@ impl Metrics {
             registry,
         };
         metrics.last_reload_accepted.set(1);
+        metrics.ledger_writable.set(1);
         Gauges::new(&metrics.registry, "build_info", "1, with the version", "version")?
             .replace([(env!("CARGO_PKG_VERSION"), 1)]);
         Ok(metrics)
@@ -188,6 +217,10 @@ impl Metrics {
                 self.surges.with([&surge.pool, if *began { "began" } else { "ended" }]).inc();
             }
             Event::Operator { .. } => {}
+            Event::Budget { account, spent } => {
+                self.budgets_spent.with([account, if *spent { "spent" } else { "open" }]).inc();
+            }
+            Event::Ledger { failing } => self.ledger_writable.set(i64::from(failing.is_none())),
             Event::Drain { .. } => self.draining.set(1),
         }
     }
@@ -198,6 +231,14 @@ impl Metrics {
         let _alone = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
         self.restricted.replace(readings.restricted.iter().map(|id| (&**id, 1)));
         self.surged.replace(readings.surged.iter().map(|id| (&**id, 1)));
+        self.ledger_lag.set(i64::try_from(readings.ledger_lag).unwrap_or(i64::MAX));
+        let budgets = |amount: fn(&BudgetReading) -> u64| {
+            let shown = move |of: &BudgetReading| i64::try_from(amount(of)).unwrap_or(i64::MAX);
+            readings.budgets.iter().map(move |of| (&*of.account, shown(of)))
+        };
+        self.budget_limit.replace(budgets(|of| of.limit_microusd));
+        self.budget_gone.replace(budgets(|of| of.gone_microusd));
+        self.budget_reserved.replace(budgets(|of| of.reserved_microusd));
         self.inflight.replace(readings.inflight.iter().map(|(id, count)| (&**id, i64::from(*count))));
         self.admission_caps.replace(readings.admission_caps.iter().map(|(id, cap)| (&**id, i64::from(*cap))));
         self.breaker_state.replace(readings.breakers.iter().map(|(node, state)| (&**node, state.value())));

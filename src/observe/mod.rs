@@ -14,7 +14,7 @@ pub mod logs;
 mod metrics;
 mod process;
 
-pub use metrics::{BreakerState, Readings};
+pub use metrics::{BreakerState, BudgetReading, Readings};
 
 use crate::base::event::{Event, ExchangeRecord, Sink};
 use crate::base::secret::Secret;

@@ -5,7 +5,7 @@ use crate::call::needs::{Need, Needs};
 use crate::policy::ask::Ask;
 use crate::policy::inventory::{Inventory, KeyFacts};
 use crate::policy::memo::{Memo, Verdict};
-use crate::policy::question::{Reads, Words, cost_bucket, hosts_tools};
+use crate::policy::question::{Question, Reads, Words, cost_bucket, hosts_tools};
 use crate::policy::rules::{self, PolicyFile, Rule};
 use crate::policy::slices::Slices;
 use crate::policy::{entities, schema};
@@ -14,7 +14,7 @@ use cedar_policy::{
 };
 use std::error::Error;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The rule id of a refusal because a policy could not be evaluated; Cedar itself would skip that policy.
 pub const EVALUATION_ERROR: &str = "evaluation_error";
@@ -35,6 +35,8 @@ pub struct Engine {
     words: Words,
     reads: Reads,
     memo: Memo,
+    /// The context that was built last: one call asks about many deployments.
+    context: Mutex<Option<(Question, Context)>>,
     usable: Vec<OnceLock<bool>>,
 }
 
@@ -68,6 +70,7 @@ impl Engine {
             words: Words::new(vocabulary.data.iter().map(AsRef::as_ref), vocabulary.zones()),
             reads: Reads::of(rules.iter().map(|rule| &rule.policy)),
             memo: Memo::default(),
+            context: Mutex::default(),
             usable: inventory.deployments.iter().map(|_| OnceLock::new()).collect(),
             inventory,
             rules,
@@ -84,7 +87,7 @@ impl Engine {
         let Some(question) = self.words.question(key, deployment, ask, cost, self.reads) else {
             return Err(vec![Arc::from(UNKNOWN_WORD)]);
         };
-        let verdict = self.memo.recall(question, || self.evaluate(key, deployment, ask, cost));
+        let verdict = self.memo.recall(question, || self.evaluate(key, deployment, self.context(question, ask, cost)));
         verdict.map_err(|rules| rules.to_vec())
     }
 
@@ -141,16 +144,27 @@ impl Engine {
         &self.rules
     }
 
-    fn evaluate(&self, key: usize, deployment: usize, ask: &Ask, cost: u64) -> Verdict {
+    fn evaluate(&self, key: usize, deployment: usize, context: Option<Context>) -> Verdict {
         let failed = || Err(Arc::from([Arc::from(EVALUATION_ERROR)]));
         let (Some(principal), Some(resource)) = (self.keys.get(key), self.deployments.get(deployment)) else {
             return Err(Arc::from([]));
         };
-        let Ok(context) = context(ask, cost) else { return failed() };
+        let Some(context) = context else { return failed() };
         let Ok(request) = Request::new(principal.clone(), self.action.clone(), resource.clone(), context, None) else {
             return failed();
         };
         verdict(&self.authorizer.is_authorized(&request, self.slices.of(key), &self.entities))
+    }
+
+    /// The context of a call, which holds all that some policy reads of it; `None` where it cannot be said in Cedar.
+    fn context(&self, question: Question, ask: &Ask, cost: u64) -> Option<Context> {
+        let mut last = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, context)) = last.as_ref().filter(|(known, _)| *known == question.of_call()) {
+            return Some(context.clone());
+        }
+        let context = context(ask, cost).ok()?;
+        *last = Some((question.of_call(), context.clone()));
+        Some(context)
     }
 
     /// The ordinary calls of a key, over all that no client chooses: the attempt and the hour.

@@ -21,6 +21,13 @@ pub(super) struct Question {
     estimated_cost: u64,
 }
 
+impl Question {
+    /// What it says of the call alone, whoever calls and whichever deployment is meant.
+    pub(super) const fn of_call(self) -> Self {
+        Self { key_and_deployment: 0, ..self }
+    }
+}
+
 /// The attributes of `context` that loaded policies read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Reads {

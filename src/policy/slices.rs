@@ -3,7 +3,7 @@
 use crate::policy::inventory::KeyFacts;
 use crate::policy::rules::Rule;
 use cedar_policy::{EntityUid, PolicySet, PrincipalConstraint};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::error::Error;
 use std::sync::Arc;
 
@@ -19,11 +19,13 @@ impl Slices {
     pub(super) fn new(rules: &[Rule], keys: &[KeyFacts]) -> Result<Self, Box<dyn Error>> {
         let mut slices = Self { sets: Vec::new(), of_key: Vec::new(), none: PolicySet::new() };
         let scopes: Vec<Scope> = rules.iter().map(|rule| Scope::of(&rule.policy.principal_constraint())).collect();
+        let names = scopes.iter().filter_map(|scope| if let Scope::Key(name) = scope { Some(&**name) } else { None });
+        let named: HashSet<&str> = names.collect();
         let mut known: HashMap<Vec<usize>, usize> = HashMap::new();
         // a slice depends on the team, and on the key itself only where a policy names it
         let mut by_team: HashMap<Option<Arc<str>>, usize> = HashMap::new();
         for key in keys {
-            let named = scopes.iter().any(|scope| matches!(scope, Scope::Key(name) if *name == *key.name));
+            let named = named.contains(&*key.name);
             if let Some(slice) = by_team.get(&key.team).filter(|_| !named) {
                 slices.of_key.push(*slice);
                 continue;

@@ -2,17 +2,21 @@
 
 use crate::base::hash::Digest;
 use crate::base::secret::same_digest;
+use crate::snapshot::budget::{Budget, Team};
 use crate::snapshot::pool::Pool;
 use crate::snapshot::vendor_path::VendorPath;
 use std::collections::HashMap;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A key's own limits.
+/// What a key, or the keys of a team together, may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limit {
     /// Requests a minute.
-    pub requests_per_minute: Option<std::num::NonZeroU32>,
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// Tokens a minute, of prompts and answers together.
+    pub tokens_per_minute: Option<NonZeroU64>,
     /// Exchanges at once.
     pub concurrency: Option<u32>,
 }
@@ -53,8 +57,12 @@ pub struct Key {
     pub data: Vec<Arc<str>>,
     /// Whether its users are screened for export control.
     pub screened: bool,
+    /// Its team.
+    pub team: Option<Arc<Team>>,
     /// Its limits.
     pub limit: Limit,
+    /// What it may spend.
+    pub budget: Option<Budget>,
     /// Seconds since 1970 at which it stops working.
     pub expires: Option<i64>,
     /// Time that one exchange may take at most, where narrower than the pool's.

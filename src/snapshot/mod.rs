@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod bounds;
+pub mod budget;
 mod compile;
 pub mod deployment;
 pub mod eligibility;

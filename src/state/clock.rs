@@ -8,13 +8,14 @@ use tokio::time::Instant;
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
+    start_unix_s: i64,
 }
 
 impl Clock {
     /// A clock that starts now.
     #[must_use]
     pub fn start() -> Self {
-        Self { start: Instant::now() }
+        Self { start: Instant::now(), start_unix_s: Self::unix_seconds() }
     }
 
     /// Now, on the monotonic clock.
@@ -27,6 +28,13 @@ impl Clock {
     #[must_use]
     pub fn instant(&self, moment: Moment) -> Instant {
         self.start + moment.since(Moment::START)
+    }
+
+    /// Seconds since 1970 by the wall clock of the process's start, counted on by the monotonic clock: for budgets, which
+    /// must not begin anew because somebody sets the clock.
+    #[must_use]
+    pub fn steady_unix_seconds(&self) -> i64 {
+        self.start_unix_s.saturating_add_unsigned(self.start.elapsed().as_secs())
     }
 
     /// Seconds since 1970.

@@ -12,11 +12,14 @@ use crate::state::affinity::Affinity;
 use crate::state::clock::Clock;
 use crate::state::health::{DeploymentHealth, Health};
 use crate::state::ids::Ids;
-use crate::state::limits::{KeyLimits, Limits};
+use crate::state::ledger::Ledger;
+use crate::state::limits::Limits;
+use crate::state::purse::Purses;
 use crate::state::quota::{Account, Demand, Quotas};
 use crate::state::restrictions::Restrictions;
 use crate::state::retry_budget::RetryBudget;
 use crate::state::surge::Surges;
+use crate::state::terms::{Answers, Terms};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -36,7 +39,7 @@ pub struct World {
     /// What has become too expensive, live.
     pub surges: Arc<Surges>,
     observed: Vec<Arc<Observed>>,
-    limits: HashMap<Arc<str>, Arc<KeyLimits>>,
+    terms: HashMap<Arc<str>, Arc<Terms>>,
     budgets: HashMap<Arc<str>, SharedBudget>,
 }
 
@@ -69,10 +72,15 @@ impl World {
         self.observed.get(deployment.index)
     }
 
-    /// The limits of one of the snapshot's keys.
+    /// The terms of one of the snapshot's keys.
     #[must_use]
-    pub fn limits(&self, key: &Key) -> Option<&Arc<KeyLimits>> {
-        self.limits.get(&key.name)
+    pub fn terms(&self, key: &Key) -> Option<&Arc<Terms>> {
+        self.terms.get(&key.name)
+    }
+
+    /// The terms of all keys.
+    pub fn all_terms(&self) -> impl Iterator<Item = &Terms> {
+        self.terms.values().map(|terms| &**terms)
     }
 
     /// The retry budget of one of the snapshot's pools.
@@ -98,11 +106,10 @@ pub struct State {
     pub ids: Arc<Ids>,
     /// Where events go.
     pub sink: Arc<dyn Sink>,
-    quotas: Quotas,
+    /// What was spent.
+    pub ledger: Arc<Ledger>,
+    kept: Kept,
     sessions: RandomState,
-    surges: Arc<Surges>,
-    limits: Limits,
-    budgets: Mutex<HashMap<Arc<str>, SharedBudget>>,
     world: ArcSwap<World>,
     generations: watch::Sender<u64>,
     draining: AtomicBool,
@@ -110,28 +117,37 @@ pub struct State {
 
 impl State {
     /// A state that serves `snapshot` and has observed nothing yet.
-    pub fn new(snapshot: Arc<Snapshot>, restrictions: Arc<Restrictions>, sink: Arc<dyn Sink>, seed: u64) -> Self {
+    pub fn new(
+        snapshot: Arc<Snapshot>,
+        restrictions: Arc<Restrictions>,
+        ledger: Arc<Ledger>,
+        sink: Arc<dyn Sink>,
+        seed: u64,
+    ) -> Self {
+        let clock = Clock::start();
         let health = Arc::new(Health::new(Arc::clone(&sink), seed));
-        let quotas = Quotas::new(Arc::clone(&sink), seed.rotate_left(16));
-        let limits = Limits::default();
-        let budgets = Mutex::default();
-        let surges = Arc::default();
-        let world = bind(snapshot, (&restrictions, &surges), &health, &quotas, &limits, &budgets);
+        let kept = Kept {
+            surges: Arc::default(),
+            quotas: Quotas::new(Arc::clone(&sink), seed.rotate_left(16)),
+            limits: Limits::default(),
+            purses: Purses::new(Arc::clone(&ledger), clock, Arc::clone(&sink)),
+            answers: Mutex::default(),
+            retry_budgets: Mutex::default(),
+        };
+        let world = bind(snapshot, &restrictions, &health, &kept);
         let generations = watch::Sender::new(world.snapshot.generation);
         Self {
             generations,
-            clock: Clock::start(),
+            clock,
             random: Random::seeded(seed.rotate_left(32)),
             health,
             restrictions,
             affinity: Mutex::default(),
             ids: Ids::in_memory(),
             sink,
-            quotas,
+            ledger,
+            kept,
             sessions: RandomState::new(),
-            surges,
-            limits,
-            budgets,
             world: ArcSwap::from_pointee(world),
             draining: AtomicBool::new(false),
         }
@@ -151,8 +167,7 @@ impl State {
     /// Serves `snapshot` from now on; exchanges under way keep theirs, but ask the new one for their permits.
     pub fn install(&self, snapshot: Arc<Snapshot>) {
         let generation = snapshot.generation;
-        let live = (&self.restrictions, &self.surges);
-        let world = bind(snapshot, live, &self.health, &self.quotas, &self.limits, &self.budgets);
+        let world = bind(snapshot, &self.restrictions, &self.health, &self.kept);
         self.world.store(Arc::new(world));
         self.look_at_prices(Clock::unix_seconds());
         self.generations.send_replace(generation);
@@ -166,7 +181,7 @@ impl State {
     /// Looks at what is charged at `at`, in seconds since 1970: what has become too expensive for a pool leaves it. Prices
     /// change with the files, and by themselves with date and hour.
     pub fn look_at_prices(&self, at: i64) {
-        self.surges.look(&self.world(), at, self.clock.now(), &*self.sink);
+        self.kept.surges.look(&self.world(), at, self.clock.now(), &*self.sink);
     }
 
     /// Changes with every snapshot that serves: whoever waits on it finds the new one in [`Self::world`].
@@ -185,25 +200,33 @@ impl State {
     }
 }
 
-fn bind(
-    snapshot: Arc<Snapshot>,
-    (restrictions, surges): (&Arc<Restrictions>, &Arc<Surges>),
-    health: &Health,
-    quotas: &Quotas,
-    limits: &Limits,
-    budgets: &Mutex<HashMap<Arc<str>, SharedBudget>>,
-) -> World {
-    let mut budgets = budgets.lock().unwrap_or_else(PoisonError::into_inner);
+/// What belongs to names, and is found again by them after a reload.
+struct Kept {
+    surges: Arc<Surges>,
+    quotas: Quotas,
+    limits: Limits,
+    purses: Purses,
+    answers: Mutex<HashMap<Arc<str>, Arc<Answers>>>,
+    retry_budgets: Mutex<HashMap<Arc<str>, SharedBudget>>,
+}
+
+fn bind(snapshot: Arc<Snapshot>, restrictions: &Arc<Restrictions>, health: &Health, kept: &Kept) -> World {
+    let mut budgets = kept.retry_budgets.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut answers = kept.answers.lock().unwrap_or_else(PoisonError::into_inner);
     let observe = |deployment: &Arc<Deployment>| {
-        Arc::new(Observed { health: health.of(deployment), account: quotas.of(deployment) })
+        Arc::new(Observed { health: health.of(deployment), account: kept.quotas.of(deployment) })
     };
     let observed: Vec<_> = snapshot.deployments.iter().map(observe).collect();
-    quotas.keep(observed.iter().map(|observed| &observed.account));
+    kept.quotas.keep(observed.iter().map(|observed| &observed.account));
+    let mut terms = |key: &Arc<Key>| {
+        let answers = Arc::clone(answers.entry(Arc::clone(&key.name)).or_default());
+        (Arc::clone(&key.name), Arc::new(Terms::of(key, &kept.limits, &kept.purses, answers)))
+    };
     World {
         restrictions: Arc::clone(restrictions),
-        surges: Arc::clone(surges),
+        surges: Arc::clone(&kept.surges),
         observed,
-        limits: snapshot.keys.by_name.values().map(|key| (Arc::clone(&key.name), limits.of(key))).collect(),
+        terms: snapshot.keys.by_name.values().map(&mut terms).collect(),
         budgets: snapshot
             .pools
             .values()

@@ -4,6 +4,7 @@
 mod bedrock;
 mod bent;
 mod family;
+mod fuzz;
 mod grammar;
 mod recordings;
 mod replayed;

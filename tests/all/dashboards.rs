@@ -4,7 +4,7 @@ use crate::support::events::every_event;
 use crate::support::source;
 use backstay::base::event::Sink;
 use backstay::base::failure::FailureKind;
-use backstay::observe::{BreakerState, Observer, Readings};
+use backstay::observe::{BreakerState, BudgetReading, Observer, Readings};
 use std::collections::BTreeSet;
 
 /// Names of all series that a busy process exports.
@@ -18,6 +18,13 @@ fn exported() -> BTreeSet<String> {
         surged: vec!["a/b".into()],
         breakers: vec![("a".into(), BreakerState::Open)],
         certificates: vec![("a.pem".into(), 1)],
+        budgets: vec![BudgetReading {
+            account: "key/app".into(),
+            limit_microusd: 9,
+            gone_microusd: 5,
+            reserved_microusd: 1,
+        }],
+        ledger_lag: 1,
     };
     let text = observer.metrics(&readings);
     let series = text.lines().filter(|line| !line.starts_with('#'));

@@ -19,6 +19,8 @@ mod family;
 mod faults;
 mod feeds;
 mod floors;
+mod ledger;
+mod limits;
 mod observe;
 mod pairs;
 mod papers;

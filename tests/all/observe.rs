@@ -62,6 +62,7 @@ fn a_gauge_shows_this_scrape_alone() {
         inflight: vec![("openai/gpt".into(), 2), ("openai/gpt".into(), 1)],
         breakers: vec![("old".into(), BreakerState::Open), ("new".into(), BreakerState::HalfOpen)],
         certificates: vec![("certs/server.pem".into(), -5)],
+        ..Readings::default()
     };
     let text = observer.metrics(&readings);
     assert!(text.contains(r#"backstay_inflight{deployment="openai/gpt"} 3"#), "{text}");

@@ -116,6 +116,23 @@ async fn a_price_that_surges_rewires_the_pool_and_reloads_do_not_forget_it() {
     }
 }
 
+#[tokio::test]
+async fn a_price_whose_day_comes_rewires_the_pool_without_a_reload() {
+    const IN_2099: i64 = 4_080_000_000;
+    let book = "[[price.\"first/model-of-first\"]]\ninput = 1\noutput = 1\n\
+        [[price.\"first/model-of-first\"]]\ninput = 9\noutput = 1\neffective = 2099-01-01\n\
+        [price.\"second/model-of-second\"]\ninput = 1\noutput = 1\n";
+    let surge = "max_price = { input = 2.0 }\nsurge = { hold = \"1h\" }";
+    let proxy = Plan::two(Dialect::OpenaiChat).pool(surge).file("prices.toml", book).start().await;
+    assert_eq!(served_by(&proxy).await, "first/model-of-first");
+    proxy.app.state.look_at_prices(IN_2099);
+    assert_eq!(served_by(&proxy).await, "second/model-of-second");
+    let began = "backstay_surges_total{change=\"began\",pool=\"smart\"}";
+    assert_eq!(proxy.metric(began).await, 1.0);
+    proxy.app.state.look_at_prices(IN_2099);
+    assert_eq!(proxy.metric(began).await, 1.0, "it is told once");
+}
+
 fn run(arguments: &[&str]) -> Output {
     Command::new(BACKSTAY).args(arguments).output().unwrap()
 }

@@ -91,7 +91,8 @@ async fn a_model_that_a_listing_lacks_is_withdrawn_and_found_again() {
 
 #[tokio::test]
 async fn a_404_for_what_the_client_named_says_nothing_of_the_model() {
-    let proxy = Plan::of(&[("only", Dialect::Anthropic)]).start().await;
+    let granted = "server_ids = [\"only/file_1\"]";
+    let proxy = Plan::of(&[("only", Dialect::Anthropic)]).key(granted).start().await;
     proxy.vendors[0].queue([Some(Fault::Status404)]);
     let file = json!({ "type": "document", "source": { "type": "file", "file_id": "file_1" } });
     let body = json!({ "model": "smart", "max_tokens": 16, "messages": [{ "role": "user", "content": [file] }] });

@@ -6,6 +6,7 @@ use crate::config::load::load;
 use crate::exchange::Exchanges;
 use crate::probe;
 use crate::snapshot::compile;
+use crate::state::ledger::Ledger;
 use crate::state::restrictions::Restrictions;
 use crate::state::world::State;
 use crate::upstream::{Connections, Tokens};
@@ -129,7 +130,8 @@ impl Lab {
         let told = Arc::new(Told::default());
         let sink: Arc<dyn Sink> = Arc::<Told>::clone(&told);
         let restrictions = Restrictions::none(Arc::clone(&sink));
-        let state = Arc::new(State::new(Arc::new(snapshot), restrictions, Arc::clone(&sink), plan.seed));
+        let state =
+            Arc::new(State::new(Arc::new(snapshot), restrictions, Ledger::nowhere(), Arc::clone(&sink), plan.seed));
         let tokens = Tokens::new(plan.seed);
         let connections = || {
             let network = Arc::new(Network(vendors.clone()));

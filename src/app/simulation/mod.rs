@@ -13,6 +13,7 @@ use crate::base::event::{NoSink, Sink};
 use crate::exchange::Exchanges;
 use crate::probe;
 use crate::snapshot::explain::{FilesAlone, Question};
+use crate::state::ledger::Ledger;
 use crate::state::restrictions::Restrictions;
 use crate::state::world::State;
 use crate::upstream::{Connections, Tokens};
@@ -82,6 +83,7 @@ async fn run(plan: &Plan, tally: &Mutex<Tally>) {
     let state = Arc::new(State::new(
         Arc::clone(&vendors.sides[0]),
         Restrictions::none(Arc::clone(&sink)),
+        Ledger::nowhere(),
         Arc::clone(&sink),
         7,
     ));

@@ -33,11 +33,11 @@ struct Unready {
 
 const SEARCHED: &str =
     "What is unproved was searched for counterexamples, and searching is no proof. For proofs over all requests:";
-const SOLVER: &str = "\
-  - install the solver cvc5, one of the two:
-      python3 -m venv solver && solver/bin/pip install cvc5, then CVC5=solver/bin/python3
-      https://github.com/cvc5/cvc5/releases, 1.3.1 or later, then CVC5=/path/to/cvc5, or cvc5 along PATH
-";
+const SOLVER: &str = concat!(
+    "  - install the solver cvc5, one of the two:\n",
+    "      python3 -m venv solver && solver/bin/pip install cvc5, then CVC5=solver/bin/python3\n",
+    "      https://github.com/cvc5/cvc5/releases, 1.3.1 or later, then CVC5=/path/to/cvc5, or cvc5 along PATH\n",
+);
 
 /// One property, and what became of it.
 struct Told {

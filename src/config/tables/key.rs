@@ -19,6 +19,16 @@ choice! {
     }
 }
 
+choice! {
+    /// How much of a budget a call holds back before it is sent.
+    Reserve {
+        /// What calls like it have cost: together they may overshoot.
+        Expected = "expected",
+        /// The most that it can cost: the budget is never overshot.
+        Bound = "bound",
+    }
+}
+
 section! {
     /// Money for a time.
     Budget {
@@ -26,6 +36,8 @@ section! {
         usd: Number,
         /// For how long.
         period: Period,
+        /// How much a call holds back before it is sent.
+        reserve: Option<Reserve>,
     }
 }
 

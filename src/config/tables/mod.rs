@@ -7,7 +7,7 @@ mod price;
 mod vendor;
 mod zones;
 
-pub use key::{Budget, ClientCertificate, Key, Limit, Period, Team};
+pub use key::{Budget, ClientCertificate, Key, Limit, Period, Reserve, Team};
 pub use policy_tests::{PolicyTest, PolicyTests, TestDeployment, TestKey, TestRefusal, TestVendor};
 pub use pool::{Breaker, Order, Pool, Probe, Surge};
 pub use price::{DatedPrice, DatedPrices, PriceBook, PriceTier, Uplift};

@@ -1,7 +1,7 @@
 //! Vendors that speak OpenAI's dialects in their own ways, from their documentation and from recorded traffic.
 
 use super::quirks::{Efforts, Member, Members, Quirks, ToolCallIds};
-use super::{Known, OPENAI, OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS, Profile};
+use super::{Known, OPENAI, OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS, OPENAI_RESPONSES, Profile};
 use crate::call::needs::{Capabilities, Need, Needs};
 
 /// What OpenAI alone does: a compatible vendor overlooks what asks for it, which a client would not notice.
@@ -222,8 +222,27 @@ const fn completions(of: Profile) -> Profile {
     Profile { name: of.name, quirks: of.quirks, known: of.known, ..OPENAI_COMPLETIONS }
 }
 
+/// The same vendor's Responses, at vendors that keep nothing and say so in their answers (recordings of DeepSeek and OpenRouter).
+const fn responses(of: Profile) -> Profile {
+    let capabilities = of.capabilities.minus(Needs::all().minus(OPENAI_RESPONSES.capabilities)).with(Need::Stores);
+    Profile { name: of.name, quirks: of.quirks, known: of.known, capabilities, ..OPENAI_RESPONSES }
+}
+
+/// xAI keeps answers unless it is told not to, searches, and seals its reasoning.
+const XAI_RESPONSES: Profile = Profile {
+    capabilities: responses(XAI).capabilities.with(Need::SignedReasoning).with(Need::HostedTools).with(Need::ServerIds),
+    ..responses(XAI)
+};
+
+/// OpenRouter passes on the seals of whoever answers.
+const OPENROUTER_RESPONSES: Profile =
+    Profile { capabilities: responses(OPENROUTER).capabilities.with(Need::SignedReasoning), ..responses(OPENROUTER) };
+
 /// What they speak beside chat.
-pub const FURTHER: [Profile; 19] = [
+pub const FURTHER: [Profile; 22] = [
+    XAI_RESPONSES,
+    responses(DEEPSEEK),
+    OPENROUTER_RESPONSES,
     embeddings(GENERIC),
     completions(GENERIC),
     embeddings(MISTRAL),

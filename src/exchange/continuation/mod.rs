@@ -293,7 +293,8 @@ impl Line {
             out.extend_from_slice(&self.hold.kept());
             out.extend_from_slice(event.raw);
             self.told.writer.adopt(event);
-            self.told.begun = true;
+            // a comment before the head is none
+            self.told.begun |= !event.is_blank();
         }
     }
 

@@ -21,8 +21,8 @@ use crate::dialect::json::value::Value;
 use crate::dialect::{ids, region, signals};
 use crate::exchange::admit::{self, Size};
 use crate::exchange::answer::Answer;
-use crate::exchange::attempt;
 use crate::exchange::body::{BodyBounds, collect_bounded};
+use crate::exchange::conclude::conclude;
 use crate::exchange::ingress::body_rejection;
 use crate::exchange::recall;
 use crate::exchange::receive::{collect, read_error};
@@ -39,11 +39,12 @@ use crate::state::clock::Clock;
 use crate::state::health::{Bid, Flight};
 use crate::state::ids::Owner;
 use crate::state::limits::Place;
+use crate::state::quota::Demand;
 use crate::state::world::{State, World};
 use crate::upstream::{Connections, Incoming, Outgoing, signs};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, Response};
+use http::{HeaderMap, HeaderName, Method, Response};
 use path::Wanted;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,17 +97,17 @@ impl Passage {
             record.model = listed;
         });
         match self.asked(body).await {
-            Ok((chosen, incoming, place)) => self.answer(chosen, incoming, place).await,
+            Ok((chosen, incoming, places)) => self.answer(chosen, incoming, places).await,
             Err(rejection) => Err((self.settlement, rejection)),
         }
     }
 
-    async fn asked<B>(&mut self, body: B) -> Result<(Chosen, Incoming, Option<Place>), Rejection>
+    async fn asked<B>(&mut self, body: B) -> Result<(Chosen, Incoming, Vec<Place>), Rejection>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let place = admit::place(&self.world, &self.key)?;
+        let places = admit::places(&self.world, &self.key, self.state.clock.now())?;
         let cargo = self.cargo(body).await?;
         let json = match &cargo {
             Cargo::Whole(body) => Value::new(body),
@@ -124,7 +125,7 @@ impl Passage {
         let (ask, ceiling) = admit::terms(&self.world, &self.key, Size::default(), needs, &self.headers)?;
         let mut chosen = self.choose(ask, ceiling, &held, model.as_deref())?;
         let incoming = self.send(&mut chosen, cargo).await?;
-        Ok((chosen, incoming, place))
+        Ok((chosen, incoming, places))
     }
 
     /// Reads what must be known before anything is sent.
@@ -245,15 +246,15 @@ impl Passage {
         if let Some(refusal) = self.state.restrictions.refuses(deployment) {
             return Err(refusal);
         }
-        if !deployment.voice.capabilities.has(Need::Stores) {
-            return Err(Refusal::Capability(Need::Stores.name()));
-        }
         if !held.admits(deployment) {
             return Err(Refusal::Capability(Need::ServerIds.name()));
         }
         // what this costs is not known before it is done
         if !ceiling.admits(None) {
             return Err(Refusal::Price);
+        }
+        if ![Method::GET, Method::HEAD, Method::DELETE].contains(&self.pass.method) {
+            self.settlement.affords_the_unpriced()?;
         }
         let health = self.world.health(deployment).ok_or(Refusal::Full)?;
         // an upload may be long on its way, and no prompt of its is known
@@ -330,8 +331,11 @@ impl Passage {
         let failure = chosen.flight.judged(failure, now);
         chosen.flight.failed(&failure, now);
         self.state.restrictions.failed(chosen.permit.deployment(), &failure, now);
+        if let Some(observed) = self.world.observed(chosen.permit.deployment()) {
+            observed.account.learn(&failure, Demand::default(), now);
+        }
         self.settlement.attempt_failed(&failure);
-        attempt::told(failure)
+        conclude(None, &[failure], Vec::new())
     }
 
     fn outgoing(&self) -> Outgoing {
@@ -358,7 +362,7 @@ impl Passage {
         mut self,
         mut chosen: Chosen,
         incoming: Incoming,
-        place: Option<Place>,
+        places: Vec<Place>,
     ) -> Result<Response<Answer>, (Settlement, Rejection)> {
         let deployment = Arc::clone(chosen.permit.deployment());
         self.state.restrictions.answered(&deployment);
@@ -373,7 +377,7 @@ impl Passage {
             let idle = chosen.pool.timeouts_at(&deployment).idle;
             let response = passing::head(&self.settlement, &head, &deployment, took);
             let Self { state, settlement, .. } = self;
-            let passing = Passing::new(state, settlement, chosen.flight, body, (recall, idle, place));
+            let passing = Passing::new(state, settlement, chosen.flight, body, (recall, idle, places));
             let events = passing::is_event_stream(&head.1).then_some(claimant);
             return Ok(response.map(|()| Answer::Pass(Box::new(passing.claiming(events)))));
         }

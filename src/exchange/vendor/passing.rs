@@ -71,7 +71,7 @@ pub struct Passing {
     /// Reads what events create.
     events: Option<(Splitter, Claimant)>,
     /// Held to the end.
-    _place: Option<Place>,
+    _places: Vec<Place>,
 }
 
 impl Passing {
@@ -80,7 +80,7 @@ impl Passing {
         settlement: Settlement,
         flight: Flight,
         body: VendorBody,
-        (recall, idle, place): (Recall, Duration, Option<Place>),
+        (recall, idle, places): (Recall, Duration, Vec<Place>),
     ) -> Self {
         Self {
             state,
@@ -93,7 +93,7 @@ impl Passing {
             timer: None,
             bytes_out: 0,
             events: None,
-            _place: place,
+            _places: places,
         }
     }
 

@@ -26,6 +26,10 @@ pub(super) enum Kind {
     Isolated,
     /// A vendor's own status page tells of an incident.
     VendorReport,
+    /// A budget is spent.
+    BudgetSpent,
+    /// The ledger cannot be written.
+    Ledger,
     /// A credential's money or quota at its vendor is spent.
     QuotaSpent,
 }
@@ -40,6 +44,8 @@ impl Kind {
             Self::FilesRefused => "files_refused",
             Self::Isolated => "isolated",
             Self::VendorReport => "vendor_report",
+            Self::BudgetSpent => "budget_spent",
+            Self::Ledger => "ledger",
             Self::QuotaSpent => "quota_spent",
         }
     }
@@ -47,7 +53,13 @@ impl Kind {
     const fn hold(self) -> Duration {
         match self {
             Self::Outage | Self::VendorReport => HOLD,
-            Self::Restriction | Self::Surge | Self::FilesRefused | Self::Isolated | Self::QuotaSpent => Duration::ZERO,
+            Self::Restriction
+            | Self::Surge
+            | Self::FilesRefused
+            | Self::Isolated
+            | Self::BudgetSpent
+            | Self::Ledger
+            | Self::QuotaSpent => Duration::ZERO,
         }
     }
 }
@@ -139,6 +151,13 @@ fn alert(event: &Event) -> Option<Alert> {
             let detail = diagnostics.iter().find(|text| text.contains(": error: ")).cloned().unwrap_or_default();
             (Kind::FilesRefused, Arc::from("files"), detail, !accepted)
         }
+        Event::Budget { account, spent } => {
+            (Kind::BudgetSpent, Arc::clone(account), "calls are refused until the period ends".to_owned(), *spent)
+        }
+        Event::Ledger { failing } => {
+            let detail = failing.as_deref().unwrap_or_default().to_owned();
+            (Kind::Ledger, Arc::from("ledger"), detail, failing.is_some())
+        }
         Event::QuotaSpent { credential, spent } => {
             (Kind::QuotaSpent, Arc::clone(credential), "the vendor says that nothing is left".to_owned(), *spent)
         }
@@ -182,6 +201,18 @@ mod tests {
         assert!(board.note(&breaker("openai https://a/v1", "open"), at(0)).is_some());
         assert_eq!(board.note(&breaker("openai https://a/v1 gpt-5.5 k", "open"), at(1)), None);
         assert!(board.note(&breaker("anthropic https://b", "open"), at(1)).is_some());
+    }
+
+    #[test]
+    fn a_spent_budget_is_told_once_and_ends_when_calls_fit_again() {
+        let budget = |spent| Event::Budget { account: "team/research".into(), spent };
+        let mut board = Board::default();
+        let told = board.note(&budget(true), at(0)).map(|alert| (alert.kind.label(), alert.subject.to_string()));
+        assert_eq!(told, Some(("budget_spent", "team/research".to_owned())));
+        assert_eq!(board.note(&budget(true), at(1)), None);
+        assert_eq!(board.note(&budget(false), at(2)), None);
+        assert!(board.due(at(2)).iter().all(|alert| !alert.began));
+        assert!(board.note(&Event::Ledger { failing: Some("full".into()) }, at(3)).is_some());
     }
 
     #[test]

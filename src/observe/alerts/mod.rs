@@ -71,9 +71,10 @@ impl Alerts {
             Event::Breaker { .. }
                 | Event::Restriction { .. }
                 | Event::Surge { .. }
-                | Event::Reload { .. }
                 | Event::Isolated { .. }
                 | Event::VendorReport { .. }
+                | Event::Budget { .. }
+                | Event::Ledger { .. }
                 | Event::QuotaSpent { .. }
         );
         if matters && self.events.try_send(event.clone()).is_err() {

@@ -110,6 +110,11 @@ fn considered(out: &mut Vec<u8>, one: &Considered) {
             line.string("cause", cause);
             line.string("restriction", id);
         }
+        Some(Refusal::Budget { cause, account, .. }) => {
+            line.string("cause", cause);
+            // names of keys are hashed in this log
+            line.string("of", account.split('/').next().unwrap_or_default());
+        }
         Some(
             Refusal::Breaker { .. }
             | Refusal::Resting { .. }

@@ -1,4 +1,4 @@
-//! Teams and virtual keys.
+//! Virtual keys.
 
 use super::Compiler;
 use super::pools::Pools;
@@ -9,9 +9,9 @@ use crate::config::secrets::KeySecret;
 use crate::config::tables;
 use crate::policy::inventory::KeyFacts;
 use crate::policy::vocabulary::{ANY, UNKNOWN};
-use crate::snapshot::key::{Key, KeyRing, Limit};
+use crate::snapshot::budget::Team;
+use crate::snapshot::key::{Key, KeyRing};
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// Compiled keys.
@@ -20,13 +20,14 @@ pub(super) struct Keys {
     pub(super) ring: KeyRing,
     /// What policy knows of each, in order of their index.
     pub(super) facts: Vec<KeyFacts>,
+    teams: HashMap<Arc<str>, Arc<Team>>,
     digests: HashMap<Digest, Place>,
 }
 
 impl Compiler<'_> {
     pub(super) fn keys(&mut self, pools: &Pools) -> Keys {
         let sources = self.sources;
-        let mut keys = Keys::default();
+        let mut keys = Keys { teams: self.teams(), ..Keys::default() };
         if sources.config.key.is_empty() {
             let help = "write [key.NAME] with secret = { env = \"NAME_KEY\" }";
             self.warning(&Place::file(&sources.path), "there is no key, so nobody can ask for anything", help);
@@ -35,9 +36,6 @@ impl Compiler<'_> {
             if let Some(table) = &named.body {
                 self.key(&named.name, table, pools, &mut keys);
             }
-        }
-        for team in sources.config.team.iter().filter_map(|named| named.body.as_ref()) {
-            self.warn_of_idle_limits(team.budget.as_ref(), team.limit.as_ref().map(|limit| &limit.place), None);
         }
         keys
     }
@@ -52,7 +50,9 @@ impl Compiler<'_> {
             residency: Arc::clone(&facts.residency),
             data: facts.data.clone(),
             screened: facts.screened,
+            team: facts.team.as_ref().and_then(|team| keys.teams.get(team)).cloned(),
             limit: self.limit(table.limit.as_ref()),
+            budget: self.budget(table.budget.as_ref()),
             expires: table.expires.as_ref().map(|until| until.value.0),
             deadline: table.deadline,
             vendor_paths: self.vendor_paths(name, table),
@@ -165,21 +165,6 @@ impl Compiler<'_> {
         }
     }
 
-    fn limit(&mut self, written: Option<&At<tables::Limit>>) -> Limit {
-        let Some(table) = written else { return Limit::default() };
-        let mut positive = |number: &Option<At<u32>>| {
-            let number = number.as_ref()?;
-            if number.value == 0 {
-                self.error(&number.place, "a limit of zero lets nothing through", "remove the key instead");
-            }
-            NonZeroU32::new(number.value)
-        };
-        Limit {
-            requests_per_minute: positive(&table.requests_per_minute),
-            concurrency: positive(&table.concurrency).map(NonZeroU32::get),
-        }
-    }
-
     fn warn_about_key(&mut self, name: &At<String>, table: &tables::Key) {
         let silent = match (&table.residency, &table.data) {
             (None, None) => Some("residency and data"),
@@ -194,30 +179,6 @@ impl Compiler<'_> {
         }
         if let Some(until) = table.expires.as_ref().filter(|until| until.value.0 <= self.now) {
             self.warning(&until.place, format!("the key \"{}\" has expired", name.value), "renew or remove it");
-        }
-        let tokens = table.limit.as_ref().and_then(|limit| limit.tokens_per_minute.as_ref());
-        self.warn_of_idle_limits(table.budget.as_ref(), None, tokens.map(|tokens| &tokens.place));
-    }
-
-    /// A bound that nobody keeps must not look like one.
-    fn warn_of_idle_limits(
-        &mut self,
-        budget: Option<&At<tables::Budget>>,
-        team_limit: Option<&Place>,
-        tokens: Option<&Place>,
-    ) {
-        if let Some(budget) = budget {
-            if budget.usd.0 < 0.0 {
-                self.error(&budget.place, "a budget cannot be negative", "");
-            }
-            self.warning(&budget.place, "budgets are read but not in effect yet", "");
-        }
-        if let Some(place) = team_limit {
-            self.warning(place, "limits of teams are read but not in effect yet", "limits of keys are");
-        }
-        if let Some(place) = tokens {
-            let help = "`requests_per_minute` and `concurrency` are";
-            self.warning(place, "`tokens_per_minute` is read but not in effect yet", help);
         }
     }
 }

@@ -14,6 +14,7 @@ mod policy_tests;
 mod pools;
 mod prices;
 mod quirks;
+mod teams;
 #[cfg(test)]
 mod tests;
 mod vendor_paths;

@@ -82,8 +82,23 @@ impl Compiler<'_> {
             self.error(&name.place, format!("the pool \"{public}\" has no deployment"), help);
         }
         let pool = Arc::new(self.settings(Arc::clone(&public), aliases, tiers, table));
+        self.warn_of_unpriced(table, &pool);
         for known_as in std::iter::once(&public).chain(&pool.aliases) {
             pools.by_name.insert(Arc::clone(known_as), Arc::clone(&pool));
+        }
+    }
+
+    /// A deployment whose price nobody knows is never asked under a ceiling.
+    fn warn_of_unpriced(&mut self, table: &tables::Pool, pool: &Pool) {
+        if pool.max_price == Ceiling::default() {
+            return;
+        }
+        let unpriced = pool.deployments().filter(|deployment| deployment.rates.base(self.now).is_none());
+        let unpriced: BTreeSet<&str> = unpriced.map(|deployment| &*deployment.id).collect();
+        let listed = table.deployments.iter().flat_map(|tier| &tier.0);
+        for id in listed.filter(|id| unpriced.contains(id.as_str())) {
+            let message = format!("the price of \"{}\" is not known, so it is never asked under `max_price`", id.value);
+            self.warning(&id.place, message, "write its price into prices.toml, or at its [deployment]");
         }
     }
 

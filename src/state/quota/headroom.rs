@@ -176,6 +176,10 @@ impl Headroom {
 
     /// A call of this size is larger than all that the vendor grants in one window.
     pub fn refused_as_too_large(&mut self, demand: Demand, now: Moment) {
+        // of what is not known to have a size nothing follows for others
+        if demand.input_tokens == 0 {
+            return;
+        }
         let smallest = self.too_large.filter(|(_, until)| now < *until).map_or(u64::MAX, |(size, _)| size);
         self.too_large = Some((smallest.min(demand.total()), now + TOO_LARGE));
     }
@@ -371,6 +375,8 @@ mod tests {
         assert!(headroom.carries(demand(50_000), at(1.0)).is_err_and(|shortage| !shortage.told));
         assert_eq!(headroom.carries(demand(49_999), at(1.0)), Ok(()));
         assert_eq!(headroom.carries(demand(50_000), at(600.0)), Ok(()));
+        headroom.refused_as_too_large(Demand::new(0, 1_000), at(700.0));
+        assert_eq!(headroom.carries(demand(50_000), at(701.0)), Ok(()), "an image has a size that we do not know");
     }
 
     #[test]

@@ -287,7 +287,13 @@ fn the_papers_exclusion_works_as_it_says() {
     let paper = fs::read_to_string(Path::new(ROOT).join("docs/policy.md")).unwrap();
     let folder = folder();
     let policies = folder.path().join("policies");
+    fs::write(folder.path().join("backstay.toml"), block(&paper, "toml", "[listener.main]")).unwrap();
+    fs::write(policies.join("properties/own.cedar"), block(&paper, "cedar", "@id(\"personal-data-of-europeans"))
+        .unwrap();
+    let why = |folder: &Path| json(folder, &["prove"])[0]["verdict"].clone();
+    assert_eq!(why(folder.path()), "refuted", "nothing keeps it yet");
     fs::write(policies.join("own.cedar"), block(&paper, "cedar", "@id(\"no-us-seat")).unwrap();
+    assert_ne!(why(folder.path()), "refuted");
     fs::write(policies.join("tests/own.toml"), block(&paper, "toml", "policies = [")).unwrap();
     fs::write(policies.join("zones.toml"), block(&paper, "toml", "as_of")).unwrap();
     let (out, err, code) = call(folder.path(), &["test"]);

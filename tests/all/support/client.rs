@@ -132,6 +132,19 @@ impl Kept {
         self.sender = Some(sender);
         answer
     }
+
+    /// The same over one connection to a server that may die: `None` once it has.
+    pub(crate) async fn try_post(&mut self, path: &str, body: &Value) -> Option<Answer> {
+        let mut sender = match self.sender.take() {
+            Some(mut sender) => sender.ready().await.ok().map(|()| sender)?,
+            None => self.client.http1().await.0,
+        };
+        let request = self.client.request("POST", path, &[]).header("content-type", "application/json");
+        let request = request.body(Full::new(Bytes::from(body.to_string()))).unwrap();
+        let answer = collect(sender.send_request(request).await.ok()?, Vec::new()).await;
+        self.sender = Some(sender);
+        answer.clean.then_some(answer)
+    }
 }
 
 /// The certificate and key that a client shows.

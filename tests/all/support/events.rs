@@ -123,6 +123,10 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::Surge { surge: Arc::new(surge()), began: true },
         Event::Surge { surge: Arc::new(surge()), began: false },
         Event::Operator { action: "drain", by: "operator 0123456789ab".into() },
+        Event::Budget { account: "key/app".into(), spent: true },
+        Event::Budget { account: "key/app".into(), spent: false },
+        Event::Ledger { failing: Some("ledger.sqlite: database or disk is full".into()) },
+        Event::Ledger { failing: None },
         Event::Drain { left: 3, done: false },
     ]
 }

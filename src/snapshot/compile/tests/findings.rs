@@ -1,6 +1,8 @@
 //! What is wrong with a file is said with its place and a suggestion, all of it at once.
 
 use super::{SMALL, ask, check, check_config, check_files, check_instead, good};
+use crate::snapshot::budget::{Budget, Period, Reserve};
+use std::num::NonZeroU64;
 
 #[test]
 fn f_140_unknown_fields_are_all_named_with_the_nearest() {
@@ -157,8 +159,13 @@ expires = "2027-06-30"
 "#;
     let (snapshot, warnings) = good(config);
     let idle: Vec<usize> = warnings.iter().map(|warning| warning.place.line).collect();
-    assert_eq!(idle, [49, 58, 59], "what is not in effect yet is warned of: {warnings:?}");
+    assert_eq!(idle, Vec::<usize>::new(), "nothing is without effect: {warnings:?}");
     let key = snapshot.keys.by_name("research-app").expect("the key");
+    let spends = |budget: Option<Budget>| budget.map(|budget| (budget.most.0, budget.period, budget.reserve));
+    assert_eq!(spends(key.budget), Some((500_000_000, Period::Month, Reserve::Expected)));
+    let team = key.team.as_ref().expect("the team");
+    assert_eq!((&*team.name, spends(team.budget).map(|budget| budget.0)), ("research", Some(5_000_000_000)));
+    assert_eq!(key.limit.tokens_per_minute.map(NonZeroU64::get), Some(2_000_000));
     let permitted =
         snapshot.deployments.iter().filter(|deployment| snapshot.permit(key, &ask("EU"), deployment).is_ok());
     assert_eq!(permitted.map(|deployment| deployment.id.to_string()).collect::<Vec<_>>(), ["openai-eu/gpt-5.5"]);

@@ -65,6 +65,14 @@ fn shipped_prices_count_where_nobody_wrote_one() {
 }
 
 #[test]
+fn a_deployment_that_a_ceiling_shuts_out_for_want_of_a_price_is_told() {
+    let config = SMALL.replace("[pool.smart]", "[pool.smart]\nmax_price = { input = 9 }");
+    check_config(&config, &[]);
+    let unlisted = config.replace("gpt-5.5", "our-own-tune");
+    check_config(&unlisted, &["backstay.toml:11: is not known, so it is never asked ~ prices.toml"]);
+}
+
+#[test]
 fn a_surge_rule_that_makes_no_sense_is_told() {
     let check = |lines: &str, expected: &[&str]| {
         check_config(&SMALL.replace("[pool.smart]", &format!("[pool.smart]\n{lines}")), expected)

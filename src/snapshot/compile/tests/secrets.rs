@@ -29,7 +29,10 @@ fn a_careless_key_is_warned_of() {
     check_instead("residency = \"any\"", "", &["backstay.toml:11: the key \"app\" says nothing about residency"]);
     check("expires = \"2020-01-01\"\n", &["backstay.toml:15: has expired"]);
     check("expires = \"soon\"\n", &["backstay.toml:15: expected a date"]);
-    check("budget = { usd = 5, period = \"month\" }\n", &["backstay.toml:15: not in effect"]);
+    check("budget = { usd = 0, period = \"month\" }\n", &["backstay.toml:15: refuses every call"]);
+    check("budget = { usd = -5, period = \"month\" }\n", &["backstay.toml:15: a budget of -5"]);
+    check("budget = { usd = 5, period = \"year\" }\n", &["backstay.toml:15: \"year\" ~ one of day, week, month"]);
+    check("limit = { tokens_per_minute = 0 }\n", &["backstay.toml:15: lets nothing through"]);
 }
 
 #[test]
