@@ -17,6 +17,13 @@ const MANY: usize = 2_000;
 const WITHIN: f64 = 0.001;
 const WITHIN_FEW: f64 = 0.004;
 
+const CAVEAT: &str = "\
+What this does not say: the oracle asks when the call is made, and once; one that could wait for a vendor to come back would
+have more. A common front that fails in part alone is not played. An answer that was held for ten seconds begins before its
+attempts are known, and counts none of them in the column below. Qualities of answers are not seen at all.
+
+";
+
 const PAPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/resilience.md");
 const FIGURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/resilience.svg");
 
@@ -206,6 +213,7 @@ fn paper(run: &Run, totals: &Totals) -> String {
         all.served,
         100.0 * all.missed(),
     );
+    text += CAVEAT;
     text += &table(totals);
     text
 }
