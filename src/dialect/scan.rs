@@ -240,7 +240,7 @@ impl<'a> Reading<'a> {
 
     fn finish(mut self, disguised: bool) -> Result<Scan, ScanError> {
         // where no member names the model the path does
-        let optional = self.scan.dialect.may_leave_model_out() && self.seen != 0;
+        let optional = self.scan.dialect.may_leave_model_out();
         if !self.model_named && !optional && self.members.iter().any(|(_, rule)| *rule == Rule::Model) {
             let message = "`model` is missing: name the model to ask".to_owned();
             return Err(ScanError { message, offset: self.body.len(), limit: None, param: Some("model") });

@@ -42,9 +42,6 @@ pub fn splice(body: &Bytes, scan: &Scan, edits: &Edits<'_>) -> Bytes {
         } else if let Some(model) = edits.model.filter(|model| *model != scan.model) {
             changes.push(Change { range: range.clone(), text: quoted(model) });
         }
-    } else if let Some(model) = edits.model.filter(|_| scan.dialect.may_leave_model_out() && !edits.without_model) {
-        // else the vendor would choose one that nobody has permitted
-        changes.push(set(head, "model", None, quoted(model)));
     }
     if scan.dialect == Dialect::OpenaiChat && edits.include_usage && scan.stream && !scan.include_usage {
         changes.push(with_usage(body, head, scan.spots.stream_options.as_ref()));
@@ -54,6 +51,13 @@ pub fn splice(body: &Bytes, scan: &Scan, edits: &Edits<'_>) -> Bytes {
         if stored.and_then(|range| body.get(range.clone())) != Some(b"false") {
             changes.push(set(head, "store", stored, "false".to_owned()));
         }
+    }
+    let may_be_left_out = scan.dialect.may_leave_model_out() && !edits.without_model;
+    if let Some(model) = edits.model.filter(|_| may_be_left_out && scan.spots.model.is_none()) {
+        // else the vendor would choose one that nobody has permitted; it comes last, where no comma may follow in an empty body
+        let is_empty = body.get(head..).is_some_and(|rest| rest.trim_ascii_start().starts_with(b"}"));
+        let comma = if is_empty { "" } else { "," };
+        changes.push(Change { range: head..head, text: format!("\"model\":{}{comma}", quoted(model)) });
     }
     if changes.is_empty() {
         return body.clone();
@@ -178,6 +182,9 @@ mod tests {
     fn a_model_that_is_left_out_is_named_for_the_vendor() {
         let edits = Edits { model: Some("m"), ..NONE };
         check(Dialect::OpenaiResponses, r#"{"input":"x"}"#, edits, r#"{"model":"m","input":"x"}"#);
+        check(Dialect::OpenaiResponses, "{}", edits, r#"{"model":"m"}"#);
+        let kept_nowhere = Edits { store_false: true, ..edits };
+        check(Dialect::OpenaiResponses, "{ }", kept_nowhere, r#"{"store":false,"model":"m" }"#);
         check(Dialect::GeminiCount, r#"{"contents":[]}"#, edits, r#"{"contents":[]}"#);
     }
 
