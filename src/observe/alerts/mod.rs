@@ -71,6 +71,7 @@ impl Alerts {
             Event::Breaker { .. }
                 | Event::Restriction { .. }
                 | Event::Surge { .. }
+                | Event::Reload { .. }
                 | Event::Isolated { .. }
                 | Event::VendorReport { .. }
                 | Event::Budget { .. }
