@@ -218,10 +218,18 @@ impl From<&WireUsage> for Usage {
 pub(crate) struct UsageOut {
     input_tokens: u64,
     cache_creation_input_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_creation: Option<CacheCreationOut>,
     cache_read_input_tokens: u64,
     output_tokens: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     output_tokens_details: Option<OutputDetailsOut>,
+}
+
+#[derive(Debug, Serialize)]
+struct CacheCreationOut {
+    ephemeral_5m_input_tokens: u64,
+    ephemeral_1h_input_tokens: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -234,6 +242,10 @@ impl From<Usage> for UsageOut {
         Self {
             input_tokens: usage.fresh,
             cache_creation_input_tokens: usage.written,
+            cache_creation: (usage.written_1h > 0).then(|| CacheCreationOut {
+                ephemeral_5m_input_tokens: usage.written.saturating_sub(usage.written_1h),
+                ephemeral_1h_input_tokens: usage.written_1h,
+            }),
             cache_read_input_tokens: usage.cached,
             output_tokens: usage.output,
             output_tokens_details: (usage.reasoning > 0)
