@@ -62,19 +62,27 @@ fn upstream_sends_nothing_without_a_permit() {
 }
 
 #[test]
-fn only_the_snapshot_mints_permits_and_two_paths_use_them() {
+fn only_the_snapshot_mints_permits_and_few_paths_use_them() {
     assert_eq!(holding(&["Permit {"]), paths(&["src/snapshot/permit.rs"]));
     assert_eq!(
-        holding(&[".permit(", ".probe_permit("]),
+        holding(&[".permit(", ".probe_permit(", ".feed_permit("]),
         paths(&[
             // asks what a recall would say, and throws the permit away
             "src/snapshot/permit.rs",
             // attempts, whatever brought them about; selection asks beforehand and throws the permit away
             "src/exchange/attempt.rs",
             "src/exchange/select.rs",
+            // what a vendor offers beside calls
+            "src/exchange/vendor/mod.rs",
             // background checks, which carry nothing of a client
+            "src/probe/feeds.rs",
             "src/probe/mod.rs",
+            // names who serves in the place of what surged, and throws the permit away
+            "src/state/surge.rs",
         ])
     );
-    assert_eq!(holding(&["connections.send("]), paths(&["src/exchange/attempt.rs", "src/probe/mod.rs"]));
+    assert_eq!(
+        holding(&["connections.send("]),
+        paths(&["src/exchange/attempt.rs", "src/exchange/vendor/mod.rs", "src/probe/feeds.rs", "src/probe/mod.rs"])
+    );
 }
