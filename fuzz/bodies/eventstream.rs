@@ -11,8 +11,11 @@ pub(crate) fn run(input: (Vec<u8>, u8)) {
     assert_eq!(watch(&stream, stream.len().max(1)), watch(&stream, usize::from(cut).max(1)));
 }
 
+/// The name and the data of an event.
+type Event = (Vec<u8>, Vec<u8>);
+
 /// The events, and whether the stream ended within or after a broken one.
-fn watch(stream: &[u8], cut: usize) -> (Vec<(Vec<u8>, Vec<u8>)>, bool) {
+fn watch(stream: &[u8], cut: usize) -> (Vec<Event>, bool) {
     let (mut splitter, mut events) = (Splitter::new(), Vec::new());
     let (mut seen, mut reader) = (StreamSeen::new(&BEDROCK), StreamReader::new(&BEDROCK));
     for chunk in stream.chunks(cut) {

@@ -28,8 +28,11 @@ static KINDS: LazyLock<HashMap<&str, EntityTypeName>> = LazyLock::new(|| {
 
 /// The entity of a type and name.
 pub(super) fn uid(kind: &str, name: &str) -> Result<EntityUid, Box<dyn Error>> {
-    let known = KINDS.get(kind).cloned();
-    Ok(EntityUid::from_type_name_and_id(known.map_or_else(|| EntityTypeName::from_str(kind), Ok)?, EntityId::new(name)))
+    let kind = match KINDS.get(kind) {
+        Some(known) => known.clone(),
+        None => EntityTypeName::from_str(kind)?,
+    };
+    Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(name)))
 }
 
 /// What an undeclared number counts as: more than any policy allows.

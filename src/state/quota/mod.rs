@@ -160,12 +160,15 @@ impl Account {
             }
             (FailureKind::OverWindow, _) => headroom().refused_as_too_large(demand, now),
             (FailureKind::Quota, Some(Scope::Model)) => headroom().rest(failure.retry_after.unwrap_or(OUT), now),
-            (FailureKind::Quota, _) => {
-                if self.purse.is_spent(failure.retry_after, now) {
-                    self.tools.tell(&self.purse.name, true);
-                }
-            }
+            (FailureKind::Quota, _) => self.spent(failure.retry_after, now),
             _ => {}
+        }
+    }
+
+    /// The credential's money or quota is spent; told once.
+    fn spent(&self, retry_after: Option<Duration>, now: Moment) {
+        if self.purse.is_spent(retry_after, now) {
+            self.tools.tell(&self.purse.name, true);
         }
     }
 

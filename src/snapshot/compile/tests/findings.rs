@@ -94,9 +94,8 @@ fn f_131_names_and_paths_play_no_tricks() {
     check_instead("{ env = \"APP_KEY\" }", "{ file = \"/dev/zero\" }", &["backstay.toml:12: not a regular file"]);
 }
 
-#[test]
-fn every_table_can_be_written() {
-    let config = r#"
+/// A config in which every table stands.
+const EVERY_TABLE: &str = r#"
 [listener.main]
 address = "127.0.0.1:8443"
 [admin]
@@ -157,7 +156,10 @@ budget = { usd = 500, period = "month" }
 limit = { requests_per_minute = 600, tokens_per_minute = 2_000_000, concurrency = 64 }
 expires = "2027-06-30"
 "#;
-    let (snapshot, warnings) = good(config);
+
+#[test]
+fn every_table_can_be_written() {
+    let (snapshot, warnings) = good(EVERY_TABLE);
     let idle: Vec<usize> = warnings.iter().map(|warning| warning.place.line).collect();
     assert_eq!(idle, Vec::<usize>::new(), "nothing is without effect: {warnings:?}");
     let key = snapshot.keys.by_name("research-app").expect("the key");
