@@ -2,11 +2,11 @@
 //!
 //! Kept by what was measured, as health is: a new secret starts fresh. One credential's 429 says nothing of another's.
 
+mod credit;
 mod headroom;
-mod purse;
 
+pub use credit::Credit;
 pub use headroom::{Demand, Headroom, Left, Shortage};
-pub use purse::Purse;
 
 use crate::base::clock::Moment;
 use crate::base::event::{Event, Sink};
@@ -27,7 +27,7 @@ const OUT: Duration = Duration::from_secs(15 * 60);
 /// The quotas of everything that was ever contacted.
 pub struct Quotas {
     headrooms: Mutex<HashMap<Arc<str>, Arc<Mutex<Headroom>>>>,
-    purses: Mutex<HashMap<Arc<str>, Arc<SharedPurse>>>,
+    credits: Mutex<HashMap<Arc<str>, Arc<SharedCredit>>>,
     tools: Arc<Tools>,
 }
 
@@ -36,33 +36,33 @@ struct Tools {
     sink: Arc<dyn Sink>,
 }
 
-/// A credential's purse, under the name that people know.
+/// A credential's credit, under the name that people know.
 #[derive(Default)]
-struct SharedPurse {
+struct SharedCredit {
     name: Arc<str>,
-    /// Whether a look under the lock is needed: few purses are ever spent.
+    /// Whether a look under the lock is needed: few credits are ever spent.
     spent: AtomicBool,
-    purse: Mutex<Purse>,
+    credit: Mutex<Credit>,
 }
 
-impl SharedPurse {
-    /// Looks at a purse that is spent; `None` for one that is not.
-    fn if_spent<T>(&self, look: impl FnOnce(&mut Purse) -> T) -> Option<T> {
-        self.spent.load(Ordering::Relaxed).then(|| look(&mut lock(&self.purse)))
+impl SharedCredit {
+    /// Looks at a credit that is spent; `None` for one that is not.
+    fn if_spent<T>(&self, look: impl FnOnce(&mut Credit) -> T) -> Option<T> {
+        self.spent.load(Ordering::Relaxed).then(|| look(&mut lock(&self.credit)))
     }
 
     /// The vendor says that it is spent; whether that is news.
     fn is_spent(&self, reset: Option<Duration>, now: Moment) -> bool {
-        let mut purse = lock(&self.purse);
+        let mut credit = lock(&self.credit);
         self.spent.store(true, Ordering::Relaxed);
-        purse.is_spent(reset, now)
+        credit.is_spent(reset, now)
     }
 
     /// There is money; whether that is news.
     fn is_filled(&self) -> bool {
-        let filled = |purse: &mut Purse| {
+        let filled = |credit: &mut Credit| {
             self.spent.store(false, Ordering::Relaxed);
-            purse.is_filled()
+            credit.is_filled()
         };
         self.if_spent(filled) == Some(true)
     }
@@ -72,7 +72,7 @@ impl SharedPurse {
 #[derive(Clone)]
 pub struct Account {
     headroom: Arc<Mutex<Headroom>>,
-    purse: Arc<SharedPurse>,
+    credit: Arc<SharedCredit>,
     tools: Arc<Tools>,
 }
 
@@ -80,7 +80,7 @@ impl Quotas {
     /// Nothing observed yet.
     pub fn new(sink: Arc<dyn Sink>, seed: u64) -> Self {
         let tools = Arc::new(Tools { random: Random::seeded(seed), sink });
-        Self { headrooms: Mutex::default(), purses: Mutex::default(), tools }
+        Self { headrooms: Mutex::default(), credits: Mutex::default(), tools }
     }
 
     /// The account of a deployment, which is remembered from earlier snapshots.
@@ -90,22 +90,22 @@ impl Quotas {
             Some(credential) => (format!("{vendor}/{}", credential.name), credential.secret.digest().short()),
             None => (format!("{vendor}/none"), String::new()),
         };
-        let purse = lock(&self.purses)
+        let credit = lock(&self.credits)
             .entry(format!("{name} {secret}").into())
-            .or_insert_with(|| Arc::new(SharedPurse { name: name.into(), ..SharedPurse::default() }))
+            .or_insert_with(|| Arc::new(SharedCredit { name: name.into(), ..SharedCredit::default() }))
             .clone();
         let key = format!("{} {secret}", deployment.health_key);
         let headroom = lock(&self.headrooms).entry(key.into()).or_default().clone();
-        Account { headroom, purse, tools: Arc::clone(&self.tools) }
+        Account { headroom, credit, tools: Arc::clone(&self.tools) }
     }
 
-    /// Forgets the purses that no account of `serving` draws on: what was spent of them is nobody's concern any more.
+    /// Forgets the credits that no account of `serving` draws on: what was spent of them is nobody's concern any more.
     pub fn keep<'a>(&self, serving: impl Iterator<Item = &'a Account>) {
-        let serving: HashSet<_> = serving.map(|account| Arc::as_ptr(&account.purse)).collect();
-        lock(&self.purses).retain(|_, purse| {
-            let serves = serving.contains(&Arc::as_ptr(purse));
-            if !serves && purse.is_filled() {
-                self.tools.tell(&purse.name, false);
+        let serving: HashSet<_> = serving.map(|account| Arc::as_ptr(&account.credit)).collect();
+        lock(&self.credits).retain(|_, credit| {
+            let serves = serving.contains(&Arc::as_ptr(credit));
+            if !serves && credit.is_filled() {
+                self.tools.tell(&credit.name, false);
             }
             serves
         });
@@ -122,7 +122,7 @@ impl Account {
     /// Why a call of this size is not sent now.
     #[must_use]
     pub fn refuses(&self, demand: Demand, now: Moment) -> Option<Refusal> {
-        if let Some(retry_after) = self.purse.if_spent(|purse| purse.refuses(now)).flatten() {
+        if let Some(retry_after) = self.credit.if_spent(|credit| credit.refuses(now)).flatten() {
             return Some(Refusal::Resting { class: FailureKind::Quota.class(), retry_after });
         }
         let headroom = lock(&self.headroom);
@@ -167,8 +167,8 @@ impl Account {
 
     /// The credential's money or quota is spent; told once.
     fn spent(&self, retry_after: Option<Duration>, now: Moment) {
-        if self.purse.is_spent(retry_after, now) {
-            self.tools.tell(&self.purse.name, true);
+        if self.credit.is_spent(retry_after, now) {
+            self.tools.tell(&self.credit.name, true);
         }
     }
 
@@ -176,7 +176,7 @@ impl Account {
     #[must_use]
     pub fn send(&self, demand: Demand) -> Draw {
         lock(&self.headroom).send(demand);
-        let trial = self.purse.if_spent(Purse::send) == Some(true);
+        let trial = self.credit.if_spent(Credit::send) == Some(true);
         Draw { account: self.clone(), demand, trial, settled: false }
     }
 }
@@ -200,9 +200,9 @@ impl Draw {
     /// The call was answered well.
     pub fn succeeded(mut self) {
         lock(&self.account.headroom).went_well();
-        // a call that went out before the purse was spent proves nothing of it now
-        if std::mem::take(&mut self.trial) && self.account.purse.is_filled() {
-            self.account.tools.tell(&self.account.purse.name, false);
+        // a call that went out before the credit was spent proves nothing of it now
+        if std::mem::take(&mut self.trial) && self.account.credit.is_filled() {
+            self.account.tools.tell(&self.account.credit.name, false);
         }
     }
 
@@ -223,7 +223,7 @@ impl Drop for Draw {
             lock(&self.account.headroom).settle(self.demand, &Quota::default(), Moment::START);
         }
         if self.trial {
-            self.account.purse.if_spent(Purse::trial_said_nothing);
+            self.account.credit.if_spent(Credit::trial_said_nothing);
         }
     }
 }
@@ -237,7 +237,7 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    /// Keeps what it is told of purses.
+    /// Keeps what it is told of credits.
     #[derive(Default)]
     struct Told(Mutex<Vec<bool>>);
 
@@ -252,7 +252,7 @@ mod tests {
     fn account() -> (Account, Arc<Told>) {
         let told = Arc::new(Told::default());
         let tools = Arc::new(Tools { random: Random::seeded(7), sink: Arc::clone(&told) as Arc<dyn Sink> });
-        (Account { headroom: Arc::default(), purse: Arc::default(), tools }, told)
+        (Account { headroom: Arc::default(), credit: Arc::default(), tools }, told)
     }
 
     fn failure(kind: FailureKind) -> Failure {

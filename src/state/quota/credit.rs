@@ -9,9 +9,9 @@ const OUT: Duration = Duration::from_secs(15 * 60);
 /// While one call tries whether there is money again, the others are told to come back so much later.
 const TRIED: Duration = Duration::from_secs(1);
 
-/// One credential's purse.
+/// Whether a credential still has credit at its vendor.
 #[derive(Debug, Default)]
-pub struct Purse {
+pub struct Credit {
     spent: Option<Spent>,
 }
 
@@ -21,7 +21,7 @@ struct Spent {
     trial_out: bool,
 }
 
-impl Purse {
+impl Credit {
     /// How long it is out.
     #[must_use]
     pub fn refuses(&self, now: Moment) -> Option<Duration> {
@@ -68,19 +68,19 @@ mod tests {
     #[test]
     fn f_076_a_spent_credential_is_tried_again_by_one_call_at_a_time() {
         let at = |seconds| Moment::after_start(Duration::from_secs(seconds));
-        let mut purse = Purse::default();
-        assert!(!purse.send() && purse.refuses(at(0)).is_none(), "nothing is known");
-        assert!(purse.is_spent(None, at(0)));
-        assert!(!purse.is_spent(None, at(0)), "it is told once");
-        assert_eq!(purse.refuses(at(1)), Some(Duration::from_secs(899)));
-        assert_eq!(purse.refuses(at(900)), None);
-        assert!(purse.send());
-        assert_eq!(purse.refuses(at(901)), Some(TRIED), "the others wait for the trial");
-        purse.trial_said_nothing();
-        assert_eq!(purse.refuses(at(901)), None);
-        assert!(purse.send() && !purse.is_spent(Some(Duration::from_secs(60)), at(902)));
-        assert_eq!(purse.refuses(at(903)), Some(Duration::from_secs(59)), "the vendor says when");
-        assert!(purse.is_filled() && !purse.is_filled());
-        assert_eq!(purse.refuses(at(903)), None);
+        let mut credit = Credit::default();
+        assert!(!credit.send() && credit.refuses(at(0)).is_none(), "nothing is known");
+        assert!(credit.is_spent(None, at(0)));
+        assert!(!credit.is_spent(None, at(0)), "it is told once");
+        assert_eq!(credit.refuses(at(1)), Some(Duration::from_secs(899)));
+        assert_eq!(credit.refuses(at(900)), None);
+        assert!(credit.send());
+        assert_eq!(credit.refuses(at(901)), Some(TRIED), "the others wait for the trial");
+        credit.trial_said_nothing();
+        assert_eq!(credit.refuses(at(901)), None);
+        assert!(credit.send() && !credit.is_spent(Some(Duration::from_secs(60)), at(902)));
+        assert_eq!(credit.refuses(at(903)), Some(Duration::from_secs(59)), "the vendor says when");
+        assert!(credit.is_filled() && !credit.is_filled());
+        assert_eq!(credit.refuses(at(903)), None);
     }
 }
