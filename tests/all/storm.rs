@@ -68,7 +68,8 @@ async fn two_thousand_calls_succeed_while_one_of_two_vendors_is_flaky() {
         resting.contains(fault)
     };
     let failed = storm(Fault::before_content().filter(|fault| !rests(fault)).collect()).await;
-    assert!(failed > 50, "{failed} failures are no storm");
+    // how many are met depends on how soon calls are steered around the vendor: what must not be is a storm without any
+    assert!(failed > 10, "{failed} failures are no storm");
 }
 
 /// Calls, streamed and not, until enough were made by all.
