@@ -41,13 +41,10 @@ pub(super) const KINDS: [Kind; 13] = [
     Kind::new("no connection", "AWS us-east-1, 2025-10-20: an empty DNS record, 14.5 h", (1.0, 1.0), 870.0, |_| {
         Trouble::Refuses
     }),
-    Kind::common(
-        "the front is down",
-        "Cloudflare, 2025-11-18: ChatGPT and Claude, 3 h 10 min",
-        (1.0, 1.0),
-        190.0,
-        |s| Trouble::Status(500, s),
-    ),
+    Kind::new("the front is down", "Cloudflare, 2025-11-18: ChatGPT and Claude, 3 h 10 min", (1.0, 1.0), 190.0, |s| {
+        Trouble::Status(500, s)
+    })
+    .common(),
     Kind::new("200, then an error", "seen at 937 of 937 calls of an outage", (0.6, 1.0), 60.0, Trouble::ErrorEvent),
     Kind::new(
         "overloaded",
@@ -74,14 +71,9 @@ impl Kind {
         Self { name, seen, shares, minutes, common: false, trouble }
     }
 
-    const fn common(
-        name: &'static str,
-        seen: &'static str,
-        shares: (f64, f64),
-        minutes: f64,
-        trouble: fn(f64) -> Trouble,
-    ) -> Self {
-        Self { common: true, ..Self::new(name, seen, shares, minutes, trouble) }
+    /// It befalls two vendors at once.
+    const fn common(self) -> Self {
+        Self { common: true, ..self }
     }
 }
 
