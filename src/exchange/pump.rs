@@ -195,8 +195,8 @@ impl Pump {
             Mark::Fault(failure) => return Err(failure),
             Mark::Garbage => {
                 self.garbage += 1;
-                // it may have been content, and another deployment can say that for certain
-                let loses = matches!(self.teller, Teller::Carry(_)) && self.seen.has_content();
+                // it may have been content, and another deployment can say that for certain; behind the end nothing is lost
+                let loses = matches!(self.teller, Teller::Carry(_)) && self.seen.has_content() && !self.is_finished();
                 if loses || self.garbage > MOST_GARBAGE {
                     return Err(Failure::new(FailureKind::Malformed, Phase::Content, "not_json"));
                 }
