@@ -116,7 +116,9 @@ impl Carrier {
     pub(crate) fn new(profile: &Profile, told: &Told, manner: Option<Manner>, unsaid: Unsaid) -> Self {
         let seam = manner.map(|manner| Seam::new(manner, told.text()));
         let passes = manner.is_none() && profile.dialect == told.client;
-        let line = Line { told: told.clone(), carries_on: seam.is_some(), seam, hold: Hold::default(), passes };
+        let mut told = told.clone();
+        told.writer.echo(&unsaid.echo);
+        let line = Line { told, carries_on: seam.is_some(), seam, hold: Hold::default(), passes };
         Self { reader: StreamReader::new(profile), unsaid, line }
     }
 
