@@ -78,9 +78,14 @@ impl Pump {
     ///
     /// # Errors
     /// It has no order in the client's dialect, or is not the rest of what the client has.
-    pub(crate) fn tell_whole(prepared: &Prepared, seen: ReplySeen, reply: &Reply) -> Result<(Self, Bytes), Failure> {
-        let mut pump =
-            Self { seen: StreamSeen::whole(&prepared.profile, seen), ..Self::new(prepared, Unsaid::default()) };
+    pub(crate) fn tell_whole(
+        prepared: &Prepared,
+        seen: ReplySeen,
+        reply: &Reply,
+        unsaid: Unsaid,
+    ) -> Result<(Self, Bytes), Failure> {
+        let echo = unsaid.echo.clone();
+        let mut pump = Self { seen: StreamSeen::whole(&prepared.profile, seen), ..Self::new(prepared, unsaid) };
         let first = match &mut pump.teller {
             Teller::Carry(carrier) => {
                 let mut written = BytesMut::new();
@@ -88,7 +93,7 @@ impl Pump {
                 written.freeze()
             }
             Teller::Forward | Teller::Translate(_) => {
-                translate::stream_of(prepared.client, reply, prepared.client_wants_usage)?
+                translate::stream_of(prepared.client, reply, prepared.client_wants_usage, &echo)?
             }
         };
         Ok((pump, first))

@@ -41,6 +41,7 @@ mod signals;
 mod storm;
 mod streams;
 mod support;
+mod thoughts;
 mod tidy;
 mod vectors;
 mod vendor_paths;

@@ -116,7 +116,8 @@ impl Carrier {
     pub(crate) fn new(profile: &Profile, told: &Told, manner: Option<Manner>, unsaid: Unsaid) -> Self {
         let seam = manner.map(|manner| Seam::new(manner, told.text()));
         let passes = manner.is_none() && profile.dialect == told.client;
-        let (told, carries_on) = (told.clone(), seam.is_some());
+        let (mut told, carries_on) = (told.clone(), seam.is_some());
+        told.writer.echo(&unsaid.echo);
         let line = Line { told, carries_on, seam, hold: Hold::default(), seal: None, passes };
         Self { reader: StreamReader::new(profile), unsaid, line }
     }
