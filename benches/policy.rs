@@ -1,5 +1,6 @@
-//! What a policy decision costs over twenty deployments that differ in everything policies read: remembered, for a key of
-//! facts that are new, and with nothing remembered at all; with the shipped policies, and with a thousand more.
+//! What a policy decision costs over twenty deployments that differ in everything policies read: remembered, for a kind of
+//! call that is new to a generation, for a kind of key that is, and with nothing remembered at all; with the shipped policies,
+//! and with a thousand more.
 
 use backstay::base::money::TokenPrice;
 use backstay::call::needs::Needs;
@@ -135,10 +136,19 @@ fn decisions(criterion: &mut Criterion) {
                 decide_all(&engine, key, &ask)
             });
         });
-        let few = inventory(teams, 100);
+        let few = inventory(teams, 4);
+        let forgetful = || engine.over(few.clone(), |_| true).unwrap_or_else(|error| panic!("{error}"));
         group.bench_function(format!("nothing remembered, {name}"), |bench| {
-            let forgetful = || engine.over(few.clone(), |_| true).unwrap_or_else(|error| panic!("{error}"));
             bench.iter_batched_ref(forgetful, |engine| decide_all(engine, 0, &ask), BatchSize::PerIteration);
+        });
+        let prepared = || {
+            let engine = forgetful();
+            engine.prepare();
+            engine
+        };
+        let special = Ask { data: words(&["health", "personal"]), residency: "DE".into(), ..ask.clone() };
+        group.bench_function(format!("a call that is new, {name}"), |bench| {
+            bench.iter_batched_ref(prepared, |engine| decide_all(engine, 0, &special), BatchSize::PerIteration);
         });
     }
     group.finish();

@@ -7,7 +7,7 @@ use crate::policy::groups::{Group, Groups};
 use crate::policy::inventory::{DeploymentFacts, Inventory, KeyFacts};
 use crate::policy::memo::Memo;
 use crate::policy::question::{CallFacts, Words, cost_bucket, hosts_tools};
-use crate::policy::reads::Fact;
+use crate::policy::reads::{Fact, Reads};
 use crate::policy::rules::{self, PolicyFile, Rule};
 use crate::policy::verdict::{Finding, Verdict};
 use crate::policy::{entities, schema};
@@ -60,16 +60,17 @@ impl Engine {
 
     fn assemble(inventory: Inventory, schema: &Schema, rules: Vec<Rule>) -> Result<Self, Box<dyn Error>> {
         let vocabulary = &inventory.vocabulary;
+        let words = Words::new(vocabulary.data.iter().map(AsRef::as_ref), vocabulary.zones());
         let deployments = inventory.deployments.iter();
         let deployments = deployments.map(|deployment| entities::uid("Deployment", &deployment.id));
         Ok(Self {
             authorizer: Authorizer::new(),
-            groups: Groups::new(&rules, &inventory)?,
+            groups: Groups::new(&rules, &inventory, &words)?,
             entities: entities::build(&inventory, schema)?,
             action: entities::uid("Action", "call")?,
             keys: inventory.keys.iter().map(|key| entities::uid("Key", &key.name)).collect::<Result<_, _>>()?,
             deployments: deployments.collect::<Result<_, _>>()?,
-            words: Words::new(vocabulary.data.iter().map(AsRef::as_ref), vocabulary.zones()),
+            words,
             verdicts: Memo::default(),
             findings: Memo::default(),
             context: Mutex::default(),
@@ -166,7 +167,7 @@ impl Engine {
     /// What all policies say that concern the key and the deployment.
     fn evaluate(&self, asked: &Asked<'_>) -> Verdict {
         let mut whole = Finding::default();
-        for group in self.groups.concerned(asked.key, asked.deployment) {
+        for group in self.groups.concerned(asked.key, asked.deployment, asked.call) {
             let Some(question) = group.question(asked.key, asked.deployment, asked.call) else {
                 return Err(Arc::from([]));
             };
@@ -191,12 +192,16 @@ impl Engine {
 
     /// The context of a call, which holds all that the group reads of it.
     fn context(&self, group: &Group, asked: &Asked<'_>) -> Option<Context> {
+        // the cost is another at every deployment
+        if group.reads.has(Fact::EstimatedCost) {
+            return context(asked.ask, asked.cost, group.reads).ok();
+        }
         let mut last = self.context.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |(known, _): &&(CallFacts, Context)| group.same(*known, asked.call);
+        let same = |(known, _): &&(CallFacts, Context)| known.only(group.reads) == asked.call.only(group.reads);
         if let Some((_, context)) = last.as_ref().filter(same) {
             return Some(context.clone());
         }
-        let context = context(asked.ask, asked.cost).ok()?;
+        let context = context(asked.ask, asked.cost, Reads::EVERYTHING).ok()?;
         *last = Some((asked.call, context.clone()));
         Some(context)
     }
@@ -236,20 +241,24 @@ fn reaches(key: &KeyFacts, deployment: &DeploymentFacts) -> bool {
     key.models.is_empty() || key.models.iter().any(|model| deployment.pools.contains(model))
 }
 
-fn context(ask: &Ask, cost: u64) -> Result<Context, Box<dyn Error>> {
+/// What is read of a call, in Cedar.
+fn context(ask: &Ask, cost: u64, reads: Reads) -> Result<Context, Box<dyn Error>> {
     let long = |number: u64| RestrictedExpression::new_long(i64::try_from(number).unwrap_or(i64::MAX));
     let data = ask.data.iter().map(|class| entities::uid("Data", class).map(RestrictedExpression::new_entity_uid));
-    Ok(Context::from_pairs([
-        ("data".to_owned(), RestrictedExpression::new_set(data.collect::<Result<Vec<_>, _>>()?)),
-        ("residency".to_owned(), RestrictedExpression::new_entity_uid(entities::uid("Zone", &ask.residency)?)),
-        ("screened".to_owned(), RestrictedExpression::new_bool(ask.screened)),
-        ("stores".to_owned(), RestrictedExpression::new_bool(ask.needs.has(Need::Stores))),
-        ("hosted_tools".to_owned(), RestrictedExpression::new_bool(hosts_tools(ask))),
-        ("attempt".to_owned(), long(u64::from(ask.attempt))),
-        ("depth".to_owned(), long(u64::from(ask.depth))),
-        ("estimated_cost".to_owned(), long(cost_bucket(cost))),
-        ("hour".to_owned(), long(u64::from(ask.hour))),
-    ])?)
+    let zone = entities::uid("Zone", &ask.residency)?;
+    let attributes = [
+        (Fact::Data, "data", RestrictedExpression::new_set(data.collect::<Result<Vec<_>, _>>()?)),
+        (Fact::Residency, "residency", RestrictedExpression::new_entity_uid(zone)),
+        (Fact::Screened, "screened", RestrictedExpression::new_bool(ask.screened)),
+        (Fact::Stores, "stores", RestrictedExpression::new_bool(ask.needs.has(Need::Stores))),
+        (Fact::HostedTools, "hosted_tools", RestrictedExpression::new_bool(hosts_tools(ask))),
+        (Fact::Attempt, "attempt", long(u64::from(ask.attempt))),
+        (Fact::Depth, "depth", long(u64::from(ask.depth))),
+        (Fact::EstimatedCost, "estimated_cost", long(cost_bucket(cost))),
+        (Fact::Hour, "hour", long(u64::from(ask.hour))),
+    ];
+    let read = attributes.into_iter().filter(|(fact, _, _)| reads.has(*fact));
+    Ok(Context::from_pairs(read.map(|(_, name, value)| (name.to_owned(), value)))?)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use crate::policy::classes::{Classes, Classifier, number};
 use crate::policy::heads::{Head, Name, names_of_deployment, names_of_key};
 use crate::policy::inventory::Inventory;
-use crate::policy::question::{CallFacts, Question, QuickHasher};
+use crate::policy::question::{CallFacts, DataClasses, Question, QuickHasher, Words};
 use crate::policy::reads::Reads;
 use crate::policy::rules::Rule;
 use cedar_policy::PolicySet;
@@ -20,7 +20,9 @@ use std::hash::BuildHasherDefault;
 pub(super) struct Group {
     pub(super) policies: PolicySet,
     number: u64,
-    reads: Reads,
+    pub(super) reads: Reads,
+    /// Data of which a call must hold some, for the group to say anything of it.
+    data: DataClasses,
     keys: Classes,
     deployments: Classes,
 }
@@ -30,11 +32,6 @@ impl Group {
     pub(super) fn question(&self, key: usize, deployment: usize, call: CallFacts) -> Option<Question> {
         let call = call.only(self.reads);
         Some(Question::new(self.number, *self.keys.get(key)?, *self.deployments.get(deployment)?, call))
-    }
-
-    /// Whether two calls are the same in what the group reads.
-    pub(super) fn same(&self, one: CallFacts, other: CallFacts) -> bool {
-        one.only(self.reads) == other.only(self.reads)
     }
 }
 
@@ -57,7 +54,7 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    pub(super) fn new(rules: &[Rule], inventory: &Inventory) -> Result<Self, Box<dyn Error>> {
+    pub(super) fn new(rules: &[Rule], inventory: &Inventory, words: &Words) -> Result<Self, Box<dyn Error>> {
         let mut members: HashMap<(&Head, Reads), usize> = HashMap::new();
         let mut sorted: Vec<(&Head, Reads, PolicySet)> = Vec::new();
         for rule in rules {
@@ -80,6 +77,7 @@ impl Groups {
                 policies,
                 number: groups.len() as u64,
                 reads,
+                data: head.data.as_ref().map_or(DataClasses::ANY, |classes| words.data(classes)),
                 keys: classifier.of_keys(reads),
                 deployments: classifier.of_deployments(reads),
             });
@@ -106,12 +104,13 @@ impl Groups {
         Some(Question::new(0, *self.keys.get(key)?, *self.deployments.get(deployment)?, call))
     }
 
-    /// The groups whose heads the key and the deployment meet.
-    pub(super) fn concerned(&self, key: usize, deployment: usize) -> impl Iterator<Item = &Group> {
+    /// The groups whose heads the key, the deployment and the call meet.
+    pub(super) fn concerned(&self, key: usize, deployment: usize, call: CallFacts) -> impl Iterator<Item = &Group> {
         let who = self.names_of_keys.get(key).map(Vec::as_slice).unwrap_or_default();
         let what = self.names_of_deployments.get(deployment).map(Vec::as_slice).unwrap_or_default();
         let pairs = who.iter().flat_map(|who| what.iter().map(|what| pair(*who, *what)));
-        pairs.filter_map(|pair| self.by_head.get(&pair)).flatten().filter_map(|group| self.groups.get(*group))
+        let groups = pairs.filter_map(|pair| self.by_head.get(&pair)).flatten();
+        groups.filter_map(|group| self.groups.get(*group)).filter(move |group| call.holds_one_of(group.data))
     }
 
     /// What policies read, all together.

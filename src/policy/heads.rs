@@ -1,4 +1,4 @@
-//! Whom and what a policy names at its beginning: it says nothing about anyone else, and is not asked.
+//! Whom, what and which data a policy names at its beginning: it says nothing about others, and is not asked.
 
 use crate::policy::inventory::{DeploymentFacts, Inventory, KeyFacts};
 use crate::policy::reads::{entity, literal, variable};
@@ -8,18 +8,20 @@ use std::sync::Arc;
 /// An entity as policies write it: `Team::"lab"`.
 pub(super) type Name = Arc<str>;
 
-/// What a policy's scope, or what its condition asks before anything else, demands of the key and of the deployment;
+/// What a policy's scope, or what its condition asks before anything else, demands of the key, the deployment and the call;
 /// `None` where it demands nothing by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Head {
     pub(super) who: Option<Name>,
     pub(super) what: Option<Name>,
+    /// Data classes of which the call must hold one.
+    pub(super) data: Option<Vec<Arc<str>>>,
 }
 
 impl Head {
     /// The head of a policy, by its JSON form.
     pub(super) fn of(policy: &Value) -> Self {
-        let mut head = Self { who: scope(policy.get("principal")), what: scope(policy.get("resource")) };
+        let mut head = Self { who: scope(policy.get("principal")), what: scope(policy.get("resource")), data: None };
         // only what stands first can be asked first: behind anything else, the policy might have erred before
         let first = policy.get("conditions").and_then(|conditions| conditions.get(0));
         let first = first.filter(|first| first.get("kind").is_some_and(|kind| kind == "when"));
@@ -34,6 +36,10 @@ impl Head {
         if let Some(both) = condition.get("&&") {
             let mut side = |side: &str| both.get(side).is_some_and(|side| self.narrow(side));
             return side("left") && side("right");
+        }
+        if let Some(data) = data_classes(condition) {
+            self.data.get_or_insert(data);
+            return true;
         }
         let Some(test) = condition.get("in").or_else(|| condition.get("==")) else { return false };
         let (Some(left), Some((kind, id))) = (test.get("left"), test.get("right").and_then(literal)) else {
@@ -53,6 +59,19 @@ impl Head {
         named.get_or_insert_with(|| name(kind, id));
         true
     }
+}
+
+/// The classes of `context.data.contains(CLASS)` and `context.data.containsAny([CLASS, ...])`.
+fn data_classes(condition: &Value) -> Option<Vec<Arc<str>>> {
+    let (test, classes) = match (condition.get("contains"), condition.get("containsAny")) {
+        (Some(test), _) => (test, std::slice::from_ref(test.get("right")?)),
+        (None, Some(test)) => (test, test.get("right")?.get("Set")?.as_array()?.as_slice()),
+        (None, None) => return None,
+    };
+    let access = test.get("left")?.get(".")?;
+    let of_call = variable(access.get("left")?)? == "context" && access.get("attr")? == "data";
+    let class = |class: &Value| literal(class).filter(|(kind, _)| *kind == "Data").map(|(_, id)| Arc::from(id));
+    if of_call { classes.iter().map(class).collect() } else { None }
 }
 
 /// What a scope names: `{ "op": "in", "entity": ... }`, or `{ "op": "is", ..., "in": { "entity": ... } }`.
@@ -89,10 +108,13 @@ mod tests {
     use cedar_policy::Policy;
     use std::str::FromStr;
 
+    fn head(policy: &str) -> Head {
+        Head::of(&Policy::from_str(policy).expect("a policy").to_json().expect("its JSON form"))
+    }
+
     fn check(policy: &str, who: Option<&str>, what: Option<&str>) {
-        let json = Policy::from_str(policy).expect("a policy").to_json().expect("its JSON form");
-        let head = Head { who: who.map(Arc::from), what: what.map(Arc::from) };
-        assert_eq!(Head::of(&json), head, "{policy}");
+        let expected = Head { who: who.map(Arc::from), what: what.map(Arc::from), data: None };
+        assert_eq!(head(policy), expected, "{policy}");
     }
 
     #[test]
@@ -118,5 +140,23 @@ mod tests {
         check(&with("unless { principal in Team::\"a\" }"), None, None);
         check(&with("when { principal in [Team::\"a\", Team::\"b\"] }"), None, None);
         check(&with("when { !(principal in Team::\"a\") }"), None, None);
+    }
+
+    #[test]
+    fn data_that_a_condition_asks_for_first_count_too() {
+        let check = |condition: &str, expected: Option<&[&str]>| {
+            let data = head(&format!("forbid(principal, action, resource in Zone::\"EU\") {condition};")).data;
+            let expected = expected.map(|classes| classes.iter().copied().map(Arc::from).collect::<Vec<_>>());
+            assert_eq!(data, expected, "{condition}");
+        };
+        check("when { context.data.contains(Data::\"a\") && context.hour > 1 }", Some(&["a"]));
+        let any = "context.data.containsAny([Data::\"a\", Data::\"b\"])";
+        check(&format!("when {{ principal in Team::\"t\" && {any} }} unless {{ context.stores }}"), Some(&["a", "b"]));
+        check(&format!("when {{ {any} && context.data.contains(Data::\"c\") }}"), Some(&["a", "b"]));
+        check(&format!("when {{ context.hour * 2 > 1 && {any} }}"), None);
+        check(&format!("when {{ {any} || context.stores }}"), None);
+        check(&format!("unless {{ {any} }}"), None);
+        check("when { context.data.containsAll([Data::\"a\"]) }", None);
+        check("when { [Data::\"a\"].containsAny(context.data) }", None);
     }
 }

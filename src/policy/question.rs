@@ -25,6 +25,15 @@ impl Question {
     }
 }
 
+/// Some of the data classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DataClasses(u64);
+
+impl DataClasses {
+    /// All of them, and none.
+    pub(super) const ANY: Self = Self(0);
+}
+
 /// What policies can read of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CallFacts {
@@ -36,6 +45,11 @@ pub(super) struct CallFacts {
 }
 
 impl CallFacts {
+    /// Whether the call holds data of one of these classes.
+    pub(super) const fn holds_one_of(self, classes: DataClasses) -> bool {
+        classes.0 == DataClasses::ANY.0 || self.data & classes.0 != 0
+    }
+
     /// The facts that are read; all others are left out.
     pub(super) fn only(self, reads: Reads) -> Self {
         let read = |fact: Fact, bits: u64| if reads.has(fact) { bits } else { 0 };
@@ -74,6 +88,13 @@ impl Words {
             data: (0..).zip(data).map(|(number, word)| (Arc::from(word), number)).collect(),
             zones: (0..).zip(zones).map(|(number, word)| (Arc::from(word), number)).collect(),
         }
+    }
+
+    /// These data classes; any where one of them is not known.
+    pub(super) fn data(&self, classes: &[Arc<str>]) -> DataClasses {
+        let bit = |class| self.data.get(class).and_then(|number| 1_u64.checked_shl(*number));
+        let bits = classes.iter().try_fold(0, |bits, class| Some(bits | bit(class)?));
+        bits.map_or(DataClasses::ANY, DataClasses)
     }
 
     /// What an ask says of the call; `None` when it holds a word that nobody knows.

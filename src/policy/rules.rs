@@ -96,7 +96,8 @@ impl RuleReader<'_> {
             let (place, after) = place_from(file, end, &policy.to_string());
             end = after;
             self.literals(file, policy, &place);
-            let Ok(json) = policy.to_json() else {
+            // by way of its tree alone: what was parsed from a text would be parsed again
+            let Ok(json) = Policy::from(policy.as_ref().clone()).to_json() else {
                 self.error(place, "the policy cannot be taken apart", "write it in a simpler way");
                 continue;
             };

@@ -139,7 +139,7 @@ fn varied() -> Inventory {
 /// Cedar's answer over all policies, where an error refuses.
 fn plainly(engine: &Engine, key: usize, deployment: usize, ask: &Ask) -> Result<(), Vec<Arc<str>>> {
     let cost = ask.estimated_cost(engine.inventory.deployments[deployment].price_of(ask.input_tokens));
-    let context = context(ask, cost).expect("a context");
+    let context = context(ask, cost, Reads::EVERYTHING).expect("a context");
     let (key, deployment) = (engine.keys[key].clone(), engine.deployments[deployment].clone());
     let request = Request::new(key, engine.action.clone(), deployment, context, None).expect("a request");
     let policies = PolicySet::from_policies(engine.rules.iter().map(|rule| rule.policy.clone())).expect("a set");
