@@ -60,6 +60,8 @@ pub(super) struct Noted {
     pub(super) failed: bool,
     /// The finish reason says that the answer broke off, and how.
     pub(super) broke: Option<FailureKind>,
+    /// Where the vendor says that it processed the call.
+    pub(super) region: Option<Box<str>>,
 }
 
 impl Noted {
@@ -126,8 +128,8 @@ impl StreamSeen {
     /// A stream that a whole answer stands for.
     #[must_use]
     pub fn whole(profile: &Profile, reply: ReplySeen) -> Self {
-        let ReplySeen { model, usage, finish } = reply;
-        let noted = Noted { model, usage, finish, content: true, ended: true, ..Noted::default() };
+        let ReplySeen { model, usage, finish, region } = reply;
+        let noted = Noted { model, usage, finish, region, content: true, ended: true, ..Noted::default() };
         Self { profile: *profile, noted }
     }
 
@@ -204,6 +206,12 @@ impl StreamSeen {
         self.noted.finish.as_deref()
     }
 
+    /// Where the vendor says that it processed the call, in its own words.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        self.noted.region.as_deref()
+    }
+
     /// Whether the terminator came.
     #[must_use]
     pub const fn terminated(&self) -> bool {
@@ -255,6 +263,8 @@ pub struct ReplySeen {
     pub usage: Option<Usage>,
     /// The finish reason in the vendor's words.
     pub finish: Option<String>,
+    /// Where the vendor says that it processed the call, in its own words.
+    pub region: Option<Box<str>>,
 }
 
 /// Reads a whole answer that came with status 200.
@@ -279,7 +289,7 @@ pub fn reply_even_empty(profile: &Profile, body: &[u8]) -> Result<ReplySeen, Fai
 
 impl From<Noted> for ReplySeen {
     fn from(noted: Noted) -> Self {
-        Self { model: noted.model, usage: noted.usage, finish: noted.finish }
+        Self { model: noted.model, usage: noted.usage, finish: noted.finish, region: noted.region }
     }
 }
 

@@ -133,6 +133,11 @@ impl Pump {
         self.seen.usage()
     }
 
+    /// Where the answer itself says that it was made.
+    pub(crate) fn region(&self) -> Option<&str> {
+        self.seen.region()
+    }
+
     /// How much of the answer has come, for a vendor that does not count.
     pub(crate) const fn heard(&self) -> Heard {
         self.heard
