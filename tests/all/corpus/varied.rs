@@ -180,6 +180,8 @@ fn nulled(value: &Value, dialect: Dialect, place: &str) -> Value {
 
 /// What matters of an answer, whatever its id.
 fn told(reply: &Reply, dialect: Dialect) -> String {
+    // the same, but for ids that are told to its clients in another form
+    let dialect = if dialect == Dialect::Anthropic { Dialect::Bedrock } else { dialect };
     format!("{:?} {:?}", shared::reply(&Reply { id: String::new(), ..reply.clone() }, dialect), reply.finish)
 }
 
