@@ -21,6 +21,7 @@ use crate::exchange::request::{self, Prepared, Unfit};
 use crate::exchange::select::{Candidate, Selection};
 use crate::exchange::server_ids::{self, Claimant};
 use crate::exchange::settle::Settlement;
+use crate::exchange::whereabouts;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::permit::Permit;
 use crate::snapshot::pool::Pool;
@@ -410,16 +411,19 @@ async fn converse(
     )
     .await;
     let incoming = sent.unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Sent, "headers")))?;
-    let observed = region::observed(&incoming.headers);
-    let elsewhere = |observed: &&str| work.world.snapshot.contradicts(permit.deployment(), observed);
-    if let Some(observed) = observed.as_deref().filter(elsewhere) {
-        work.state.restrictions.contradicted(permit.deployment(), observed);
-    }
-    work.settlement.answered(incoming.status.as_u16(), observed);
+    work.settlement.answered(incoming.status.as_u16());
+    observe_region(work, permit, region::observed(&incoming.headers).as_deref());
     let told = signals::quota::read(&incoming.headers, Clock::unix_seconds().unsigned_abs());
     draw.answered(&told, work.state.clock.now());
     let received = receive::receive(incoming, prepared, began, accept_empty);
-    tokio::time::timeout_at(work.deadline, received)
+    let received = tokio::time::timeout_at(work.deadline, received)
         .await
-        .unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Headers, "content")))
+        .unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Headers, "content")))?;
+    observe_region(work, permit, received.region());
+    Ok(received)
+}
+
+/// Takes note of where the vendor says that it processes the call.
+fn observe_region(work: &mut Work, permit: &Permit, said: Option<&str>) {
+    whereabouts::observed(said, permit.deployment(), &work.world, &work.state, &mut work.settlement);
 }

@@ -31,6 +31,7 @@ pub mod server_ids;
 mod session;
 mod settle;
 mod vendor;
+mod whereabouts;
 
 pub use answer::{Answer, Broken};
 
@@ -267,7 +268,7 @@ impl Exchanges {
             Err(rejection) => return self.reject(work.settlement, work.ingress.dialect, &rejection),
         };
         let Served { deployment, mut flight, received, took } = *served;
-        let Received::Whole { body, usage } = received else {
+        let Received::Whole { body, usage, .. } = received else {
             let message = "The vendor streamed an answer that was asked for whole.";
             let rejection = Rejection::new(RejectionCode::UpstreamMalformed, message);
             return self.reject(work.settlement, work.ingress.dialect, &rejection);

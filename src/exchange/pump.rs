@@ -133,6 +133,11 @@ impl Pump {
         self.seen.usage()
     }
 
+    /// Where the answer itself says that it was made.
+    pub(crate) fn region(&self) -> Option<&str> {
+        self.seen.region()
+    }
+
     /// How much of the answer has come, for a vendor that does not count.
     pub(crate) const fn heard(&self) -> Heard {
         self.heard
@@ -200,8 +205,8 @@ impl Pump {
             Mark::Fault(failure) => return Err(failure),
             Mark::Garbage => {
                 self.garbage += 1;
-                // it may have been content, and another deployment can say that for certain
-                let loses = matches!(self.teller, Teller::Carry(_)) && self.seen.has_content();
+                // it may have been content, and another deployment can say that for certain; behind the end nothing is lost
+                let loses = matches!(self.teller, Teller::Carry(_)) && self.seen.has_content() && !self.is_finished();
                 if loses || self.garbage > MOST_GARBAGE {
                     return Err(Failure::new(FailureKind::Malformed, Phase::Content, "not_json"));
                 }

@@ -240,11 +240,17 @@ impl Settlement {
     }
 
     /// Response headers came: whatever happens now, the vendor had the request.
-    pub(crate) fn answered(&mut self, status: u16, region: Option<Box<str>>) {
+    pub(crate) fn answered(&mut self, status: u16) {
         if let Some(attempt) = &mut self.attempt {
             attempt.status = status;
-            attempt.whom.observed = region;
             attempt.sent = true;
+        }
+    }
+
+    /// The vendor says where it processes the call.
+    pub(crate) fn observed(&mut self, region: &str) {
+        if let Some(attempt) = &mut self.attempt {
+            attempt.whom.observed = Some(region.into());
         }
     }
 

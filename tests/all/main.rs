@@ -21,6 +21,7 @@ mod feeds;
 mod floors;
 mod ledger;
 mod limits;
+mod matrix;
 mod observe;
 mod pairs;
 mod papers;
