@@ -29,14 +29,34 @@ impl Place {
     pub fn file(file: &Path) -> Self {
         Self { file: file.to_owned(), line: 0, column: 0 }
     }
+}
 
-    /// The place of byte `offset` in `text`, the content of `file`.
+/// A file's text with the beginnings of its lines: many places in it are found without counting lines for each.
+#[derive(Debug)]
+pub struct Lines<'a> {
+    /// The file, as the user named it.
+    pub file: &'a Path,
+    /// Its content.
+    pub text: &'a str,
+    beginnings: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    /// The lines of `text`, the content of `file`.
     #[must_use]
-    pub fn at(file: &Path, text: &str, offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-        Self { file: file.to_owned(), line, column }
+    pub fn of(file: &'a Path, text: &'a str) -> Self {
+        let behind_ends = text.match_indices('\n').map(|(end, _)| end + 1);
+        Self { file, text, beginnings: std::iter::once(0).chain(behind_ends).collect() }
+    }
+
+    /// The place of byte `offset`.
+    #[must_use]
+    pub fn place(&self, offset: usize) -> Place {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line = self.beginnings.partition_point(|beginning| *beginning <= before.len());
+        let beginning = line.checked_sub(1).and_then(|line| self.beginnings.get(line)).copied().unwrap_or_default();
+        let column = before.get(beginning..).unwrap_or_default().chars().count() + 1;
+        Place { file: self.file.to_owned(), line, column }
     }
 }
 
@@ -135,7 +155,7 @@ mod tests {
 
     #[test]
     fn places_count_from_one() {
-        let place = Place::at(Path::new("a.toml"), "one\ntwo = 3\n", 8);
+        let place = Lines::of(Path::new("a.toml"), "one\ntwo = 3\n").place(8);
         assert_eq!(place.to_string(), "a.toml:2:5");
     }
 }

@@ -3,7 +3,7 @@
 //! A derived deserializer stops at the first mistake; this reader reports each one where it stands and goes on.
 //! What it knows of a section (names, words, bounds) also makes the JSON Schema, so the two cannot drift apart.
 
-use crate::base::diagnostic::{Diagnostic, Place, nearest};
+use crate::base::diagnostic::{Diagnostic, Lines, Place, nearest};
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -67,7 +67,7 @@ pub(super) trait Section: Read {
 pub(super) struct Reader<'a> {
     /// The file, as the user named it.
     pub(super) file: &'a Path,
-    text: &'a str,
+    lines: Lines<'a>,
     /// What was found so far.
     pub(super) diagnostics: Vec<Diagnostic>,
 }
@@ -75,13 +75,13 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader for `text`, the content of `file`.
     #[must_use]
-    pub(super) const fn new(file: &'a Path, text: &'a str) -> Self {
-        Self { file, text, diagnostics: Vec::new() }
+    pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
+        Self { file, lines: Lines::of(file, text), diagnostics: Vec::new() }
     }
 
     /// Reads the whole document; `None` where its syntax is broken.
     pub(super) fn document<T: Section>(&mut self) -> Option<T> {
-        let (table, errors) = DeTable::parse_recoverable(self.text);
+        let (table, errors) = DeTable::parse_recoverable(self.lines.text);
         for error in &errors {
             let place = error.span().map_or_else(|| Place::file(self.file), |span| self.place(span.start));
             self.report_syntax(place, error.message());
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
     /// The place of byte `offset`.
     #[must_use]
     pub(super) fn place(&self, offset: usize) -> Place {
-        Place::at(self.file, self.text, offset)
+        self.lines.place(offset)
     }
 
     /// Reports an error at a value.
@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
     }
 
     fn report_syntax(&mut self, place: Place, message: &str) {
-        let line = self.text.lines().nth(place.line.saturating_sub(1)).unwrap_or_default().trim_start();
+        let line = self.lines.text.lines().nth(place.line.saturating_sub(1)).unwrap_or_default().trim_start();
         let help = if line.starts_with('[') {
             "a name with a dot, slash or blank is quoted: [pool.\"gpt-5.5\"]"
         } else if message.contains("duplicate") {
