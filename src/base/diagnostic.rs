@@ -29,34 +29,34 @@ impl Place {
     pub fn file(file: &Path) -> Self {
         Self { file: file.to_owned(), line: 0, column: 0 }
     }
-}
 
-/// A file's text with the beginnings of its lines: many places in it are found without counting lines for each.
-#[derive(Debug)]
-pub struct Lines<'a> {
-    /// The file, as the user named it.
-    pub file: &'a Path,
-    /// Its content.
-    pub text: &'a str,
-    beginnings: Vec<usize>,
-}
-
-impl<'a> Lines<'a> {
-    /// The lines of `text`, the content of `file`.
+    /// The place of byte `offset` in `text`, the content of `file`.
     #[must_use]
-    pub fn of(file: &'a Path, text: &'a str) -> Self {
-        let behind_ends = text.match_indices('\n').map(|(end, _)| end + 1);
-        Self { file, text, beginnings: std::iter::once(0).chain(behind_ends).collect() }
+    pub fn at(file: &Path, text: &str, offset: usize) -> Self {
+        Lines::of(text).place(file, text, offset)
+    }
+}
+
+/// Where the lines of a text begin: for a reader that asks for a place with every value, which must not count the lines
+/// before it each time.
+#[derive(Clone, Debug)]
+pub struct Lines(Vec<usize>);
+
+impl Lines {
+    /// The lines of `text`.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        Self(std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect())
     }
 
-    /// The place of byte `offset`.
+    /// The place of byte `offset` in `text`, the text that these are the lines of and the content of `file`.
     #[must_use]
-    pub fn place(&self, offset: usize) -> Place {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line = self.beginnings.partition_point(|beginning| *beginning <= before.len());
-        let beginning = line.checked_sub(1).and_then(|line| self.beginnings.get(line)).copied().unwrap_or_default();
-        let column = before.get(beginning..).unwrap_or_default().chars().count() + 1;
-        Place { file: self.file.to_owned(), line, column }
+    pub fn place(&self, file: &Path, text: &str, offset: usize) -> Place {
+        let offset = if text.is_char_boundary(offset) { offset } else { text.len() };
+        let line = self.0.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|line| self.0.get(line)).copied().unwrap_or_default();
+        let column = text.get(start..offset).unwrap_or_default().chars().count() + 1;
+        Place { file: file.to_owned(), line, column }
     }
 }
 
@@ -155,7 +155,12 @@ mod tests {
 
     #[test]
     fn places_count_from_one() {
-        let place = Lines::of(Path::new("a.toml"), "one\ntwo = 3\n").place(8);
-        assert_eq!(place.to_string(), "a.toml:2:5");
+        let text = "one\ntwö = 3\n";
+        for (offset, expected) in
+            [(0, "1:1"), (3, "1:4"), (4, "2:1"), (9, "2:5"), (12, "2:8"), (13, "3:1"), (99, "3:1"), (7, "3:1")]
+        {
+            let place = Place::at(Path::new("a.toml"), text, offset);
+            assert_eq!(place.to_string(), format!("a.toml:{expected}"), "byte {offset}");
+        }
     }
 }

@@ -67,7 +67,8 @@ pub(super) trait Section: Read {
 pub(super) struct Reader<'a> {
     /// The file, as the user named it.
     pub(super) file: &'a Path,
-    lines: Lines<'a>,
+    text: &'a str,
+    lines: Lines,
     /// What was found so far.
     pub(super) diagnostics: Vec<Diagnostic>,
 }
@@ -76,12 +77,12 @@ impl<'a> Reader<'a> {
     /// A reader for `text`, the content of `file`.
     #[must_use]
     pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
-        Self { file, lines: Lines::of(file, text), diagnostics: Vec::new() }
+        Self { file, text, lines: Lines::of(text), diagnostics: Vec::new() }
     }
 
     /// Reads the whole document; `None` where its syntax is broken.
     pub(super) fn document<T: Section>(&mut self) -> Option<T> {
-        let (table, errors) = DeTable::parse_recoverable(self.lines.text);
+        let (table, errors) = DeTable::parse_recoverable(self.text);
         for error in &errors {
             let place = error.span().map_or_else(|| Place::file(self.file), |span| self.place(span.start));
             self.report_syntax(place, error.message());
@@ -96,7 +97,7 @@ impl<'a> Reader<'a> {
     /// The place of byte `offset`.
     #[must_use]
     pub(super) fn place(&self, offset: usize) -> Place {
-        self.lines.place(offset)
+        self.lines.place(self.file, self.text, offset)
     }
 
     /// Reports an error at a value.
@@ -143,7 +144,7 @@ impl<'a> Reader<'a> {
     }
 
     fn report_syntax(&mut self, place: Place, message: &str) {
-        let line = self.lines.text.lines().nth(place.line.saturating_sub(1)).unwrap_or_default().trim_start();
+        let line = self.text.lines().nth(place.line.saturating_sub(1)).unwrap_or_default().trim_start();
         let help = if line.starts_with('[') {
             "a name with a dot, slash or blank is quoted: [pool.\"gpt-5.5\"]"
         } else if message.contains("duplicate") {

@@ -214,7 +214,7 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
                 draw.failed(&failure, now);
                 work.state.restrictions.failed(&candidate.deployment, &failure, now);
                 work.settlement.attempt_failed(&failure);
-                if let Some(other) = approach::otherwise(work, &candidate.deployment, &failure, prepared.manner) {
+                if let Some(other) = approach::otherwise(work, &candidate.deployment, &failure, &prepared) {
                     prepared = other;
                     continue;
                 }

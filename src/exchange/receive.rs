@@ -113,6 +113,7 @@ fn unsaid(prepared: &Prepared, headers: &HeaderMap) -> Unsaid {
         id: id.unwrap_or_default().to_owned(),
         model: Arc::clone(&prepared.model),
         created_s: Clock::unix_seconds().unsigned_abs(),
+        echo: prepared.asked.as_ref().map(|asked| asked.echo()).unwrap_or_default(),
     }
 }
 
@@ -210,7 +211,7 @@ async fn told_whole(
     }
     let mut reply = translate::read_reply(&prepared.profile, &answer)?;
     unsaid.complete(&mut reply);
-    let (pump, first) = Pump::tell_whole(prepared, seen, &reply)?;
+    let (pump, first) = Pump::tell_whole(prepared, seen, &reply, unsaid.clone())?;
     Ok(Received::Stream { body, pump: Box::new(pump), first, complete: true, timeouts: prepared.timeouts })
 }
 

@@ -59,9 +59,26 @@ pub(super) fn read(
     let validator = Validator::new(schema.clone());
     let mut rules = Vec::new();
     for file in files {
-        rules.extend(reader.file(&Lines::of(file.path, file.text), &validator));
+        rules.extend(reader.file(&Written::of(file), &validator));
     }
     if reader.diagnostics.is_empty() { Ok(rules) } else { Err(reader.diagnostics) }
+}
+
+/// A file, and where its lines begin.
+struct Written<'a> {
+    path: &'a Path,
+    text: &'a str,
+    lines: Lines,
+}
+
+impl<'a> Written<'a> {
+    fn of(file: &PolicyFile<'a>) -> Self {
+        Self { path: file.path, text: file.text, lines: Lines::of(file.text) }
+    }
+
+    fn place(&self, offset: usize) -> Place {
+        self.lines.place(self.path, self.text, offset)
+    }
 }
 
 struct RuleReader<'a> {
@@ -73,7 +90,7 @@ struct RuleReader<'a> {
 }
 
 impl RuleReader<'_> {
-    fn file(&mut self, file: &Lines<'_>, validator: &Validator) -> Vec<Rule> {
+    fn file(&mut self, file: &Written<'_>, validator: &Validator) -> Vec<Rule> {
         let parsed = match PolicySet::from_str(file.text) {
             Ok(parsed) => parsed,
             Err(errors) => {
@@ -112,7 +129,7 @@ impl RuleReader<'_> {
         rules
     }
 
-    fn validate(&mut self, file: &Lines<'_>, policies: &PolicySet, validator: &Validator) {
+    fn validate(&mut self, file: &Written<'_>, policies: &PolicySet, validator: &Validator) {
         let result = validator.validate(policies, ValidationMode::Strict);
         let mut blamed = HashSet::new();
         for error in result.validation_errors() {
@@ -174,7 +191,7 @@ impl RuleReader<'_> {
     }
 
     /// Checks names against the inventory: Cedar's schema leaves some open, and lists all where it does not.
-    fn literals(&mut self, file: &Lines<'_>, policy: &Policy, policy_at: Range<usize>) {
+    fn literals(&mut self, file: &Written<'_>, policy: &Policy, policy_at: Range<usize>) {
         for literal in policy.entity_literals() {
             let kind = literal.type_name().to_string();
             let name = literal.id().unescaped();
@@ -242,15 +259,15 @@ fn asks_for_presence(json: &Value) -> bool {
 }
 
 /// A finding of Cedar's as ours: its message, its place, its help.
-fn diagnostic(file: &Lines<'_>, report: &dyn Report) -> Diagnostic {
+fn diagnostic(file: &Written<'_>, report: &dyn Report) -> Diagnostic {
     let offset = report.labels().and_then(|mut labels| labels.next()).map(|label| label.offset());
-    let place = offset.map_or_else(|| Place::file(file.file), |offset| file.place(offset));
+    let place = offset.map_or_else(|| Place::file(file.path), |offset| file.place(offset));
     let help = report.help().map(|help| help.to_string()).unwrap_or_default();
     Diagnostic::error(place, report.to_string().replace('\n', " ")).help(help)
 }
 
 /// The bytes of a policy's text, looked for from byte `start`.
-fn find_from(file: &Lines<'_>, start: usize, policy: &str) -> Range<usize> {
+fn find_from(file: &Written<'_>, start: usize, policy: &str) -> Range<usize> {
     let found = file.text.get(start..).and_then(|rest| rest.find(policy)).map_or(start, |offset| start + offset);
     found..found + policy.len()
 }

@@ -44,7 +44,7 @@ impl Demand {
 pub struct Shortage {
     /// Until the windows that are short count as whole again.
     pub retry_after: Duration,
-    /// Whether the vendor itself said that nothing is left; otherwise it follows from our estimates.
+    /// Whether the vendor itself said that nothing is left, and until when; otherwise it follows from our estimates.
     pub told: bool,
 }
 
@@ -81,6 +81,8 @@ struct Known {
     remaining: u64,
     limit: Option<u64>,
     until: Moment,
+    /// The vendor said that nothing is left, and when there will be: no estimate of ours has a share in it.
+    spent: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -243,7 +245,8 @@ impl Headroom {
 impl Known {
     fn from(window: Window, now: Moment) -> Self {
         let reset = window.reset.unwrap_or(BELIEVED).min(BELIEVED);
-        Self { remaining: window.remaining, limit: window.limit, until: now + reset }
+        let Window { remaining, limit, .. } = window;
+        Self { remaining, limit, until: now + reset, spent: remaining == 0 && window.reset.is_some() }
     }
 
     fn is_believed(&self, now: Moment) -> bool {
@@ -255,7 +258,7 @@ impl Known {
     fn lacks(&self, sent: u64, asked: u64, now: Moment) -> Option<Shortage> {
         let asked = asked.min(self.limit.unwrap_or(u64::MAX)).max(1);
         let lacks = self.is_believed(now) && self.remaining.saturating_sub(sent) < asked;
-        lacks.then(|| Shortage { retry_after: self.until.since(now), told: self.remaining == 0 })
+        lacks.then(|| Shortage { retry_after: self.until.since(now), told: self.spent })
     }
 }
 
@@ -324,8 +327,19 @@ mod tests {
         check(&requests(1_000, 0, 86_400), 1, 59.0, Err(true));
         check(&requests(1_000, 0, 86_400), 1, 60.0, Ok(()));
         let unsaid = Quota { tokens: Some(Window { limit: Some(9), remaining: 0, reset: None }), ..Quota::default() };
-        check(&unsaid, 1, 59.0, Err(true));
+        check(&unsaid, 1, 59.0, Err(false));
         check(&unsaid, 1, 60.0, Ok(()));
+    }
+
+    #[test]
+    fn f_078_what_answers_without_figures_took_is_an_estimate_however_much_it_is() {
+        let mut headroom = told(&tokens(200_000, 199_973, 60));
+        for _ in 0..64 {
+            headroom.send(demand(10_000));
+            headroom.settle(demand(10_000), &Quota::default(), at(1.0));
+        }
+        let shortage = headroom.carries(demand(1), at(2.0)).map_err(|shortage| shortage.told);
+        assert_eq!(shortage, Err(false), "a vendor that said that much is left is asked once nobody else can be");
     }
 
     #[test]
