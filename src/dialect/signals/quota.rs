@@ -138,8 +138,8 @@ const SERIES: &[Series] = &[
 pub fn read(headers: &HeaderMap, now_s: u64) -> Quota {
     let mut quota = Quota::default();
     // most answers tell little or nothing: to look every series up would cost more than to look at every header once
-    let telling = headers.keys().map(HeaderName::as_str).filter(|name| name.contains("remaining"));
-    for series in telling.flat_map(|name| SERIES.iter().filter(move |series| series.remaining == name)) {
+    let names = headers.keys().map(HeaderName::as_str);
+    for series in names.flat_map(|name| SERIES.iter().filter(move |series| series.remaining == name)) {
         let Some(window) = window(headers, series, now_s) else { continue };
         let kept = quota.meter(series.meter);
         if kept.is_none_or(|kept| window.remaining < kept.remaining) {
