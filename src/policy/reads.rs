@@ -224,6 +224,21 @@ mod tests {
         assert_eq!(Reads::of(&json), reads, "{condition}");
     }
 
+    /// A decision is remembered under the facts that policies read: an attribute that is no fact here would be forgotten.
+    #[test]
+    fn every_attribute_of_the_schema_is_a_fact() {
+        let schema = crate::policy::schema::text(&crate::policy::inventory::Inventory::default());
+        let section = |beginning: &str| {
+            let section = schema.split(beginning).nth(1).and_then(|rest| rest.split('}').next()).expect(beginning);
+            let names = section.lines().filter_map(|line| line.trim().split_once(": "));
+            names.map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
+        };
+        let names = |known: &[(&str, Fact)]| known.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(section("context: {\n"), names(&CALL));
+        assert_eq!(section("entity Key in [Team] = {\n"), names(&KEY));
+        assert_eq!(section("entity Deployment in [Region, Zone, Vendor, Pool] = {\n"), names(&DEPLOYMENT));
+    }
+
     #[test]
     fn finds_what_policies_read() {
         check("resource.export_class > 1", &[Fact::ExportClass]);

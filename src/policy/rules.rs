@@ -1,13 +1,14 @@
 //! Policy files to a checked set of policies: every finding at once, with file, line and what to try.
 
-use crate::base::diagnostic::{Diagnostic, Place, nearest};
+use crate::base::diagnostic::{Diagnostic, Lines, Place, nearest};
 use crate::policy::heads::Head;
 use crate::policy::inventory::Inventory;
 use crate::policy::reads::Reads;
-use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, Validator};
+use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, Validator};
 use miette::Diagnostic as Report;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -58,9 +59,26 @@ pub(super) fn read(
     let validator = Validator::new(schema.clone());
     let mut rules = Vec::new();
     for file in files {
-        rules.extend(reader.file(file, &validator));
+        rules.extend(reader.file(&Written::of(file), &validator));
     }
     if reader.diagnostics.is_empty() { Ok(rules) } else { Err(reader.diagnostics) }
+}
+
+/// A file, and where its lines begin.
+struct Written<'a> {
+    path: &'a Path,
+    text: &'a str,
+    lines: Lines,
+}
+
+impl<'a> Written<'a> {
+    fn of(file: &PolicyFile<'a>) -> Self {
+        Self { path: file.path, text: file.text, lines: Lines::of(file.text) }
+    }
+
+    fn place(&self, offset: usize) -> Place {
+        self.lines.place(self.path, self.text, offset)
+    }
 }
 
 struct RuleReader<'a> {
@@ -72,7 +90,7 @@ struct RuleReader<'a> {
 }
 
 impl RuleReader<'_> {
-    fn file(&mut self, file: &PolicyFile<'_>, validator: &Validator) -> Vec<Rule> {
+    fn file(&mut self, file: &Written<'_>, validator: &Validator) -> Vec<Rule> {
         let parsed = match PolicySet::from_str(file.text) {
             Ok(parsed) => parsed,
             Err(errors) => {
@@ -81,7 +99,7 @@ impl RuleReader<'_> {
             }
         };
         for template in parsed.templates() {
-            let (place, _) = place_from(file, 0, &template.to_string());
+            let place = file.place(find_from(file, 0, &template.to_string()).start);
             let help = "write the principal or resource out instead of ?principal or ?resource";
             self.error(place, "a policy cannot be a template here", help);
         }
@@ -93,9 +111,10 @@ impl RuleReader<'_> {
         let mut named = PolicySet::new();
         let mut rules = Vec::new();
         for policy in policies {
-            let (place, after) = place_from(file, end, &policy.to_string());
-            end = after;
-            self.literals(file, policy, &place);
+            let span = find_from(file, end, &policy.to_string());
+            end = span.end;
+            let place = file.place(span.start);
+            self.literals(file, policy, span);
             // by way of its tree alone: what was parsed from a text would be parsed again
             let Ok(json) = Policy::from(policy.as_ref().clone()).to_json() else {
                 self.error(place, "the policy cannot be taken apart", "write it in a simpler way");
@@ -110,7 +129,7 @@ impl RuleReader<'_> {
         rules
     }
 
-    fn validate(&mut self, file: &PolicyFile<'_>, policies: &PolicySet, validator: &Validator) {
+    fn validate(&mut self, file: &Written<'_>, policies: &PolicySet, validator: &Validator) {
         let result = validator.validate(policies, ValidationMode::Strict);
         let mut blamed = HashSet::new();
         for error in result.validation_errors() {
@@ -172,7 +191,7 @@ impl RuleReader<'_> {
     }
 
     /// Checks names against the inventory: Cedar's schema leaves some open, and lists all where it does not.
-    fn literals(&mut self, file: &PolicyFile<'_>, policy: &Policy, place: &Place) {
+    fn literals(&mut self, file: &Written<'_>, policy: &Policy, policy_at: Range<usize>) {
         for literal in policy.entity_literals() {
             let kind = literal.type_name().to_string();
             let name = literal.id().unescaped();
@@ -192,8 +211,8 @@ impl RuleReader<'_> {
                 None if known.len() <= 12 => format!("there are: {}", known.join(", ")),
                 None => "names in policies must be in the config, or be words of the vocabulary".to_owned(),
             };
-            let place = literal_place(file, &literal, place);
-            self.error(place, message, help);
+            let written = file.text.get(policy_at.clone()).and_then(|text| text.find(&literal.to_string()));
+            self.error(file.place(policy_at.start + written.unwrap_or_default()), message, help);
         }
     }
 
@@ -240,22 +259,15 @@ fn asks_for_presence(json: &Value) -> bool {
 }
 
 /// A finding of Cedar's as ours: its message, its place, its help.
-fn diagnostic(file: &PolicyFile<'_>, report: &dyn Report) -> Diagnostic {
+fn diagnostic(file: &Written<'_>, report: &dyn Report) -> Diagnostic {
     let offset = report.labels().and_then(|mut labels| labels.next()).map(|label| label.offset());
-    let place = offset.map_or_else(|| Place::file(file.path), |offset| Place::at(file.path, file.text, offset));
+    let place = offset.map_or_else(|| Place::file(file.path), |offset| file.place(offset));
     let help = report.help().map(|help| help.to_string()).unwrap_or_default();
     Diagnostic::error(place, report.to_string().replace('\n', " ")).help(help)
 }
 
-/// The place of a policy's text, looked for from byte `start`, and the byte after it.
-fn place_from(file: &PolicyFile<'_>, start: usize, policy: &str) -> (Place, usize) {
+/// The bytes of a policy's text, looked for from byte `start`.
+fn find_from(file: &Written<'_>, start: usize, policy: &str) -> Range<usize> {
     let found = file.text.get(start..).and_then(|rest| rest.find(policy)).map_or(start, |offset| start + offset);
-    (Place::at(file.path, file.text, found), found + policy.len())
-}
-
-fn literal_place(file: &PolicyFile<'_>, literal: &EntityUid, policy: &Place) -> Place {
-    match file.text.find(&literal.to_string()) {
-        Some(offset) => Place::at(file.path, file.text, offset),
-        None => policy.clone(),
-    }
+    found..found + policy.len()
 }

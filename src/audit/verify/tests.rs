@@ -107,6 +107,8 @@ const CASES: &[Case] = &[
     ("a line before a checkpoint is removed", |log| remove(log, 7), Fault::Removed, Some(7)),
     ("two lines are swapped", |log| swap(log, 5, 6), Fault::Reordered, Some(6)),
     ("a line is copied", |log| repeat(log, 5), Fault::Repeated, Some(5)),
+    ("a record is put in between", |log| invent(log, 5), Fault::Repeated, Some(6)),
+    ("a record is put in the place of another", |log| supplant(log, 5), Fault::Edited, Some(5)),
     ("the tail is cut within a line", cut_within_a_line, Fault::Truncated, Some(13)),
     ("the tail is cut before the last checkpoint", cut_a_checkpoint, Fault::Truncated, Some(11)),
     ("a checkpoint is signed by somebody else", forge, Fault::BadSignature, None),
@@ -144,6 +146,20 @@ fn repeat(log: &mut Log, seq: u64) {
     log.lines.insert(at + 1, log.lines[at].clone());
 }
 
+/// A record of somebody's own, which goes on from this one as the next should.
+fn invent(log: &mut Log, seq: u64) {
+    let at = log.line_of(seq);
+    let prev = prev_of(Some(&leaf(log.lines[at].as_bytes())));
+    log.lines.insert(at + 1, format!("{{\"seq\":{},\"prev\":\"{prev}\",\"outcome\":\"denied\"}}", seq + 1));
+}
+
+/// A record of somebody's own in the place of this one.
+fn supplant(log: &mut Log, seq: u64) {
+    invent(log, seq - 1);
+    let at = log.line_of(seq);
+    log.lines.remove(at + 1);
+}
+
 fn cut_within_a_line(log: &mut Log) {
     let last = log.lines.pop().unwrap();
     log.lines.push(last[..10].to_owned() + "\u{0}");
@@ -179,6 +195,14 @@ fn f_153_what_was_done_to_a_log_is_named_with_the_first_bad_record() {
         let finding = verify(text, &signer().verifier(), Some(&log.note)).expect_err(what);
         assert_eq!((finding.fault, finding.sequence), (*fault, *sequence), "{what}: {finding}");
     }
+}
+
+#[test]
+fn f_153_another_key_holds_no_log() {
+    let log = Log::begin().records(14);
+    let other = Signer::new("backstay.example", [1; 32]).unwrap().verifier();
+    let finding = verify(&log.text(), &other, None).unwrap_err();
+    assert_eq!((finding.fault, finding.line), (Fault::BadSignature, 6), "{finding}");
 }
 
 #[test]

@@ -263,6 +263,11 @@ fn f_092_typos_in_rules_name_the_place_and_the_right_word() {
         &["2:40 there is no zone \"UE\" | did you mean Zone::\"EU\"?"],
     );
     check(
+        "// Zone::\"UE\" is none\n@id(\"a\")\nforbid (principal, action, resource in Zone::\"UE\");\n\
+         @id(\"b\")\nforbid (principal, action, resource in Zone::\"UE\");",
+        &["3:40 there is no zone \"UE\"", "5:40 there is no zone \"UE\""],
+    );
+    check(
         "@id(\"a\")\nforbid (principal, action, resource in Vendor::\"opnai\");",
         &["2:40 there is no vendor \"opnai\" | did you mean Vendor::\"openai\"?"],
     );
