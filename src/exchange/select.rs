@@ -16,7 +16,8 @@ use crate::policy::Ask;
 use crate::price::Ceiling;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::key::Key;
-use crate::snapshot::pool::Pool;
+use crate::snapshot::permit::Asking;
+use crate::snapshot::pool::{Order, Pool};
 use crate::state::quota::Demand;
 use crate::state::world::{Observed, World};
 use std::cmp::Reverse;
@@ -96,10 +97,29 @@ pub fn select(
     considered: &mut Vec<Considered>,
 ) -> Result<Selection, Rejection> {
     let mut sieve = Sieve::default();
+    let look = Look {
+        world,
+        wanted,
+        asking: world.snapshot.asking(wanted.key, wanted.ask),
+        restricts: world.restrictions.restricts(),
+        now,
+        turn,
+    };
     for tier in &wanted.pool.tiers {
-        sieve.tier(world, wanted, tier, now, turn, considered);
+        sieve.tier(&look, tier, considered);
     }
     sieve.selection()
+}
+
+/// What every deployment of the pool is looked at with.
+struct Look<'a> {
+    world: &'a World,
+    wanted: &'a Wanted<'a>,
+    asking: Asking<'a>,
+    /// Whether anything is restricted at all.
+    restricts: bool,
+    now: Moment,
+    turn: u64,
 }
 
 /// What is kept of a pool, tier by tier.
@@ -119,21 +139,16 @@ struct Sieve {
 }
 
 impl Sieve {
-    fn tier(
-        &mut self,
-        world: &World,
-        wanted: &Wanted<'_>,
-        tier: &[Arc<Deployment>],
-        now: Moment,
-        turn: u64,
-        considered: &mut Vec<Considered>,
-    ) {
+    fn tier(&mut self, look: &Look<'_>, tier: &[Arc<Deployment>], considered: &mut Vec<Considered>) {
+        let &Look { world, wanted, now, turn, .. } = look;
         let settings = &wanted.pool.breaker;
-        let mut kept = Vec::with_capacity(tier.len());
+        let mut kept = Vec::new();
+        // where the list alone decides, nothing is compared
+        let by_list = wanted.pool.order == Order::Listed && listed(tier).last() == Some(tier.len().saturating_sub(1));
         for (place, deployment) in listed(tier).zip(tier) {
             let Some(observed) = world.observed(deployment) else { continue };
             let candidate = || Candidate { deployment: Arc::clone(deployment), observed: Arc::clone(observed) };
-            let refusal = match eligible(world, wanted, deployment) {
+            let refusal = match eligible(look, deployment) {
                 Err(refusal) => Some(refusal),
                 Ok(()) => {
                     self.able = true;
@@ -142,7 +157,7 @@ impl Sieve {
             };
             match &refusal {
                 None if observed.health.stands_back(now, settings, turn) => self.degraded.push_back(candidate()),
-                None if tier.len() == 1 => self.candidates.push_back(candidate()),
+                None if by_list || tier.len() == 1 => self.candidates.push_back(candidate()),
                 None => {
                     let merit =
                         Merit::of(place, deployment, observed, wanted.pool, wanted.home, wanted.prospect(), now);
@@ -199,9 +214,12 @@ pub(crate) fn others(work: &mut Work) -> Option<Selection> {
 }
 
 /// Whether the deployment may and can serve the call, its health aside.
-fn eligible(world: &World, wanted: &Wanted<'_>, deployment: &Arc<Deployment>) -> Result<(), Refusal> {
-    world.snapshot.permit(wanted.key, wanted.ask, deployment)?;
-    if let Some(refusal) = world.restrictions.refuses(deployment) {
+fn eligible(look: &Look<'_>, deployment: &Arc<Deployment>) -> Result<(), Refusal> {
+    let Look { world, wanted, .. } = look;
+    look.asking.permit(deployment)?;
+    if look.restricts
+        && let Some(refusal) = world.restrictions.refuses(deployment)
+    {
         return Err(refusal);
     }
     if let Some(need) = deployment.unmet(wanted.dialect, wanted.scan.needs).next() {

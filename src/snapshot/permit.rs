@@ -42,12 +42,14 @@ impl Snapshot {
     /// # Errors
     /// [`Refusal::Policy`] with the ids of the deciding policies.
     pub fn permit(&self, key: &Key, ask: &Ask, deployment: &Arc<Deployment>) -> Result<Permit, Refusal> {
-        let denied = |rules: Vec<Arc<str>>| Refusal::Policy(rules.into());
-        let key = self.keys.by_name(&key.name).ok_or_else(|| denied(Vec::new()))?;
-        let current = self.current(deployment).ok_or_else(|| denied(Vec::new()))?;
-        let ask = self.as_of_now(key, ask);
-        self.policy.decide(key.index, current.index, &ask).map_err(denied)?;
-        Ok(Permit { deployment: Arc::clone(deployment) })
+        self.asking(key, ask).permit(deployment)
+    }
+
+    /// The same question about one deployment after another.
+    #[must_use]
+    pub fn asking<'a>(&'a self, key: &Key, ask: &'a Ask) -> Asking<'a> {
+        let asked = self.keys.by_name(&key.name).map(|key| (key.index, self.as_of_now(key, ask)));
+        Asking { snapshot: self, asked }
     }
 
     /// The policy that takes `deployment` from this call although it already answers (`@inflight("stop")`), if there is one.
@@ -71,6 +73,27 @@ impl Snapshot {
         } else {
             Err(denied())
         }
+    }
+}
+
+/// A call that policy is asked about, as its key stands now.
+pub struct Asking<'a> {
+    snapshot: &'a Snapshot,
+    /// The key's index, and the call; `None` where the key is gone.
+    asked: Option<(usize, Cow<'a, Ask>)>,
+}
+
+impl Asking<'_> {
+    /// Asks policy whether the call may go to `deployment`, as [`Snapshot::permit`] does.
+    ///
+    /// # Errors
+    /// [`Refusal::Policy`] with the ids of the deciding policies.
+    pub fn permit(&self, deployment: &Arc<Deployment>) -> Result<Permit, Refusal> {
+        let denied = |rules: Vec<Arc<str>>| Refusal::Policy(rules.into());
+        let (key, ask) = self.asked.as_ref().ok_or_else(|| denied(Vec::new()))?;
+        let current = self.snapshot.current(deployment).ok_or_else(|| denied(Vec::new()))?;
+        self.snapshot.policy.decide(*key, current.index, ask).map_err(denied)?;
+        Ok(Permit { deployment: Arc::clone(deployment) })
     }
 }
 

@@ -10,15 +10,20 @@ use backstay::demo::vendor::{Fault, Phase, RestManner};
 use backstay::dialect::Dialect;
 use cell::{Cell, Way};
 use std::sync::Arc;
-use table::{Must, ROWS, Row, SPENT};
+use table::{Kind, Must, ROWS, Row, SLOW, SPENT};
 
 /// The cells of a client's dialect. Who falls back, and which calls offer a tool, goes round.
 fn cells(client: Dialect) -> Vec<Cell> {
     let mut cells = Vec::new();
-    for primary in Way::ALL {
-        let befalls = |row: &&Row| row.befalls(primary.dialect()) && (row.spoken || primary.is_plain());
-        for row in ROWS.iter().filter(befalls) {
-            for streamed in [true, false] {
+    let turn = Dialect::CONVERSING.into_iter().position(|dialect| dialect == client).unwrap_or_default();
+    for (place, primary) in Way::ALL.into_iter().enumerate() {
+        for (index, row) in ROWS.iter().enumerate().filter(|(_, row)| row.befalls(primary.dialect())) {
+            let is_tried = match row.kind {
+                Kind::Wire => primary.is_plain() && (index + place) % Dialect::CONVERSING.len() == turn,
+                Kind::Answer => primary.is_plain(),
+                Kind::Words => true,
+            };
+            for streamed in [true, false].into_iter().filter(|_| is_tried) {
                 broken(&mut cells, client, primary, row, streamed);
             }
         }
@@ -111,13 +116,34 @@ fn odd() -> Vec<Cell> {
     cells
 }
 
+/// Vendors that are slow to fail, for clients of streams who are kept awake meanwhile and so have a status already.
+fn held() -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for client in Dialect::CONVERSING {
+        for primary in Way::ALL.into_iter().filter(|way| way.is_plain()) {
+            for fault in SLOW {
+                for (spent, must) in [(false, Must::Fallback), (true, Must::LateRefusal)] {
+                    let next = Cell::next(cells.len(), client, primary);
+                    cells.push(Cell { fault: *fault, spent, must, streamed: true, held: true, ..next });
+                }
+            }
+        }
+    }
+    cells
+}
+
 async fn check(client: Dialect) {
     all_hold(cells(client)).await;
 }
 
 async fn all_hold(cells: Vec<Cell>) {
+    // nobody is to be kept awake because the machine is busy
+    all_hold_at(cells, "ping_after = \"60s\"").await;
+}
+
+async fn all_hold_at(cells: Vec<Cell>, server: &str) {
     let tried = cells.len();
-    let failing = stage::failing(cells).await;
+    let failing = stage::failing(cells, server).await;
     assert!(failing.is_empty(), "{} of {tried} cells fail:\n{}", failing.len(), failing.join("\n"));
 }
 
@@ -154,4 +180,9 @@ async fn f_058_a_broken_stream_is_carried_on_by_whom_it_must_be_asked_of_in_anot
 #[tokio::test]
 async fn what_is_odd_in_a_vendor_s_own_way_is_unseen() {
     all_hold(odd()).await;
+}
+
+#[tokio::test]
+async fn a_client_that_is_kept_awake_sees_a_whole_answer_or_an_honest_error() {
+    all_hold_at(held(), "ping_after = \"30ms\"").await;
 }

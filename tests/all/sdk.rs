@@ -3,6 +3,7 @@
 //! The suites are scripts in `tests/sdk`; they need packages from elsewhere and therefore stand behind a switch.
 
 mod aimock;
+mod engine;
 mod frameworks;
 mod openai_own_suite;
 

@@ -10,7 +10,7 @@ use crate::dialect::seen::{Glance, Mark, Noted, Told};
 pub(in crate::dialect) const EXCUSES: &[&str] =
     &["max_tokens", "tool_use", "guardrail_intervened", "content_filtered", "model_context_window_exceeded"];
 
-/// Stop reasons of a model whose output nobody can read: what came of it is no answer
+/// Stop reasons of a model whose output nobody can read: what came of it before is no answer
 /// (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>).
 const BROKE: [&str; 2] = ["malformed_model_output", "malformed_tool_use"];
 
@@ -67,16 +67,16 @@ pub(in crate::dialect) fn reply(noted: &mut Noted, answer: Value<'_>) -> Told {
     let content = output.and_then(|output| output.get("message")?.get("content")).filter(|content| content.is_array());
     let Some(content) = content else { return if message.is_some() { Told::Error } else { Told::Nothing } };
     noted.usage = told.map(usage);
-    note_stop(noted, stop);
     for block in content.elements() {
         note_block(noted, block);
     }
+    note_stop(noted, stop);
     Told::Answer
 }
 
 fn note_stop(noted: &mut Noted, reason: Option<Value<'_>>) {
     noted.finish = reason.and_then(Value::text).map(Into::into).or_else(|| noted.finish.take());
-    if noted.finish.as_deref().is_some_and(|finish| BROKE.contains(&finish)) {
+    if noted.answered && noted.finish.as_deref().is_some_and(|finish| BROKE.contains(&finish)) {
         noted.broke = Some(FailureKind::Malformed);
     }
 }

@@ -6,7 +6,7 @@ use crate::base::rejection::Refusal;
 use crate::call::needs::Need;
 use crate::call::turn::{Content, Source};
 use crate::dialect::honour::unmet;
-use crate::dialect::object::{Object, Text, read};
+use crate::dialect::object::{Known, Object, Text, object, read};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
@@ -51,14 +51,25 @@ pub(super) fn read_file(raw: &RawValue) -> Result<Option<Content>, serde_json::E
     })
 }
 
+object! {
+    /// What names bytes or a file.
+    Named<'a> {
+        uri = "fileUri" | "file_uri": Option<Text<'a>>,
+        kind = "mimeType" | "mime_type": Option<Text<'a>>,
+    }
+}
+
 /// What a part of bytes or of a file needs that other dialects have no form for.
 pub(super) fn need(raw: &RawValue) -> Need {
-    let text = raw.get();
-    if text.contains("ileUri") || text.contains("file_uri") {
-        let public = text.contains("\"http") && !text.contains("generativelanguage.googleapis.com");
-        return if public { Need::UnknownMembers } else { Need::ServerIds };
+    let Known(Named { uri, kind }) = read(raw).unwrap_or_default();
+    match (uri, kind) {
+        (Some(Text(uri)), _) if uri.starts_with("http") && !uri.contains("generativelanguage.googleapis.com") => {
+            Need::UnknownMembers
+        }
+        (Some(_), _) => Need::ServerIds,
+        (None, Some(Text(kind))) if kind.starts_with("audio/") => Need::Audio,
+        (None, _) => Need::UnknownMembers,
     }
-    if text.contains("\"audio/") { Need::Audio } else { Need::UnknownMembers }
 }
 
 /// Writes an image or a document.

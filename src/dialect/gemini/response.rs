@@ -68,7 +68,9 @@ pub(super) fn read_created(created: Option<&Text<'_>>) -> u64 {
 
 /// The reason in a word, or in the number that it has in Google's protocol buffers (recording `c1a227c2a6755930`).
 pub(super) fn read_finish(raw: &RawValue) -> Finish {
-    match raw.get().trim_matches('"') {
+    // a number where a client asked for enums as such
+    let text = read::<Text<'_>>(raw).map_or(raw.get().into(), |Text(text)| text);
+    match &*text {
         "STOP" | "FINISH_REASON_UNSPECIFIED" | "null" | "" | "1" => Finish::Stop,
         "MAX_TOKENS" | "2" => Finish::Length,
         "SAFETY"

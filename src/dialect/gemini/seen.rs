@@ -26,7 +26,8 @@ pub(in crate::dialect) const EXCUSES: &[&str] = &[
 ];
 
 /// Finish reasons of a model that broke off its own call of a function: what it said before is no answer
-/// (<https://ai.google.dev/api/generate-content#FinishReason>).
+/// (<https://ai.google.dev/api/generate-content#FinishReason>). One that said nothing is empty (recording
+/// `3640634c5e4a06fe`).
 const BROKE: [&str; 4] =
     ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE"];
 
@@ -80,7 +81,7 @@ fn note(noted: &mut Noted, answer: Value<'_>) -> bool {
         parts.into_iter().flat_map(Value::elements).for_each(|part| note_part(noted, part));
         if let Some(finish) = finish {
             noted.finished |= bit;
-            if finish.text().is_some_and(|finish| BROKE.contains(&&*finish)) {
+            if noted.answered && finish.text().is_some_and(|finish| BROKE.contains(&&*finish)) {
                 noted.broke = Some(FailureKind::Malformed);
             }
             noted.finish = Some(finish.text().unwrap_or_else(|| String::from_utf8_lossy(finish.raw())).into_owned());

@@ -75,6 +75,11 @@ impl Restrictions {
         Some(Refusal::Restricted { cause: restriction.cause.label(), id: Arc::clone(&restriction.id) })
     }
 
+    /// Whether anything is restricted now.
+    pub fn restricts(&self) -> bool {
+        !self.active.load().is_empty()
+    }
+
     /// What stands against a free probe of this deployment: a withdrawn model does not, its probe finds it again.
     pub fn refuses_probe(&self, deployment: &Deployment) -> Option<Refusal> {
         let restriction = self.covering(deployment, Cause::needs_a_person)?;

@@ -91,7 +91,11 @@ fn ends_anothers_turn(call: &Call, dialect: Dialect) -> bool {
     let budget = call.reasoning.as_ref().is_some_and(|asked| matches!(asked.mode, ReasoningMode::Budget(_)));
     let turn = call.turns.iter().rfind(|turn| turn.role == Role::Assistant);
     let calls = turn.is_some_and(|turn| turn.parts.iter().any(|part| matches!(part.content, Content::ToolCall(_))));
-    claude && budget && calls
+    let own = turn.and_then(|turn| turn.parts.first()).is_some_and(|part| match &part.content {
+        Content::Thinking { signature: Some(seal), .. } => !seal.contains('~'),
+        content => matches!(content, Content::RedactedThinking(_)),
+    });
+    claude && budget && calls && !own
 }
 
 fn said(role: Role, parts: &[Part]) -> Vec<Said> {

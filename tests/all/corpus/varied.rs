@@ -5,6 +5,7 @@ use super::recordings::{Recording, answered};
 use super::{family, fold, profile_of, shared};
 use backstay::call::reply::Reply;
 use backstay::dialect::profile::Profile;
+use backstay::dialect::scan::scan;
 use backstay::dialect::seen::{self, StreamSeen};
 use backstay::dialect::sse::Splitter;
 use backstay::dialect::{Dialect, translate};
@@ -180,6 +181,8 @@ fn nulled(value: &Value, dialect: Dialect, place: &str) -> Value {
 
 /// What matters of an answer, whatever its id.
 fn told(reply: &Reply, dialect: Dialect) -> String {
+    // the same, but for ids that are told to its clients in another form
+    let dialect = if dialect == Dialect::Anthropic { Dialect::Bedrock } else { dialect };
     format!("{:?} {:?}", shared::reply(&Reply { id: String::new(), ..reply.clone() }, dialect), reply.finish)
 }
 
@@ -347,4 +350,33 @@ fn report(found: Vec<(String, String)>) {
     }
     let told = kinds.iter().map(|(kind, (count, first))| format!("{kind}: {count}, first {first}"));
     assert!(kinds.is_empty(), "{}", told.collect::<Vec<_>>().join("\n"));
+}
+
+/// Other ways to write a call; what is null or unknown may mean something there.
+const CALL_WAYS: [&str; 3] =
+    ["as it is, in other white space", "with every letter of its texts escaped", "with its members in the other order"];
+
+#[test]
+fn a_call_means_the_same_however_it_is_written() {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for recording in answered().filter(|recording| recording.request.len() < LARGEST) {
+        let Recording { id, dialect, request, .. } = recording;
+        let body: Value = serde_json::from_slice(&request).expect("recorded requests are JSON");
+        // what is demanded must be seen alike by the reader that takes nothing apart, whatever is escaped, and by the other
+        let read = |body: &[u8], apart: bool| {
+            let scan = scan(dialect, body).map_err(|error| error.message)?;
+            let call = apart.then(|| translate::read_call(dialect, body)).transpose();
+            let needs = call.map_err(|rejection| rejection.message)?.map(|call| call.needs());
+            Ok::<_, String>((scan.needs, scan.stream, scan.model, scan.translated, needs))
+        };
+        for way in WAYS.iter().filter(|way| CALL_WAYS.contains(&way.name)) {
+            let apart = !way.name.contains("escaped");
+            let (again, expected) = (read((way.say)(&body, dialect).as_bytes(), apart), read(&request, apart));
+            if again != expected {
+                let what = format!("{id}: {again:?}\n instead of {expected:?}");
+                found.push((format!("{} {}", dialect.name(), way.name), what));
+            }
+        }
+    }
+    report(found);
 }

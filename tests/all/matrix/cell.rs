@@ -92,6 +92,8 @@ pub(super) struct Cell {
     pub(super) streamed: bool,
     pub(super) tools: bool,
     pub(super) continues: bool,
+    /// The vendors think before they answer, and the client is kept awake.
+    pub(super) held: bool,
     pub(super) must: Must,
 }
 
@@ -112,7 +114,7 @@ impl Cell {
             client,
             primary,
             fallback: Way::ALL[number % Way::ALL.len()],
-            fault: Fault::Refuse,
+            fault: Fault::ResetOnAccept,
             odd: None,
             once: false,
             spent: false,
@@ -120,6 +122,7 @@ impl Cell {
             streamed: false,
             tools: number.is_multiple_of(4),
             continues: false,
+            held: false,
             must: Must::Fallback,
         }
     }
@@ -129,11 +132,12 @@ impl Cell {
         let fault = self.odd.as_ref().map_or(fault.name(), |(name, _)| name);
         let flag = |set, word: &str| if set { format!(" {word}") } else { String::new() };
         format!(
-            "{} from {primary:?} then {fallback:?}: {fault}{}{}{}{}{}{}",
+            "{} from {primary:?} then {fallback:?}: {fault}{}{}{}{}{}{}{}",
             client.name(),
             if self.rest == RestManner::Obey { String::new() } else { format!(" {:?}", self.rest) },
             flag(self.once, "once"),
             flag(self.spent, "at both"),
+            flag(self.held, "held"),
             flag(self.streamed, "streamed"),
             flag(self.tools, "tools"),
             flag(self.continues, "continuing"),
@@ -183,6 +187,7 @@ impl Cell {
             Must::Honest if seen.answer.clean => (self.whole(seen, Some(false)), calls.0 <= 2 && calls.1 == 1),
             Must::Honest => (self.broken(seen), calls == (1, 0)),
             Must::Refusal(status) => (self.refusal(seen, status), calls.0 + calls.1 <= 4),
+            Must::LateRefusal => (self.late_refusal(seen), calls.0 + calls.1 <= 4),
         };
         told?;
         if expected { Ok(()) } else { Err(format!("{} calls of the primary, {} of the fallback", calls.0, calls.1)) }
@@ -197,7 +202,7 @@ impl Cell {
         let served = match self.must {
             Must::Primary | Must::Either | Must::Fallback => true,
             Must::Break => self.continues && !self.spent,
-            Must::Honest | Must::Verdict | Must::Refusal(_) => false,
+            Must::Honest | Must::Verdict | Must::Refusal(_) | Must::LateRefusal => false,
         };
         check((outcome == "served") == served, || format!("its outcome is {outcome:?}"))?;
         let broken = self.must == Must::Break && !served;
@@ -250,9 +255,17 @@ impl Cell {
 
     fn refusal(&self, seen: &Seen, status: u16) -> Result<(), String> {
         reading::refusal(self.client, &seen.answer)?;
-        check(seen.answer.status == status, || format!("status {} instead of {status}", seen.answer.status))?;
+        let late = status == 502 && seen.answer.status == 503;
+        check(seen.answer.status == status || late, || format!("status {} instead of {status}", seen.answer.status))?;
+        let waits = matches!(status, 429 | 503) && seen.answer.header("retry-after").is_empty();
+        check(!waits, || "no retry-after".to_owned())?;
         let retry = seen.answer.header("x-should-retry");
         check(retry == "false", || format!("x-should-retry {retry:?}"))
+    }
+
+    fn late_refusal(&self, seen: &Seen) -> Result<(), String> {
+        let said = reading::broken(self.client, &seen.answer)?;
+        check(said.is_empty(), || format!("said {said:?}"))
     }
 
     fn broken(&self, seen: &Seen) -> Result<(), String> {

@@ -13,18 +13,20 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// Limits of every pool: long enough for a machine that is busy with other cells.
-const LIMITS: &str = r#"timeouts = { connect = "1500ms", handshake = "1500ms", headers = "1500ms", first_content = "1500ms", idle = "1500ms", progress = "2500ms", answer = "2500ms" }
+const LIMITS: &str = r#"timeouts = { connect = "3s", handshake = "3s", headers = "3s", first_content = "3s", idle = "3s", progress = "5s", answer = "5s" }
 probe = "off"
 "#;
+/// How long vendors think whose clients are kept awake.
+const THINKS: Duration = Duration::from_millis(150);
 /// No cell takes longer than all its limits together.
-const WATCHDOG: Duration = Duration::from_secs(30);
+const WATCHDOG: Duration = Duration::from_secs(120);
 /// How many cells are tried at once: of those that take the machine's time, and of those that wait.
 const BUSY: usize = 4;
-const WAITING: usize = 64;
+const WAITING: usize = 40;
 
-/// Tries every cell. Gives what was seen of those that fail.
-pub(super) async fn failing(cells: Vec<Cell>) -> Vec<String> {
-    let stage = Arc::new(Stage::set(&cells).await);
+/// Tries every cell, with these lines for the server. Gives what was seen of those that fail.
+pub(super) async fn failing(cells: Vec<Cell>, server: &str) -> Vec<String> {
+    let stage = Arc::new(Stage::set(&cells, server).await);
     let (waiting, busy): (VecDeque<_>, VecDeque<_>) =
         cells.iter().cloned().partition(|cell| cell.odd.is_none() && table::waits(cell.fault));
     let mut workers = JoinSet::new();
@@ -64,7 +66,7 @@ struct Stage {
 }
 
 impl Stage {
-    async fn set(cells: &[Cell]) -> Self {
+    async fn set(cells: &[Cell], server: &str) -> Self {
         let mut vendors: Vec<(String, Way)> = Way::ALL.iter().map(|way| (way.fallback_name(), *way)).collect();
         let mut pools = String::new();
         for cell in cells {
@@ -83,7 +85,8 @@ impl Stage {
             ));
         }
         let named: Vec<(&str, Dialect)> = vendors.iter().map(|(name, way)| (name.as_str(), way.dialect())).collect();
-        let mut plan = Plan::of(&named).plain().without_kept_out().pooled(1).pool("probe = \"off\"").with(&pools);
+        let mut plan =
+            Plan::of(&named).plain().without_kept_out().pooled(1).pool("probe = \"off\"").with(&pools).server(server);
         for (place, (_, way)) in vendors.iter().enumerate() {
             plan = plan.vendor(place, way.lines()).setup(place, |mut setup| {
                 setup.script.words = WORDS;
@@ -161,6 +164,9 @@ fn fallback_name(cell: &Cell) -> String {
 }
 
 fn prepare(script: &mut Script, cell: &Cell) {
+    if cell.held {
+        script.thinks = THINKS;
+    }
     script.rest = cell.rest;
     script.break_after_words = cell.break_after();
     script.drip_every = Duration::ZERO;

@@ -18,8 +18,10 @@ pub(super) enum Must {
     Break,
     /// The same, or one whole answer by the fallback: whether anything has gone out is up to how the bytes arrive.
     Honest,
-    /// An honest refusal with this status: nobody is left.
+    /// An honest refusal with this status, or with that of vendors who took too long: nobody is left.
     Refusal(u16),
+    /// The same in a stream that was kept awake, and so has a status already: an error event and a broken connection.
+    LateRefusal,
 }
 
 use Must::{Break, Either, Fallback, Primary, Verdict};
@@ -30,44 +32,58 @@ pub(super) struct Row {
     pub(super) once: bool,
     pub(super) streamed: Must,
     pub(super) whole: Must,
-    /// The vendor's own words decide, so that every vendor's way of saying them counts.
-    pub(super) spoken: bool,
+    pub(super) kind: Kind,
+}
+
+/// What a fault is a matter of, and so whose dialects it is tried with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Of the connection: every vendor's dialect, for one client or the other.
+    Wire,
+    /// Of the answer: every vendor's dialect, for a client of each.
+    Answer,
+    /// Of the vendor's own words: every vendor's way of saying them, for a client of each.
+    Words,
+}
+
+const fn wire(fault: Fault, streamed: Must, whole: Must) -> Row {
+    Row { fault, once: false, streamed, whole, kind: Kind::Wire }
 }
 
 const fn row(fault: Fault, streamed: Must, whole: Must) -> Row {
-    Row { fault, once: false, streamed, whole, spoken: false }
+    Row { fault, once: false, streamed, whole, kind: Kind::Answer }
 }
 
 const fn spoken(fault: Fault, streamed: Must, whole: Must) -> Row {
-    Row { fault, once: false, streamed, whole, spoken: true }
+    Row { fault, once: false, streamed, whole, kind: Kind::Words }
 }
 
 const fn once(fault: Fault) -> Row {
-    Row { fault, once: true, streamed: Either, whole: Either, spoken: true }
+    Row { fault, once: true, streamed: Either, whole: Either, kind: Kind::Words }
 }
 
+/// Not among them is a vendor whose door is shut: among hundreds another one may get its port, and answer in its place.
 pub(super) const ROWS: &[Row] = &[
-    row(Fault::Refuse, Fallback, Fallback),
-    row(Fault::Blackhole, Fallback, Fallback),
-    row(Fault::ResetOnAccept, Fallback, Fallback),
+    wire(Fault::Blackhole, Fallback, Fallback),
+    wire(Fault::ResetOnAccept, Fallback, Fallback),
     row(Fault::Reset, Fallback, Fallback),
-    row(Fault::Close, Fallback, Fallback),
+    wire(Fault::Close, Fallback, Fallback),
     row(Fault::Silence, Fallback, Fallback),
     row(Fault::HeadersThenSilence, Fallback, Fallback),
     row(Fault::PingsFirst, Fallback, Fallback),
     row(Fault::SlowFirstContent, Fallback, Fallback),
-    row(Fault::Garbage, Fallback, Fallback),
-    row(Fault::BadEncoding, Fallback, Fallback),
+    wire(Fault::Garbage, Fallback, Fallback),
+    wire(Fault::BadEncoding, Fallback, Fallback),
     row(Fault::Html, Fallback, Fallback),
     row(Fault::EmptyBody, Fallback, Fallback),
     row(Fault::EmptyObject, Fallback, Fallback),
     row(Fault::EmptyStream, Fallback, Fallback),
-    row(Fault::TruncatedLength, Fallback, Fallback),
+    wire(Fault::TruncatedLength, Fallback, Fallback),
     row(Fault::TruncatedJson, Fallback, Fallback),
-    row(Fault::Redirect, Fallback, Fallback),
-    row(Fault::LengthAndChunked, Fallback, Fallback),
-    row(Fault::ConflictingLengths, Fallback, Fallback),
-    row(Fault::InterimStorm, Fallback, Fallback),
+    wire(Fault::Redirect, Fallback, Fallback),
+    wire(Fault::LengthAndChunked, Fallback, Fallback),
+    wire(Fault::ConflictingLengths, Fallback, Fallback),
+    wire(Fault::InterimStorm, Fallback, Fallback),
     row(Fault::JsonBomb, Fallback, Fallback),
     row(Fault::Oversize, Fallback, Fallback),
     spoken(Fault::Status500, Fallback, Fallback),
@@ -88,11 +104,11 @@ pub(super) const ROWS: &[Row] = &[
     once(Fault::Status429),
     once(Fault::Status500),
     once(Fault::Reset),
-    row(Fault::ExtraResponse, Primary, Primary),
-    row(Fault::StrayHeaders, Primary, Primary),
-    row(Fault::StaleKeepAlive, Primary, Primary),
-    row(Fault::ConnectionClose, Primary, Primary),
-    row(Fault::Drip, Primary, Primary),
+    wire(Fault::ExtraResponse, Primary, Primary),
+    wire(Fault::StrayHeaders, Primary, Primary),
+    wire(Fault::StaleKeepAlive, Primary, Primary),
+    wire(Fault::ConnectionClose, Primary, Primary),
+    wire(Fault::Drip, Primary, Primary),
     spoken(Fault::CutReset, Break, Fallback),
     spoken(Fault::CutClose, Break, Fallback),
     row(Fault::Stall, Break, Fallback),
@@ -137,7 +153,7 @@ impl Row {
 
 /// A fault that primary and fallback share, and the status of the refusal.
 pub(super) const SPENT: &[(Fault, u16)] = &[
-    (Fault::Refuse, 503),
+    (Fault::ResetOnAccept, 503),
     (Fault::Reset, 503),
     (Fault::Silence, 503),
     (Fault::Garbage, 502),
@@ -156,6 +172,18 @@ pub(super) const SPENT: &[(Fault, u16)] = &[
     (Fault::ContextLength, 400),
     (Fault::CutClose, 502),
     (Fault::ErrorAfterContent, 200),
+];
+
+/// Faults of a vendor that takes its time, while the client of a stream is kept awake.
+pub(super) const SLOW: &[Fault] = &[
+    Fault::Reset,
+    Fault::Silence,
+    Fault::HeadersThenSilence,
+    Fault::Html,
+    Fault::EmptyObject,
+    Fault::Status503,
+    Fault::Status429,
+    Fault::ErrorFirst,
 ];
 
 /// Whether a fault takes its time, and the machine has none of it.

@@ -2,3 +2,6 @@
 
 pub(crate) mod read;
 pub(crate) mod write;
+
+mod tools;
+mod turns;

@@ -65,15 +65,16 @@ fn add_extras(inside: &'static str, unknown: Vec<(Cow<'_, str>, &RawValue)>, ext
 
 /// What a member demands beyond those that all dialects share; `None` where it asks nothing of the answer: a value that
 /// is the default, a hint to the vendor's own cache, the client's notes for its own logs, and seals of thoughts, which
-/// each vendor gives as it does.
+/// each vendor gives as it does. What `metadata` notes is told again in the answer, which is all that is made of it where
+/// nobody keeps that.
 fn need_of_member(inside: &str, member: &str, value: &RawValue) -> Option<Need> {
     let compact: String = value.get().split_ascii_whitespace().collect();
     Some(match (inside, member, compact.as_str()) {
         ("", "store" | "background", "false")
-        | ("", "metadata", "{}")
         | ("", "top_logprobs", "0")
         | ("", "truncation", r#""disabled""#)
         | ("", "service_tier", r#""auto""# | r#""default""#)
+        | ("", "metadata", _)
         | ("", "prompt_cache_key" | "prompt_cache_retention" | "stream_options" | "client_metadata", _)
         | ("text", "verbosity", r#""medium""#)
         | ("reasoning", "context", r#""auto""#)

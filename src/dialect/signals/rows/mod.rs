@@ -8,6 +8,7 @@ mod google;
 mod loose;
 mod sentences;
 mod status;
+mod varied;
 mod vendors;
 
 pub(super) use status::{by_status, usual_status};
@@ -24,8 +25,9 @@ pub(in crate::dialect) const INSUFFICIENT_QUOTA: &str = "insufficient_quota";
 pub const FOREIGN_SEAL: &str = "foreign_seal";
 
 /// What all vendors share: identifiers, sentences, and identifiers that say little.
-pub(in crate::dialect) const SHARED: [(&str, &[Rule]); 3] = [
+pub(in crate::dialect) const SHARED: [(&str, &[Rule]); 4] = [
     ("identifiers", openai_chat::signals::RULES),
+    ("words in any wording", varied::RULES),
     ("sentences", sentences::RULES),
     ("looser identifiers", loose::RULES),
 ];

@@ -1,0 +1,7 @@
+//! Streamed answers: a vendor's events read as deltas; deltas, written as events for a client.
+
+mod read;
+mod write;
+
+pub(in crate::dialect) use read::Reader;
+pub(in crate::dialect) use write::Writer;
