@@ -216,7 +216,11 @@ fn eligible(world: &World, wanted: &Wanted<'_>, deployment: &Arc<Deployment>) ->
     }
     let tariff = deployment.rates.tariff(wanted.ask.input_tokens, wanted.at);
     let affordable = wanted.pool.ceiling().admits(tariff) && wanted.ceiling.admits(tariff);
-    if affordable && !world.surges.keeps_out(wanted.pool, deployment) { Ok(()) } else { Err(Refusal::Price) }
+    // the rule of the pool comes first: it says when the deployment is back
+    if world.surges.keeps_out(wanted.pool, deployment) {
+        return Err(Refusal::Surge);
+    }
+    if affordable { Ok(()) } else { Err(Refusal::Price) }
 }
 
 /// What the client is told when policy, capability or price leave nobody.
@@ -233,6 +237,7 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
             | Refusal::Headroom { .. }
             | Refusal::Full
             | Refusal::Price
+            | Refusal::Surge
             | Refusal::Budget { .. } => None,
         })
         .collect();
@@ -247,7 +252,7 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
         (RejectionCode::NoCapableDeployment, named)
     } else if refusals.iter().any(|refusal| matches!(refusal, Refusal::Restricted { .. })) {
         (RejectionCode::PolicyDenied, RESTRICTED.to_owned())
-    } else if refusals.iter().any(|refusal| matches!(refusal, Refusal::Price)) {
+    } else if refusals.iter().any(|refusal| matches!(refusal, Refusal::Price | Refusal::Surge)) {
         let message =
             "Every deployment of this model costs more than this call or its pool allows, or its price is not known.";
         (RejectionCode::PolicyDenied, message.to_owned())
@@ -283,6 +288,7 @@ const fn wait(refusal: &Refusal) -> Option<Duration> {
         | Refusal::Policy(_)
         | Refusal::Restricted { .. }
         | Refusal::Price
+        | Refusal::Surge
         | Refusal::Budget { .. } => None,
     }
 }

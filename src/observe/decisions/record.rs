@@ -120,7 +120,8 @@ fn considered(out: &mut Vec<u8>, one: &Considered) {
             | Refusal::Resting { .. }
             | Refusal::Headroom { .. }
             | Refusal::Full
-            | Refusal::Price,
+            | Refusal::Price
+            | Refusal::Surge,
         )
         | None => {}
     }
