@@ -343,6 +343,7 @@ fn after(failure: &Failure, took: Duration, again: bool, work: &Work, walk: &mut
             Some(other) if is_twin(&other.deployment) => NextOne::Twin,
             Some(_) => NextOne::Other,
         },
+        others: u32::try_from(walk.queue.len()).unwrap_or(u32::MAX),
         // a trickle asks once
         attempts: if walk.trickle { 0 } else { walk.most.saturating_sub(walk.made + 1) },
         patience: work.admitted.pool.patience,

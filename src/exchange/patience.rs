@@ -3,7 +3,7 @@
 //! Moving costs a cold prompt cache and may cost another model's style, so a pool has patience: a deployment that failed
 //! quickly in a way that often passes (a 500, a reset) is asked once more, and a short wait that a vendor asks for is kept.
 //! Where the next candidate is the same model at the same vendor moving costs little, and nobody waits. The last attempt is
-//! never spent on patience while another candidate has had none.
+//! never spent on patience while another candidate has had none, and no other one is where the vendor did not name the wait.
 
 use crate::base::failure::{FailureKind, NextStep};
 use std::time::Duration;
@@ -41,6 +41,8 @@ pub(crate) struct Situation {
     /// Whether its breaker is still closed.
     pub(crate) closed: bool,
     pub(crate) next: NextOne,
+    /// Candidates that had no attempt yet.
+    pub(crate) others: u32,
     /// Attempts that may still be made.
     pub(crate) attempts: u32,
     /// The pool's.
@@ -93,7 +95,9 @@ fn alone(at: &Situation) -> Option<Duration> {
 
 /// The pause before asking again although another candidate waits; none where moving is better.
 fn patient(at: &Situation) -> Option<Duration> {
-    let worth_it = at.next == NextOne::Other && at.closed && at.attempts > 1 && !at.patience.is_zero();
+    // a vendor that names the wait means to answer then; without that word nobody's attempt is spent on hope
+    let spare = if at.hint.is_some() { at.attempts > 1 } else { at.attempts > at.others };
+    let worth_it = at.next == NextOne::Other && at.closed && spare && !at.patience.is_zero();
     let pause = match at.hint {
         Some(wait) => wait,
         None if at.kind == FailureKind::RateLimited => return None,
@@ -121,6 +125,7 @@ mod tests {
         again: false,
         closed: true,
         next: NextOne::Other,
+        others: 1,
         attempts: 2,
         patience: ms(2_000),
         left: ms(60_000),
@@ -143,7 +148,9 @@ mod tests {
         check(Situation { attempts: 1, ..AT }, None);
         check(Situation { patience: ms(0), ..AT }, None);
         check(Situation { patience: ms(100), ..AT }, Some(50));
-        check(Situation { hint: Some(ms(1_500)), ..AT }, Some(1_500));
+        check(Situation { others: 2, ..AT }, None);
+        check(Situation { others: 2, attempts: 3, ..AT }, Some(250));
+        check(Situation { hint: Some(ms(1_500)), others: 2, ..AT }, Some(1_500));
         check(Situation { hint: Some(ms(2_500)), ..AT }, None);
     }
 
@@ -162,7 +169,7 @@ mod tests {
 
     #[test]
     fn f_074_alone_a_vendor_is_asked_twice() {
-        let alone = Situation { next: NextOne::Nobody, ..AT };
+        let alone = Situation { next: NextOne::Nobody, others: 0, ..AT };
         check(alone, Some(250));
         check(Situation { kind: Overloaded, ..alone }, Some(250));
         check(Situation { kind: Empty, ..alone }, Some(250));
