@@ -47,7 +47,7 @@ fn total_failure() -> Run {
     plan.run(async |lab| {
         lab.calls_until(END_S, CALLS_PER_SECOND).await;
         let seen = lab.seen().await;
-        let closed_s = lab.changes("v0 ", "closed").first().copied().unwrap_or(END_S);
+        let closed_s = lab.changes("v0 ", "closed").first().map_or(END_S, |(at, _)| *at);
         Run { seen, vendors: [lab.vendors[0].seconds(), lab.vendors[1].seconds()], closed_s }
     })
 }
