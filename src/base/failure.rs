@@ -84,6 +84,8 @@ pub enum FailureKind {
     Oversize,
     /// A reload forbids the deployment while it answers, and the policy says that what runs there is stopped.
     Recalled,
+    /// Another deployment that was asked beside this one had content first, and this one was cancelled.
+    HedgeLost,
 }
 
 /// What an exchange does after a failed attempt, as long as nothing has gone out to the client.
@@ -144,7 +146,7 @@ pub enum Blame {
 
 impl FailureKind {
     /// Every kind, in the order of the `class` label's documentation.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::DnsError,
         Self::DnsDenied,
         Self::ConnectRefused,
@@ -181,6 +183,7 @@ impl FailureKind {
         Self::Deadline,
         Self::Oversize,
         Self::Recalled,
+        Self::HedgeLost,
     ];
 
     /// The `class` label in metrics and logs.
@@ -223,6 +226,7 @@ impl FailureKind {
             Self::Deadline => "deadline",
             Self::Oversize => "oversize",
             Self::Recalled => "recalled",
+            Self::HedgeLost => "hedge_lost",
         }
     }
 
@@ -258,7 +262,7 @@ impl FailureKind {
             | Self::Oversize
             | Self::Recalled => NextStep::Move,
             Self::ContentFilter | Self::BadRequest => NextStep::Answer,
-            Self::ClientGone | Self::Deadline => NextStep::Stop,
+            Self::ClientGone | Self::Deadline | Self::HedgeLost => NextStep::Stop,
         }
     }
 
@@ -297,7 +301,8 @@ impl FailureKind {
             | Self::BadRequest
             | Self::ClientGone
             | Self::Deadline
-            | Self::Recalled => HealthEffect::Neutral,
+            | Self::Recalled
+            | Self::HedgeLost => HealthEffect::Neutral,
         }
     }
 
@@ -337,7 +342,8 @@ impl FailureKind {
             | Self::BadRequest
             | Self::ClientGone
             | Self::Deadline
-            | Self::Recalled => Blame::Nobody,
+            | Self::Recalled
+            | Self::HedgeLost => Blame::Nobody,
         }
     }
 
@@ -375,7 +381,8 @@ impl FailureKind {
             | Self::ClientGone
             | Self::Deadline
             | Self::Oversize
-            | Self::Recalled => None,
+            | Self::Recalled
+            | Self::HedgeLost => None,
         }
     }
 

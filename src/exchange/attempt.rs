@@ -4,16 +4,17 @@
 //! walks.
 
 use crate::base::clock::Moment;
-use crate::base::event::Event;
+use crate::base::event::{Event, Whom};
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::base::rejection::{Refusal, Rejection};
-use crate::call::needs::Need;
 use crate::dialect::{region, signals};
 use crate::exchange::admit::Admitted;
 use crate::exchange::approach;
 use crate::exchange::conclude::conclude;
 use crate::exchange::continuation::{Manner, Told};
+use crate::exchange::hedge::{self, Raced};
 use crate::exchange::ingress::Ingress;
+use crate::exchange::lesson;
 use crate::exchange::patience::{self, NextOne, Situation, Step};
 use crate::exchange::recall;
 use crate::exchange::receive::{self, Received};
@@ -21,6 +22,7 @@ use crate::exchange::request::{self, Prepared, Unfit};
 use crate::exchange::select::{Candidate, Selection};
 use crate::exchange::server_ids::{self, Claimant};
 use crate::exchange::settle::Settlement;
+use crate::exchange::under_way::Leg;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::permit::Permit;
 use crate::snapshot::pool::Pool;
@@ -88,17 +90,17 @@ pub(crate) struct Served {
 pub(crate) type Attempts = Pin<Box<dyn Future<Output = (Box<Work>, Result<Box<Served>, Rejection>)> + Send>>;
 
 /// How far the walk has come.
-struct Walk {
-    queue: VecDeque<Candidate>,
+pub(crate) struct Walk {
+    pub(crate) queue: VecDeque<Candidate>,
     /// Those that had as much as they bear when they were asked.
     full: VecDeque<Candidate>,
-    trickle: bool,
+    pub(crate) trickle: bool,
     refusals: Vec<Refusal>,
-    failures: Vec<Failure>,
+    pub(crate) failures: Vec<Failure>,
     /// What is wrong with the call itself.
     invalid: Option<Rejection>,
-    made: u32,
-    most: u32,
+    pub(crate) made: u32,
+    pub(crate) most: u32,
     /// Whether the first move to another deployment was made.
     moved: bool,
 }
@@ -187,31 +189,43 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
                 return Verdict::Next;
             }
         };
-        if let Err(refusal) = work.settlement.hold(&candidate.deployment).await {
-            work.settlement.passed_over(&candidate.deployment, &refusal);
-            walk.refusals.push(refusal);
-            return Verdict::Next;
-        }
+        let held = match work.settlement.hold(&candidate.deployment).await {
+            Ok(held) => held,
+            Err(refusal) => {
+                work.settlement.passed_over(&candidate.deployment, &refusal);
+                walk.refusals.push(refusal);
+                return Verdict::Next;
+            }
+        };
         let accept_empty = prepared.manner == Some(Manner::Prefill)
             || walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
         let mut draw = candidate.observed.account.send(work.demand);
         let began = Instant::now();
         let hangs = hangs(candidate, !walk.queue.is_empty());
-        match once(work, &permit, &prepared, &mut draw, (again, accept_empty), hangs).await {
-            Ok(received) => {
-                draw.succeeded();
-                remember(work, candidate);
-                work.state.restrictions.answered(&candidate.deployment);
+        work.settlement.begin_attempt(&candidate.deployment, whom(work, &permit), held);
+        let tried = Try { permit: &permit, prepared: &prepared, leg: Leg::First, fresh: again, accept_empty };
+        let raced = match hedge::plan(work, walk, candidate) {
+            None => Raced::First(once(work, &tried, &mut draw, hangs).await),
+            Some(plan) => Box::pin(hedge::race(work, walk, plan, &tried, &mut draw, hangs)).await,
+        };
+        match raced {
+            Raced::Hedge(mut served, failed) => {
+                match failed {
+                    Some(failure) => drop(lesson::failed(work, candidate, &mut flight, draw, failure)),
+                    None => lesson::outrun(work, &mut flight, began.elapsed()),
+                }
+                served.took = work.settlement.serves(&served.deployment, served.received.is_stream());
+                return Verdict::Served(served);
+            }
+            Raced::First(Ok(received)) => {
+                lesson::answered(work, candidate, draw);
+                lesson::remember(work, candidate);
                 let took = work.settlement.serves(&candidate.deployment, received.is_stream());
                 let deployment = Arc::clone(&candidate.deployment);
                 return Verdict::Served(Box::new(Served { deployment, flight, received, took }));
             }
-            Err(failure) => {
-                let now = work.state.clock.now();
-                let failure = flight.judged(clients_own(failure, work, candidate), now);
-                flight.failed(&failure, now);
-                draw.failed(&failure, now);
-                work.state.restrictions.failed(&candidate.deployment, &failure, now);
+            Raced::First(Err(failure)) => {
+                let failure = lesson::failed(work, candidate, &mut flight, draw, failure);
                 work.settlement.attempt_failed(&failure);
                 if let Some(other) = approach::otherwise(work, &candidate.deployment, &failure, prepared.manner) {
                     prepared = other;
@@ -258,13 +272,7 @@ async fn set_out(
         let claimant = Claimant::new(&work.state.ids, &work.admitted.key, &candidate.deployment);
         prepared.claimant = Some(claimant);
     }
-    let timeouts = &prepared.timeouts;
-    let bid = Bid {
-        settings: work.admitted.pool.breaker,
-        limit: if work.ingress.scan.stream { timeouts.first_content } else { timeouts.answer },
-        input_tokens: work.ingress.scan.input_tokens,
-        trickle: walk.trickle,
-    };
+    let bid = bid(work, &prepared, walk.trickle);
     let now = work.state.clock.now();
     // since it was selected others may have drawn on its quota: where somebody else is left, it is not asked for a 429
     let scarce = candidate.observed.account.refuses(work.demand, now).filter(|_| !walk.queue.is_empty());
@@ -284,6 +292,17 @@ async fn set_out(
     })
 }
 
+/// What health is asked for an attempt with this request.
+pub(crate) fn bid(work: &Work, prepared: &Prepared, trickle: bool) -> Bid {
+    let timeouts = &prepared.timeouts;
+    Bid {
+        settings: work.admitted.pool.breaker,
+        limit: if work.ingress.scan.stream { timeouts.first_content } else { timeouts.answer },
+        input_tokens: work.ingress.scan.input_tokens,
+        trickle,
+    }
+}
+
 /// Waits a little until a deployment that has as much as it bears has a place: its load ebbs within moments, and the
 /// client would otherwise be refused.
 async fn wait_for_place(work: &Work, candidate: &Candidate, bid: &Bid) -> Result<Flight, Refusal> {
@@ -299,27 +318,6 @@ async fn wait_for_place(work: &Work, candidate: &Candidate, bid: &Bid) -> Result
             decided => return decided,
         }
     }
-}
-
-/// The session's next call finds a warm cache there.
-fn remember(work: &Work, candidate: &Candidate) {
-    if let Some(session) = work.session {
-        let mut affinity = work.state.affinity.lock().unwrap_or_else(PoisonError::into_inner);
-        affinity.served(session, &candidate.observed.health.deployment.key, work.state.clock.now());
-    }
-}
-
-/// What is not found may be what the client named, a file or an earlier answer: unless the vendor names the model, its
-/// absence says nothing of the model.
-fn clients_own(failure: Failure, work: &Work, candidate: &Candidate) -> Failure {
-    let named = |failure: &Failure| {
-        failure.said.as_ref().is_some_and(|said| said.message.contains(&*candidate.deployment.model))
-    };
-    let ids = work.ingress.scan.needs.has(Need::ServerIds);
-    if failure.kind == FailureKind::ModelGone && ids && !named(&failure) {
-        return Failure { kind: FailureKind::BadRequest, reason: "unknown_id".into(), scope: None, ..failure };
-    }
-    failure
 }
 
 /// What follows, with what the walk knows.
@@ -371,39 +369,45 @@ async fn hangs(candidate: &Candidate, others: bool) {
     }
 }
 
-/// One try at one deployment, up to its first content.
-async fn once(
-    work: &mut Work,
-    permit: &Permit,
-    prepared: &Prepared,
+/// Who is sent something with this permit, for the record.
+pub(crate) fn whom(work: &Work, permit: &Permit) -> Whom {
+    work.world.snapshot.whom(&work.admitted.key, &work.admitted.ask.residency, permit.deployment())
+}
+
+/// One try at one deployment.
+pub(crate) struct Try<'a> {
+    pub(crate) permit: &'a Permit,
+    pub(crate) prepared: &'a Prepared,
+    pub(crate) leg: Leg,
+    /// Whether it needs a connection of its own.
+    pub(crate) fresh: bool,
+    pub(crate) accept_empty: bool,
+}
+
+/// Makes one try, up to its first content.
+pub(crate) async fn once(
+    work: &Work,
+    tried: &Try<'_>,
     draw: &mut Draw,
-    (fresh, accept_empty): (bool, bool),
     hangs: impl Future<Output = ()>,
 ) -> Result<Received, Failure> {
     let left = work.deadline.saturating_duration_since(Instant::now());
-    let whom = work.world.snapshot.whom(&work.admitted.key, &work.admitted.ask.residency, permit.deployment());
-    work.settlement.begin_attempt(permit.deployment(), whom);
     if left < LEAST_TIME {
         return Err(Failure::new(FailureKind::Deadline, Phase::Connect, "no_time_left"));
     }
-    let recall = recall::watch(&work.state, &work.admitted.key, &work.admitted.ask, permit.deployment(), Phase::Sent);
+    let deployment = tried.permit.deployment();
+    let recall = recall::watch(&work.state, &work.admitted.key, &work.admitted.ask, deployment, Phase::Sent);
     tokio::select! {
         biased;
         recalled = recall => Err(recalled),
         () = hangs => Err(Failure::new(FailureKind::FirstContentTimeout, Phase::Sent, "hung")),
-        received = converse(work, permit, prepared, draw, fresh, accept_empty) => received,
+        received = converse(work, tried, draw) => received,
     }
 }
 
 /// Sends the request and reads the answer up to its first content.
-async fn converse(
-    work: &mut Work,
-    permit: &Permit,
-    prepared: &Prepared,
-    draw: &mut Draw,
-    fresh: bool,
-    accept_empty: bool,
-) -> Result<Received, Failure> {
+async fn converse(work: &Work, tried: &Try<'_>, draw: &mut Draw) -> Result<Received, Failure> {
+    let Try { permit, prepared, leg, fresh, accept_empty } = *tried;
     let began = Instant::now();
     let sent = tokio::time::timeout_at(
         work.deadline,
@@ -416,7 +420,7 @@ async fn converse(
     if let Some(observed) = observed.as_deref().filter(elsewhere) {
         work.state.restrictions.contradicted(permit.deployment(), observed);
     }
-    work.settlement.answered(incoming.status.as_u16(), observed);
+    work.settlement.answered(leg, incoming.status.as_u16(), observed);
     let told = signals::quota::read(&incoming.headers, Clock::unix_seconds().unsigned_abs());
     draw.answered(&told, work.state.clock.now());
     let received = receive::receive(incoming, prepared, began, accept_empty);

@@ -29,6 +29,7 @@ use crate::exchange::receive::{collect, read_error};
 use crate::exchange::select::nobody_left;
 use crate::exchange::server_ids::{self, Claimant, Held};
 use crate::exchange::settle::Settlement;
+use crate::exchange::under_way::Leg;
 use crate::policy::Ask;
 use crate::price::Ceiling;
 use crate::snapshot::deployment::{Deployment, Timeouts};
@@ -271,7 +272,7 @@ impl Passage {
     {
         let deployment = Arc::clone(chosen.permit.deployment());
         let whom = self.world.snapshot.whom(&self.key, &chosen.ask.residency, &deployment);
-        self.settlement.begin_attempt(&deployment, whom);
+        self.settlement.begin_attempt(&deployment, whom, Vec::new());
         let recall = recall::watch(&self.state, &self.key, &chosen.ask, &deployment, Phase::Sent);
         let timeouts = chosen.pool.timeouts_at(&deployment);
         let mut outgoing = self.outgoing();
@@ -299,7 +300,7 @@ impl Passage {
         }
         let failure = match sent {
             Ok(incoming) if incoming.status.is_success() => {
-                self.settlement.answered(incoming.status.as_u16(), region::observed(&incoming.headers));
+                self.settlement.answered(Leg::First, incoming.status.as_u16(), region::observed(&incoming.headers));
                 return Ok(incoming);
             }
             Ok(incoming) => self.error(&deployment, incoming).await,
@@ -311,7 +312,7 @@ impl Passage {
     /// What an answer with an error status means.
     async fn error(&mut self, deployment: &Deployment, incoming: Incoming) -> Failure {
         let status = incoming.status.as_u16();
-        self.settlement.answered(status, region::observed(&incoming.headers));
+        self.settlement.answered(Leg::First, status, region::observed(&incoming.headers));
         let profile = &deployment.voice.profile;
         let body = read_error(incoming.body).await;
         let failure =
