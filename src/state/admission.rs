@@ -16,6 +16,8 @@ const OF_PEAK: f64 = 2.0;
 const CUT: f64 = 0.7;
 /// No loss takes it below this.
 const LEAST: f64 = 4.0;
+/// Successes that a step up takes at least: where each step is one too many, no more than one attempt in twenty is lost.
+const LEAST_STEP: f64 = 40.0;
 /// After so long without a loss the cap is lifted.
 const LIFTED: Duration = Duration::from_secs(300);
 /// Half the time over which a peak is remembered.
@@ -66,7 +68,7 @@ impl AdmissionCap {
             return;
         }
         self.successes += 1.0;
-        if self.successes >= *limit {
+        if self.successes >= limit.max(LEAST_STEP) {
             self.successes = 0.0;
             *limit += 1.0;
         }
@@ -167,7 +169,9 @@ mod tests {
         cap.began(20, at(0.0));
         cap.lost(20, at(0.0), ROUND);
         assert_eq!(cap.limit(at(0.0)), Some(14));
-        (0..14).for_each(|_| cap.succeeded(14, at(1.0)));
+        (0..39).for_each(|_| cap.succeeded(14, at(1.0)));
+        assert_eq!(cap.limit(at(1.0)), Some(14), "no sooner than after forty");
+        cap.succeeded(14, at(1.0));
         assert_eq!(cap.limit(at(1.0)), Some(15));
         (0..100).for_each(|_| cap.succeeded(3, at(1.0)));
         assert_eq!(cap.limit(at(1.0)), Some(15), "an idle deployment proves nothing");

@@ -92,7 +92,7 @@ fn note_stop(noted: &mut Noted, reason: Option<Value<'_>>) -> bool {
 /// Notes a content block or a delta of one: they name their kinds alike.
 fn note_block(noted: &mut Noted, block: Option<Value<'_>>) {
     let Some(block) = block else { return };
-    let text = |name| block.get(name).and_then(Value::text).unwrap_or_default();
+    let text = |name| block.get(name).and_then(Value::beginning).unwrap_or_default();
     match block.get("type").and_then(Value::text).as_deref() {
         Some("text" | "text_delta") => noted.text(&text("text")),
         Some("thinking" | "thinking_delta") => noted.reasoning(&text("thinking")),

@@ -77,11 +77,11 @@ fn note_stop(noted: &mut Noted, reason: Option<Value<'_>>) {
 fn note_block(noted: &mut Noted, block: Value<'_>) {
     for (name, value) in block.members() {
         match &*name {
-            "text" => noted.text(&value.text().unwrap_or_default()),
+            "text" => noted.text(&value.beginning().unwrap_or_default()),
             "toolUse" => noted.tool_call(),
             "reasoningContent" => {
                 for (_, piece) in value.members() {
-                    noted.reasoning(if piece.text().is_some_and(|text| text.is_empty()) { "" } else { "thought" });
+                    noted.reasoning(if piece.beginning().is_some_and(|text| text.is_empty()) { "" } else { "thought" });
                 }
             }
             // text that cites, results of tools that the vendor runs, and blocks yet unknown

@@ -89,9 +89,9 @@ fn note_part(noted: &mut Noted, part: Value<'_>) {
     let thought = part.get("thought").and_then(Value::bool) == Some(true);
     for (name, value) in part.members() {
         match &*name {
-            "text" if thought => noted.reasoning(&value.text().unwrap_or_default()),
-            "text" => noted.text(&value.text().unwrap_or_default()),
-            "thoughtSignature" => noted.reasoning(&value.text().unwrap_or_default()),
+            "text" if thought => noted.reasoning(&value.beginning().unwrap_or_default()),
+            "text" => noted.text(&value.beginning().unwrap_or_default()),
+            "thoughtSignature" => noted.reasoning(&value.beginning().unwrap_or_default()),
             "thought" => {}
             // it comes whole
             "functionCall" => {

@@ -87,6 +87,16 @@ impl<'a> Value<'a> {
         unescape(inner)
     }
 
+    /// As much of a string as shows whether there is anything in it but white space.
+    #[must_use]
+    pub fn beginning(self) -> Option<Cow<'a, str>> {
+        let inner = self.text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        match inner.get(..1) {
+            Some(first) if first.is_ascii() && !matches!(first, b" " | b"\\") => unescape(first),
+            _ => unescape(inner),
+        }
+    }
+
     /// Its members, if it is an object.
     #[must_use]
     pub fn members(self) -> Members<'a> {
@@ -113,7 +123,8 @@ impl<'a> Value<'a> {
         let mut missing = N;
         let mut walk = Walk::new(self, b'{');
         while let Some((found, value)) = walk.member() {
-            let slot = names.iter().zip(&mut picked).find(|(name, slot)| slot.is_none() && found.is(name));
+            let meant = found.meaning();
+            let slot = names.iter().zip(&mut picked).find(|(name, slot)| slot.is_none() && name.as_bytes() == &*meant);
             if let Some((_, slot)) = slot
                 && !value.is_null()
             {
@@ -168,10 +179,14 @@ impl<'a> Iterator for Elements<'a> {
 #[derive(Clone, Copy)]
 struct Name<'a>(&'a [u8]);
 
-impl Name<'_> {
-    /// Whether it means `known`; hardly any encoder escapes names, so that most need no more than a comparison.
-    fn is(self, known: &str) -> bool {
-        self.0 == known.as_bytes() || (self.0.contains(&b'\\') && unescape(self.0).is_some_and(|name| name == known))
+impl<'a> Name<'a> {
+    /// What it means; hardly any encoder escapes names.
+    fn meaning(self) -> Cow<'a, [u8]> {
+        let written = Cow::Borrowed(self.0);
+        if self.0.contains(&b'\\') {
+            return unescape(self.0).map_or(written, |name| Cow::Owned(name.into_owned().into_bytes()));
+        }
+        written
     }
 }
 
@@ -242,12 +257,28 @@ mod tests {
         let raws: Vec<_> = value.get("a").map(|list| list.elements().map(Value::raw).collect()).unwrap_or_default();
         assert_eq!(raws, [b"1".as_slice(), b"\"two\"", br#"{"three": null}"#, b"[]"]);
         assert_eq!(value.get("name").and_then(Value::text).as_deref(), Some("é\n"));
+        assert_eq!(value.get("name").and_then(Value::beginning).as_deref(), Some("é\n"));
         assert_eq!(value.get("big").and_then(Value::count), Some(1000));
         assert_eq!(value.get("no").and_then(Value::count), None);
         assert_eq!(value.get("no").and_then(Value::number), Some(-1.0));
         assert!(value.get("absent").is_none());
         let [no, absent, first] = value.pick(["no", "absent", "a"]).map(|value| value.map(Value::raw));
         assert_eq!((no, absent, first.map(<[u8]>::len)), (Some(b"-1".as_slice()), None, Some(31)));
+    }
+
+    #[test]
+    fn the_beginning_of_a_string_shows_whether_it_is_blank() {
+        for (text, expected) in [
+            (r#""Hello""#, Some("H")),
+            (r#""\u0020""#, Some(" ")),
+            (r#"" a""#, Some(" a")),
+            (r#""\n""#, Some("\n")),
+            (r#""é""#, Some("é")),
+            (r#""""#, Some("")),
+            ("7", None),
+        ] {
+            assert_eq!(Value::new(text.as_bytes()).beginning().as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

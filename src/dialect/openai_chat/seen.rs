@@ -86,13 +86,13 @@ fn note_finish(noted: &mut Noted, reason: Option<Value<'_>>) -> bool {
 fn note_message(noted: &mut Noted, message: Option<Value<'_>>) {
     for (name, value) in message.into_iter().flat_map(Value::members) {
         match &*name {
-            "content" | "refusal" => match value.text() {
+            "content" | "refusal" => match value.beginning() {
                 Some(text) => noted.text(&text),
                 // Mistral's parts; each says something
                 None if value.elements().next().is_some() => noted.text("parts"),
                 None => {}
             },
-            "reasoning_content" | "reasoning" => noted.reasoning(&value.text().unwrap_or_default()),
+            "reasoning_content" | "reasoning" => noted.reasoning(&value.beginning().unwrap_or_default()),
             "tool_calls" if value.elements().next().is_some() => noted.tool_call(),
             "function_call" if value.is_object() => noted.tool_call(),
             "audio" if value.is_object() => noted.text("audio"),

@@ -32,14 +32,14 @@ impl Visitor for Look<'_> {
 
 /// Reads an event of a stream.
 pub(in crate::dialect) fn event(noted: &mut Noted, event: Value<'_>) -> Mark {
-    let text = |name| event.get(name).and_then(Value::text).unwrap_or_default();
-    match &*text("type") {
+    let delta = || event.get("delta").and_then(Value::beginning).unwrap_or_default();
+    match &*event.get("type").and_then(Value::text).unwrap_or_default() {
         "response.created" => {
             noted.opened = 1;
             note_head(noted, event.get("response"));
         }
-        "response.output_text.delta" | "response.refusal.delta" => noted.text(&text("delta")),
-        "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => noted.reasoning(&text("delta")),
+        "response.output_text.delta" | "response.refusal.delta" => noted.text(&delta()),
+        "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => noted.reasoning(&delta()),
         "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => noted.tool_call(),
         "response.output_item.added" => note_begun(noted, event.get("item")),
         "response.output_item.done" => note_item(noted, event.get("item")),
@@ -51,7 +51,7 @@ pub(in crate::dialect) fn event(noted: &mut Noted, event: Value<'_>) -> Mark {
         }
         "response.failed" | "response.cancelled" | "error" => noted.failed = true,
         // speech, transcripts, code and what else is told in pieces
-        kind if kind.ends_with(".delta") => noted.text(&text("delta")),
+        kind if kind.ends_with(".delta") => noted.text(&delta()),
         _ => {}
     }
     if noted.bears { Mark::Content } else { Mark::Quiet }
@@ -113,7 +113,7 @@ fn note_item(noted: &mut Noted, item: Option<Value<'_>>) {
     let parts = |value: Option<Value<'_>>, note: &mut dyn FnMut(&str)| {
         for part in value.into_iter().flat_map(Value::elements) {
             let [text, refusal] = part.pick(["text", "refusal"]);
-            if let Some(said) = text.or(refusal).and_then(Value::text) {
+            if let Some(said) = text.or(refusal).and_then(Value::beginning) {
                 note(&said);
             }
         }
@@ -123,7 +123,7 @@ fn note_item(noted: &mut Noted, item: Option<Value<'_>>) {
         Some("reasoning") => {
             parts(content, &mut |said| noted.reasoning(said));
             parts(summary, &mut |said| noted.reasoning(said));
-            noted.reasoning(&sealed.and_then(Value::text).unwrap_or_default());
+            noted.reasoning(&sealed.and_then(Value::beginning).unwrap_or_default());
         }
         _ => note_begun(noted, Some(item)),
     }

@@ -2,7 +2,7 @@
 //! call is passed over before the vendor has to say 429.
 
 use crate::dialect::signals::reset;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use std::time::Duration;
 
 /// What is left for one credential and model.
@@ -140,7 +140,9 @@ const SERIES: &[Series] = &[
 #[must_use]
 pub fn read(headers: &HeaderMap, now_s: u64) -> Quota {
     let mut quota = Quota::default();
-    for series in SERIES {
+    // most answers tell little or nothing: to look every series up would cost more than to look at every header once
+    let telling = headers.keys().map(HeaderName::as_str).filter(|name| name.contains("remaining"));
+    for series in telling.flat_map(|name| SERIES.iter().filter(move |series| series.remaining == name)) {
         let Some(window) = window(headers, series, now_s) else { continue };
         let kept = quota.meter(series.meter);
         if kept.is_none_or(|kept| window.remaining < kept.remaining) {

@@ -15,6 +15,8 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(5);
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     filled: Condvar,
+    /// Told when somebody waits for what is written next.
+    urged: Condvar,
     settled: Condvar,
     failing: AtomicBool,
     full: AtomicBool,
@@ -32,6 +34,8 @@ struct Waiting {
     /// Some of it is with the thread, and not yet written.
     busy: bool,
     closed: bool,
+    /// Somebody waits for what is written next.
+    urgent: bool,
 }
 
 impl Waiting {
@@ -93,13 +97,18 @@ impl Queue {
 
     pub(super) fn lease(&self, lease: Lease) {
         let mut waiting = self.lock();
-        let idle = waiting.is_empty();
         // each account asks once at a time, so that there are no more of them than accounts
         waiting.leases.push(lease);
+        waiting.urgent = true;
         drop(waiting);
-        if idle {
-            self.filled.notify_one();
-        }
+        self.filled.notify_one();
+        self.urged.notify_one();
+    }
+
+    /// Lets entries gather for so long, or until somebody waits for what they come to.
+    pub(super) fn gather(&self, at_most: Duration) {
+        let calm = |waiting: &mut Waiting| !waiting.urgent && !waiting.closed;
+        drop(self.urged.wait_timeout_while(self.lock(), at_most, calm));
     }
 
     /// Waits until there is something to write, or for so long, and adds it to `batch`. Returns whether there will be more.
@@ -113,6 +122,7 @@ impl Queue {
             batch.entries.append(&mut waiting.entries);
             batch.entries.extend(std::mem::take(&mut waiting.sums).into_values());
             batch.leases.append(&mut waiting.leases);
+            waiting.urgent = false;
             self.full.store(false, Ordering::Relaxed);
         }
         waiting.busy |= !batch.is_empty();
@@ -128,7 +138,10 @@ impl Queue {
     /// Waits until everything so far is written, or for too long. Returns whether it is.
     pub(super) fn flush(&self) -> bool {
         let pending = |waiting: &mut Waiting| !waiting.is_empty() || waiting.busy;
-        let waited = self.settled.wait_timeout_while(self.lock(), FLUSH_WITHIN, pending);
+        let mut waiting = self.lock();
+        waiting.urgent = true;
+        self.urged.notify_one();
+        let waited = self.settled.wait_timeout_while(waiting, FLUSH_WITHIN, pending);
         let (waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
         waiting.is_empty() && !waiting.busy
     }
@@ -138,6 +151,7 @@ impl Queue {
         let stuck = !self.failing.load(Ordering::Relaxed) && !self.flush();
         self.lock().closed = true;
         self.filled.notify_one();
+        self.urged.notify_one();
         stuck
     }
 }

@@ -6,6 +6,7 @@
 use crate::state::ledger::queue::Batch;
 use crate::state::ledger::{Charge, Entry, Lease};
 use rusqlite::{Connection, OptionalExtension, Result, Transaction, TransactionBehavior, params};
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -48,6 +49,7 @@ CREATE TABLE process (process TEXT PRIMARY KEY, batch INTEGER NOT NULL) WITHOUT 
 pub(super) struct Store {
     connection: Connection,
     process: String,
+    waits_for_disk: bool,
 }
 
 /// Why nothing can be written.
@@ -91,22 +93,19 @@ impl Store {
             }
         }
         transaction.commit()?;
-        Ok(Self { connection, process: process.to_owned() })
+        Ok(Self { connection, process: process.to_owned(), waits_for_disk: false })
     }
 
     /// Takes a batch in, once, and leases what there is. Grants are in the order of the batch's leases.
     pub(super) fn write(&mut self, number: i64, batch: &Batch, now: i64) -> Result<Vec<Grant>> {
-        let leases = batch.leases.iter().any(|lease| lease.amount > 0);
-        self.connection.pragma_update(None, "synchronous", if leases { "FULL" } else { "NORMAL" })?;
+        self.wait_for_disk(batch.leases.iter().any(|lease| lease.amount > 0))?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let known = "SELECT batch FROM process WHERE process = ?1";
         let last: Option<i64> = transaction.query_row(known, [&self.process], |row| row.get(0)).optional()?;
         // a commit may have come through although it was reported as failed
         if last.is_none_or(|last| last < number) {
             enter(&transaction, &batch.entries, now)?;
-            for charge in batch.entries.iter().flat_map(|entry| &entry.charges) {
-                settle(&transaction, &self.process, charge)?;
-            }
+            settle(&transaction, &self.process, batch.entries.iter().flat_map(|entry| &entry.charges))?;
         }
         let grants = batch.leases.iter().map(|asked| lease(&transaction, &self.process, asked));
         let grants = grants.collect::<Result<Vec<_>>>()?;
@@ -114,6 +113,15 @@ impl Store {
         transaction.execute(noted, params![self.process, number])?;
         transaction.commit()?;
         Ok(grants)
+    }
+
+    /// Whether commits from here on are on the disk when they return.
+    fn wait_for_disk(&mut self, waits: bool) -> Result<()> {
+        if self.waits_for_disk != waits {
+            self.connection.pragma_update(None, "synchronous", if waits { "FULL" } else { "NORMAL" })?;
+            self.waits_for_disk = waits;
+        }
+        Ok(())
     }
 
     /// Removes entries from before `second`, and periods that have long been over.
@@ -140,23 +148,17 @@ impl Store {
     }
 }
 
+/// Keeps each entry, and adds to the totals what all of them come to.
 fn enter(transaction: &Transaction<'_>, entries: &[Entry], now: i64) -> Result<()> {
     let mut single = transaction.prepare(
         "INSERT INTO entry (at, request, attempt, exchanges, attempts, key, team, pool, deployment, input, cached,
            cache_written, output, reasoning, usage_source, cost_microusd, reserved_microusd, class, outcome)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
     )?;
-    let mut total = transaction.prepare(
-        "INSERT INTO total VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
-         ON CONFLICT DO UPDATE SET exchanges = exchanges + excluded.exchanges, attempts = attempts + excluded.attempts,
-           unpriced = unpriced + excluded.unpriced, input = input + excluded.input, cached = cached + excluded.cached,
-           cache_written = cache_written + excluded.cache_written, output = output + excluded.output,
-           reasoning = reasoning + excluded.reasoning, cost_microusd = cost_microusd + excluded.cost_microusd",
-    )?;
+    let mut totals: HashMap<Whose<'_>, Total> = HashMap::new();
     for entry in entries {
-        let tokens = &entry.tokens;
-        let [input, cached, written, output, reasoning] =
-            [tokens.input, tokens.cached, tokens.cache_written, tokens.output, tokens.reasoning].map(signed);
+        let tokens = tokens(entry);
+        let [input, cached, written, output, reasoning] = tokens;
         let cost = entry.cost.map(|cost| signed(cost.0));
         let (exchanges, attempts) = (signed(entry.exchanges), signed(entry.attempts));
         single.execute(params![
@@ -182,36 +184,73 @@ fn enter(transaction: &Transaction<'_>, entries: &[Entry], now: i64) -> Result<(
         ])?;
         // an entry that waited for long belongs to the day on which it ended
         let day = entry.at.min(now).div_euclid(DAY_S) * DAY_S;
-        let unpriced = if cost.is_none() { attempts } else { 0 };
-        total.execute(params![
-            day,
-            entry.key,
-            entry.team,
-            entry.pool,
-            entry.deployment,
-            exchanges,
-            attempts,
-            unpriced,
-            input,
-            cached,
-            written,
-            output,
-            reasoning,
-            cost.unwrap_or(0),
+        let total = totals.entry((day, &entry.key, &entry.team, &entry.pool, &entry.deployment)).or_default();
+        total.add([exchanges, attempts, if cost.is_none() { attempts } else { 0 }], tokens, cost.unwrap_or(0));
+    }
+    add_up(transaction, &totals)
+}
+
+/// Day, key, team, pool and deployment.
+type Whose<'a> = (i64, &'a str, &'a str, &'a str, &'a str);
+
+/// What some entries come to.
+#[derive(Default)]
+struct Total {
+    /// Exchanges, attempts, and those of them at an unknown price.
+    counts: [i64; 3],
+    tokens: [i64; 5],
+    cost: i64,
+}
+
+impl Total {
+    fn add(&mut self, counts: [i64; 3], tokens: [i64; 5], cost: i64) {
+        let add = |sum: &mut i64, more: i64| *sum = sum.saturating_add(more);
+        self.counts.iter_mut().zip(counts).for_each(|(sum, more)| add(sum, more));
+        self.tokens.iter_mut().zip(tokens).for_each(|(sum, more)| add(sum, more));
+        add(&mut self.cost, cost);
+    }
+}
+
+fn add_up(transaction: &Transaction<'_>, totals: &HashMap<Whose<'_>, Total>) -> Result<()> {
+    let mut statement = transaction.prepare(
+        "INSERT INTO total VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+         ON CONFLICT DO UPDATE SET exchanges = exchanges + excluded.exchanges, attempts = attempts + excluded.attempts,
+           unpriced = unpriced + excluded.unpriced, input = input + excluded.input, cached = cached + excluded.cached,
+           cache_written = cache_written + excluded.cache_written, output = output + excluded.output,
+           reasoning = reasoning + excluded.reasoning, cost_microusd = cost_microusd + excluded.cost_microusd",
+    )?;
+    for ((day, key, team, pool, deployment), Total { counts, tokens, cost }) in totals {
+        let [exchanges, attempts, unpriced] = counts;
+        let [input, cached, written, output, reasoning] = tokens;
+        statement.execute(params![
+            day, key, team, pool, deployment, exchanges, attempts, unpriced, input, cached, written, output, reasoning,
+            cost
         ])?;
     }
     Ok(())
 }
 
-/// What was out is spent now.
-fn settle(transaction: &Transaction<'_>, process: &str, charge: &Charge) -> Result<()> {
-    let (span, cost) = (charge.span, signed(charge.cost.0));
-    transaction.execute(
-        "INSERT INTO account VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT DO UPDATE SET spent_microusd = spent_microusd + excluded.spent_microusd",
-        params![charge.account, span.from, span.until, cost],
-    )?;
-    change_lease(transaction, process, &charge.account, (span.from, span.until), -cost)
+fn tokens(entry: &Entry) -> [i64; 5] {
+    let tokens = &entry.tokens;
+    [tokens.input, tokens.cached, tokens.cache_written, tokens.output, tokens.reasoning].map(signed)
+}
+
+/// What was out is spent now, account by account.
+fn settle<'a>(transaction: &Transaction<'_>, process: &str, charges: impl Iterator<Item = &'a Charge>) -> Result<()> {
+    let mut accounts: HashMap<_, i64> = HashMap::new();
+    for Charge { account, span, cost } in charges {
+        let spent = accounts.entry((account, span.from, span.until)).or_default();
+        *spent = spent.saturating_add(signed(cost.0));
+    }
+    for ((account, from, until), cost) in accounts {
+        transaction.execute(
+            "INSERT INTO account VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET spent_microusd = spent_microusd + excluded.spent_microusd",
+            params![account, from, until, cost],
+        )?;
+        change_lease(transaction, process, account, (from, until), -cost)?;
+    }
+    Ok(())
 }
 
 /// Leases what there is, up to what is asked for.

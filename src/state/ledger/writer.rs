@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a batch may grow. Within this time a new entry wakes nobody, which is what makes it cheap.
-const LINGER: Duration = Duration::from_millis(2);
+/// How long a batch may grow while nobody waits for it: a transaction for many entries costs little more than for one.
+const LINGER: Duration = Duration::from_millis(20);
 /// The pause between attempts while the disk takes nothing.
 const RETRY: Duration = Duration::from_millis(250);
 /// How often what is too old is removed, and how old that is.
@@ -45,7 +45,11 @@ impl Writer {
             if !more && (!well || self.batch.is_empty()) {
                 break;
             }
-            thread::sleep(if well { LINGER } else { RETRY });
+            if well {
+                self.queue.gather(LINGER);
+            } else {
+                thread::sleep(RETRY);
+            }
         }
         if let Some(Err(error)) = self.store.as_mut().map(Store::end) {
             tracing::error!(%error, "the ledger's leases were not given back; they count as spent in this period");

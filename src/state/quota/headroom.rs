@@ -44,7 +44,7 @@ impl Demand {
 pub struct Shortage {
     /// Until the windows that are short count as whole again.
     pub retry_after: Duration,
-    /// Whether the vendor itself said that nothing is left; otherwise it follows from our estimates.
+    /// Whether the vendor itself said that nothing is left, and until when; otherwise it follows from our estimates.
     pub told: bool,
 }
 
@@ -78,13 +78,17 @@ pub struct Headroom {
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    /// What was left when it was read, less what went out since and has no reading of its own.
+    /// What was left when it was read.
     remaining: u64,
     limit: Option<u64>,
     read: Moment,
     until: Moment,
     /// What flows in since it was read, where a window fills up bit by bit.
     refill_per_s: f64,
+    /// What answers without figures have taken since, by our estimate.
+    debited: u64,
+    /// The vendor said that nothing is left, and when there will be: no estimate of ours has a share in it.
+    spent: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -238,7 +242,7 @@ impl Headroom {
         ];
         for (known, spent) in spends {
             if let Some(known) = known {
-                known.remaining = known.remaining.saturating_sub(spent);
+                known.debited = known.debited.saturating_add(spent);
             }
         }
     }
@@ -250,13 +254,15 @@ impl Known {
         let gone = limit.filter(|_| refills).map_or(0, |limit| limit.saturating_sub(remaining));
         let seconds = reset.unwrap_or(BELIEVED).as_secs_f64().max(1e-3);
         let until = now + reset.unwrap_or(BELIEVED).min(BELIEVED);
-        Self { remaining, limit, read: now, until, refill_per_s: gone as f64 / seconds }
+        let spent = remaining == 0 && reset.is_some();
+        Self { remaining, limit, read: now, until, refill_per_s: gone as f64 / seconds, debited: 0, spent }
     }
 
-    /// What is left now: what was told, and what has flowed in since.
+    /// What is left now: what was told, and what has flowed in since, less what was taken.
     fn left(&self, now: Moment) -> u64 {
         let refilled = (self.refill_per_s * now.since(self.read).as_secs_f64()) as u64;
-        self.remaining.saturating_add(refilled).min(self.limit.unwrap_or(u64::MAX))
+        let whole = self.limit.unwrap_or(u64::MAX);
+        self.remaining.saturating_add(refilled).min(whole).saturating_sub(self.debited)
     }
 
     fn is_believed(&self, now: Moment) -> bool {
@@ -276,7 +282,7 @@ impl Known {
             seconds if seconds < whole.as_secs_f64() => Duration::from_secs_f64(seconds),
             _ => whole,
         };
-        Some(Shortage { retry_after, told: self.remaining == 0 })
+        Some(Shortage { retry_after, told: self.spent })
     }
 }
 
@@ -349,7 +355,7 @@ mod tests {
             tokens: Some(Window { limit: Some(9), remaining: 0, reset: None, refills: false }),
             ..Quota::default()
         };
-        check(&unsaid, 1, 59.0, Err(true));
+        check(&unsaid, 1, 59.0, Err(false));
         check(&unsaid, 1, 60.0, Ok(()));
     }
 
@@ -373,6 +379,23 @@ mod tests {
         check(&slow, 1, 59.0, Err(true));
         let full = told(&refilling(tokens(30_000, 29_000, 1))).left(at(0.9)).1.map(|left| left.remaining);
         assert_eq!(full, Some(29_900));
+        let mut drawn = told(&bucket);
+        drawn.settle(demand(0), &Quota::default(), at(1.0));
+        drawn.send(demand(6_000));
+        drawn.settle(demand(6_000), &Quota::default(), at(10.0));
+        assert!(drawn.carries(demand(6_000), at(19.9)).is_err(), "what flowed in is taken once");
+        assert_eq!(drawn.carries(demand(6_000), at(20.1)), Ok(()));
+    }
+
+    #[test]
+    fn f_078_what_answers_without_figures_took_is_an_estimate_however_much_it_is() {
+        let mut headroom = told(&tokens(200_000, 199_973, 60));
+        for _ in 0..64 {
+            headroom.send(demand(10_000));
+            headroom.settle(demand(10_000), &Quota::default(), at(1.0));
+        }
+        let shortage = headroom.carries(demand(1), at(2.0)).map_err(|shortage| shortage.told);
+        assert_eq!(shortage, Err(false), "a vendor that said that much is left is asked once nobody else can be");
     }
 
     #[test]
