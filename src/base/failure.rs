@@ -266,6 +266,12 @@ impl FailureKind {
         }
     }
 
+    /// Whether the same deployment may well answer a moment later, without having asked to wait.
+    #[must_use]
+    pub fn often_passes(self) -> bool {
+        matches!(self.next_step(), NextStep::RetryOrMove | NextStep::MoveOrResend) && self != Self::RateLimited
+    }
+
     /// What the health of the one to blame learns.
     #[must_use]
     pub const fn effect(self) -> HealthEffect {

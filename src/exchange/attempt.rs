@@ -23,6 +23,7 @@ use crate::exchange::select::{Candidate, Selection};
 use crate::exchange::server_ids::{self, Claimant};
 use crate::exchange::settle::Settlement;
 use crate::exchange::under_way::Leg;
+use crate::exchange::walk::Walk;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::permit::Permit;
 use crate::snapshot::pool::Pool;
@@ -31,7 +32,6 @@ use crate::state::health::{Bid, Flight};
 use crate::state::quota::{Demand, Draw};
 use crate::state::world::{State, World};
 use crate::upstream::Connections;
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
@@ -89,35 +89,6 @@ pub(crate) struct Served {
 /// The attempts of an exchange, still going on.
 pub(crate) type Attempts = Pin<Box<dyn Future<Output = (Box<Work>, Result<Box<Served>, Rejection>)> + Send>>;
 
-/// How far the walk has come.
-pub(crate) struct Walk {
-    pub(crate) queue: VecDeque<Candidate>,
-    /// Those that had as much as they bear when they were asked.
-    full: VecDeque<Candidate>,
-    pub(crate) trickle: bool,
-    refusals: Vec<Refusal>,
-    pub(crate) failures: Vec<Failure>,
-    /// What is wrong with the call itself.
-    invalid: Option<Rejection>,
-    pub(crate) made: u32,
-    pub(crate) most: u32,
-    /// Whether the first move to another deployment was made.
-    moved: bool,
-}
-
-impl Walk {
-    fn new(Selection { candidates, trickle, refusals }: Selection, most: u32) -> Self {
-        let (full, failures) = (VecDeque::new(), Vec::new());
-        Self { queue: candidates, full, trickle, refusals, failures, invalid: None, made: 0, most, moved: false }
-    }
-
-    /// Whom to ask next, and whether to wait for a place there: for the preferred one, when nobody else is left.
-    fn next(&mut self) -> Option<(Candidate, bool)> {
-        let next = self.queue.pop_front().map(|candidate| (candidate, false));
-        next.or_else(|| std::mem::take(&mut self.full).pop_front().map(|candidate| (candidate, true)))
-    }
-}
-
 /// What became of one candidate.
 enum Verdict {
     Served(Box<Served>),
@@ -131,7 +102,7 @@ pub(crate) async fn run(mut work: Box<Work>, selection: Selection) -> (Box<Work>
     let made = u32::from(work.broken_off().is_some());
     let most = if work.admitted.fallback { work.admitted.pool.attempts.max(1) + made } else { 1 };
     let mut walk = Walk { made, ..Walk::new(selection, most) };
-    while let Some((candidate, waits)) = walk.next() {
+    while let Some((candidate, waits)) = walk.next(work.state.clock.now()) {
         if walk.made >= walk.most || !may_move(&work, &mut walk, &candidate) {
             break;
         }
@@ -237,6 +208,9 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
                     step => step,
                 };
                 walk.made += u32::from(!matches!(step, Step::Again { free: true, .. }));
+                if step == Step::Next && !again && walk.failures.is_empty() && failure.kind.often_passes() {
+                    walk.passing = Some(candidate.clone());
+                }
                 walk.failures.push(failure);
                 match step {
                     Step::Stop => return Verdict::Stop,
@@ -341,6 +315,7 @@ fn after(failure: &Failure, took: Duration, again: bool, work: &Work, walk: &mut
             Some(other) if is_twin(&other.deployment) => NextOne::Twin,
             Some(_) => NextOne::Other,
         },
+        doubted: observed.health.fails_for_once() && walk.all_others_fail(work.state.clock.now()),
         others: u32::try_from(walk.queue.len()).unwrap_or(u32::MAX),
         // a trickle asks once
         attempts: if walk.trickle { 0 } else { walk.most.saturating_sub(walk.made + 1) },

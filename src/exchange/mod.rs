@@ -34,6 +34,7 @@ mod session;
 mod settle;
 mod under_way;
 mod vendor;
+mod walk;
 
 pub use answer::{Answer, Broken};
 

@@ -41,6 +41,8 @@ pub(crate) struct Situation {
     /// Whether its breaker is still closed.
     pub(crate) closed: bool,
     pub(crate) next: NextOne,
+    /// Whether all others failed when they were asked last, and this one had not.
+    pub(crate) doubted: bool,
     /// Candidates that had no attempt yet.
     pub(crate) others: u32,
     /// Attempts that may still be made.
@@ -72,6 +74,7 @@ pub(crate) fn decide(at: &Situation) -> Step {
         NextStep::Resend | NextStep::RetryOrMove | NextStep::MoveOrResend if at.again => Step::Next,
         NextStep::Resend => Step::Again { pause: Duration::ZERO, free: true },
         NextStep::MoveOrResend | NextStep::RetryOrMove if at.next == NextOne::Nobody => retry(at, alone(at)),
+        NextStep::MoveOrResend | NextStep::RetryOrMove if is_best(at) => retry(at, alone(at)),
         NextStep::MoveOrResend => Step::Next,
         NextStep::RetryOrMove => retry(at, patient(at)),
     }
@@ -82,6 +85,11 @@ fn retry(at: &Situation, pause: Option<Duration>) -> Step {
         Some(pause) => Step::Again { pause, free: false },
         None => Step::Next,
     }
+}
+
+/// Whether it is likelier to answer now than whoever comes next, for whom an attempt is left all the same.
+fn is_best(at: &Situation) -> bool {
+    at.doubted && at.closed && at.attempts > 1 && at.took <= at.patience && at.kind != FailureKind::RateLimited
 }
 
 /// The pause before asking again where nobody else is left; none where it would be too long.
@@ -125,6 +133,7 @@ mod tests {
         again: false,
         closed: true,
         next: NextOne::Other,
+        doubted: false,
         others: 1,
         attempts: 2,
         patience: ms(2_000),
@@ -179,6 +188,19 @@ mod tests {
         check(Situation { kind: RateLimited, hint: Some(ms(20_000)), ..alone }, None);
         check(Situation { again: true, ..alone }, None);
         check(Situation { attempts: 0, ..alone }, None);
+    }
+
+    #[test]
+    fn who_fails_for_once_is_asked_again_before_those_who_failed_last_time() {
+        let doubted = Situation { doubted: true, others: 2, ..AT };
+        check(doubted, Some(250));
+        check(Situation { kind: Empty, ..doubted }, Some(250));
+        check(Situation { kind: Overloaded, ..doubted }, Some(250));
+        check(Situation { attempts: 1, ..doubted }, None);
+        check(Situation { closed: false, ..doubted }, None);
+        check(Situation { kind: RateLimited, ..doubted }, None);
+        check(Situation { took: ms(2_001), ..doubted }, None);
+        check(Situation { kind: HeadersTimeout, ..doubted }, None);
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub struct Candidate {
 pub struct Selection {
     /// In the order of asking.
     pub candidates: VecDeque<Candidate>,
+    /// Whom to ask when all of these have failed: their breakers are open, and each lets one call a second through then.
+    pub last: VecDeque<Candidate>,
     /// Whether the candidates are all unhealthy, and may be asked a trickle to find out when they are back.
     pub trickle: bool,
     /// Why the others are not asked.
@@ -176,8 +178,9 @@ impl Sieve {
         self.candidates.extend(self.scarce.into_iter().map(|(_, candidate)| candidate));
         self.candidates.append(&mut self.full);
         let trickle = self.candidates.is_empty();
-        let candidates = if trickle { self.trickle } else { self.candidates };
-        Ok(Selection { candidates, trickle, refusals: self.refusals })
+        let (candidates, last) =
+            if trickle { (self.trickle, VecDeque::new()) } else { (self.candidates, self.trickle) };
+        Ok(Selection { candidates, last, trickle, refusals: self.refusals })
     }
 }
 
@@ -190,7 +193,9 @@ pub(crate) fn others(work: &mut Work) -> Option<Selection> {
     let (now, turn, mut considered) = (state.clock.now(), state.random.bits(), Vec::new());
     let wanted = Wanted::of(admitted, ingress, *demand, None);
     let mut selection = select(world, &wanted, now, turn, &mut considered).ok()?;
-    selection.candidates.retain(|candidate| !Arc::ptr_eq(&candidate.deployment, last));
+    for candidates in [&mut selection.candidates, &mut selection.last] {
+        candidates.retain(|candidate| !Arc::ptr_eq(&candidate.deployment, last));
+    }
     // its twins with other credentials are as likely to break it again
     let broke = |candidate: &Candidate| broken.iter().any(|deployment| deployment.id == candidate.deployment.id);
     selection.candidates.make_contiguous().sort_by_key(broke);

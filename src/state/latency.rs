@@ -13,6 +13,8 @@ const SEED_MS: f64 = 1_000.0;
 /// What a failure adds, where the vendor does not ask for more.
 const PENALTY: Duration = Duration::from_secs(5);
 const LONGEST_PENALTY: Duration = Duration::from_secs(300);
+/// A penalty below this is forgotten.
+const FADED_MS: f64 = 0.2;
 
 /// Upper ends of the classes of prompts, in tokens: long prompts take long, and that is no sickness.
 const CLASSES: [u64; 3] = [1_000, 8_000, 32_000];
@@ -109,6 +111,12 @@ impl Latency {
         let penalty = self.penalty_ms(now);
         let seed = (penalty > 1.0).then_some(SEED_MS);
         self.smoothed_ms.or(seed).map(|typical| typical + penalty)
+    }
+
+    /// Whether a failure is remembered still, about five minutes long.
+    #[must_use]
+    pub fn failed_of_late(&self, now: Moment) -> bool {
+        self.penalty_ms(now) > FADED_MS
     }
 
     /// Whether it takes far longer than usual with prompts of some length.
