@@ -1,17 +1,22 @@
-//! What a policy decision costs: over twenty deployments, remembered and made afresh, and with a thousand policies.
+//! What a policy decision costs over twenty deployments that differ in everything policies read: remembered, for a kind of
+//! call that is new to a generation, for a kind of key that is, and with nothing remembered at all; with the shipped policies,
+//! and with a thousand more.
 
 use backstay::base::money::TokenPrice;
 use backstay::call::needs::Needs;
 use backstay::policy::inventory::{DeploymentFacts, Inventory, KeyFacts, VendorFacts};
 use backstay::policy::vocabulary::Vocabulary;
 use backstay::policy::{Ask, Engine, PolicyFile};
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 const DEPLOYMENTS: usize = 20;
+const VENDORS: usize = 10;
+const REGIONS: [&str; 5] = ["eu-central-1", "us-east-1", "westeurope", "uksouth", "unknown"];
 /// More keys than decisions are remembered for: a key that comes round again is new.
 const KEYS: usize = 10_000;
 const SHIPPED: [&str; 5] = [
@@ -22,52 +27,61 @@ const SHIPPED: [&str; 5] = [
     include_str!("../policies/price.cedar"),
 ];
 
-fn inventory(teams: usize) -> Inventory {
-    let deployments = (0..DEPLOYMENTS).map(|index| DeploymentFacts {
-        id: format!("vendor/m{index}").into(),
-        vendor: "vendor".into(),
-        region: ["eu-central-1", "us-east-1"][index % 2].into(),
-        pools: vec!["smart".into()],
+fn words(words: &[&str]) -> Vec<Arc<str>> {
+    words.iter().copied().map(Arc::from).collect()
+}
+
+fn deployment(index: usize) -> DeploymentFacts {
+    let price = TokenPrice(1_000_000 + index as u64 * 130_000);
+    DeploymentFacts {
+        id: format!("vendor{}/m{index}", index % VENDORS).into(),
+        vendor: format!("vendor{}", index % VENDORS).into(),
+        region: REGIONS[index % REGIONS.len()].into(),
+        pools: words(&["smart"]),
         model: format!("m{index}").into(),
-        retention_days: Some(30),
-        trains_on_inputs: Some(false),
-        export_class: 0,
-        price: Some((TokenPrice(2_000_000), TokenPrice(10_000_000))),
+        retention_days: [Some(0), Some(30), None][index % 3],
+        trains_on_inputs: Some(index % 7 == 6),
+        export_class: u32::from(index % 9 == 8),
+        price: Some((price, TokenPrice(price.0 * 5))),
         long_prices: Vec::new(),
-        agreements: vec!["dpa".into()],
-        certifications: vec!["soc2".into()],
-    });
+        agreements: words([&["dpa"][..], &["dpa", "scc"], &["baa", "dpa", "scc"]][index % 3]),
+        certifications: words([&["soc2"][..], &["dpf", "soc2"]][index % 2]),
+    }
+}
+
+fn inventory(teams: usize, keys: usize) -> Inventory {
     let teams: Vec<Arc<str>> = (0..teams).map(|index| format!("team{index}").into()).collect();
+    let vendors = (0..VENDORS).map(|index| VendorFacts {
+        name: format!("vendor{index}").into(),
+        seat: ["US", "FR", "US", "DE", "CN"][index % 5].into(),
+        agreements: Vec::new(),
+        certifications: Vec::new(),
+    });
     Inventory {
         vocabulary: Vocabulary::shipped(),
-        vendors: vec![VendorFacts {
-            name: "vendor".into(),
-            seat: "US".into(),
-            agreements: Vec::new(),
-            certifications: Vec::new(),
-        }],
-        pools: vec!["smart".into()],
-        deployments: deployments.collect(),
-        keys: (0..KEYS).map(|index| key(index, teams.first())).collect(),
+        vendors: vendors.collect(),
+        pools: words(&["smart"]),
+        deployments: (0..DEPLOYMENTS).map(deployment).collect(),
+        keys: (0..keys).map(|index| key(index, teams.get(index % teams.len().max(1)))).collect(),
         teams,
     }
 }
 
+/// No two keys have the same ceiling, so that each is new to the policies.
 fn key(index: usize, team: Option<&Arc<str>>) -> KeyFacts {
     KeyFacts {
         name: format!("app{index}").into(),
         team: team.cloned(),
-        jurisdiction: "DE".into(),
-        residency: "EU".into(),
-        purposes: Vec::new(),
-        screened: false,
-        data: vec!["personal".into()],
-        models: Vec::new(),
+        jurisdiction: ["DE", "FR", "US"][index % 3].into(),
+        residency: ["any", "EU"][index % 2].into(),
+        screened: index % 2 == 0,
+        data: words(&["personal"]),
+        max_price: (Some(TokenPrice(100_000_000 + index as u64)), None),
         ..KeyFacts::default()
     }
 }
 
-fn engine(teams: usize, policies_of_each: usize) -> Engine {
+fn engine(teams: usize, policies_of_each: usize, keys: usize) -> Engine {
     let mut texts: Vec<String> = SHIPPED.iter().map(ToString::to_string).collect();
     for team in 0..teams {
         let mut text = String::new();
@@ -82,12 +96,12 @@ fn engine(teams: usize, policies_of_each: usize) -> Engine {
         texts.push(text);
     }
     let files: Vec<_> = texts.iter().map(|text| PolicyFile { path: Path::new("bench.cedar"), text }).collect();
-    Engine::compile(inventory(teams), &files).unwrap_or_else(|found| panic!("{found:?}"))
+    Engine::compile(inventory(teams, keys), &files).unwrap_or_else(|found| panic!("{found:?}"))
 }
 
 fn ask() -> Ask {
     Ask {
-        data: vec!["personal".into()],
+        data: words(&["personal"]),
         residency: "EU".into(),
         screened: false,
         needs: Needs::NONE,
@@ -104,29 +118,51 @@ fn decide_all(engine: &Engine, key: usize, ask: &Ask) -> usize {
     (0..DEPLOYMENTS).filter(|deployment| engine.decide(key, *deployment, black_box(ask)).is_ok()).count()
 }
 
+/// The policies, and how many teams have ten each.
+const POLICIES: [(&str, usize); 2] = [("shipped policies", 0), ("1,000 policies more, of 100 teams", 100)];
+
 fn decisions(criterion: &mut Criterion) {
     let ask = ask();
-    for (name, teams) in [("shipped policies", 0), ("1,000 policies more, of 100 teams", 100)] {
-        let engine = engine(teams, 10);
-        criterion.bench_function(&format!("policy/20 deployments, remembered, {name}"), |bench| {
-            bench.iter(|| decide_all(&engine, 0, &ask));
-        });
+    let mut group = criterion.benchmark_group("policy/20 deployments");
+    // making an engine that remembers nothing takes longer than asking it
+    group.sample_size(10).measurement_time(Duration::from_secs(1)).warm_up_time(Duration::from_millis(300));
+    for (name, teams) in POLICIES {
+        let engine = engine(teams, 10, KEYS);
+        group.bench_function(format!("remembered, {name}"), |bench| bench.iter(|| decide_all(&engine, 0, &ask)));
         let mut key = 0;
-        criterion.bench_function(&format!("policy/20 deployments, afresh, {name}"), |bench| {
+        group.bench_function(format!("a key that is new, {name}"), |bench| {
             bench.iter(|| {
                 key = (key + 1) % KEYS;
                 decide_all(&engine, key, &ask)
             });
         });
+        let few = inventory(teams, 4);
+        let forgetful = || engine.over(few.clone(), |_| true).unwrap_or_else(|error| panic!("{error}"));
+        group.bench_function(format!("nothing remembered, {name}"), |bench| {
+            bench.iter_batched_ref(forgetful, |engine| decide_all(engine, 0, &ask), BatchSize::PerIteration);
+        });
+        let prepared = || {
+            let engine = forgetful();
+            engine.prepare();
+            engine
+        };
+        let special = Ask { data: words(&["health", "personal"]), residency: "DE".into(), ..ask.clone() };
+        group.bench_function(format!("a call that is new, {name}"), |bench| {
+            bench.iter_batched_ref(prepared, |engine| decide_all(engine, 0, &special), BatchSize::PerIteration);
+        });
     }
+    group.finish();
 }
 
-/// What a reload costs in policies, beside the request path: parsing, checking and slicing.
+/// What a reload costs in policies, beside the request path: parsing, checking and sorting.
 fn loads(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("policy/load");
     group.sample_size(10);
-    for (name, teams) in [("shipped policies", 0), ("1,000 policies more, of 100 teams", 100)] {
-        group.bench_function(name, |bench| bench.iter(|| black_box(engine(teams, 10))));
+    for (name, teams) in POLICIES {
+        for keys in [10, KEYS] {
+            let name = format!("{name}, {keys} keys");
+            group.bench_function(name, |bench| bench.iter(|| black_box(engine(teams, 10, keys))));
+        }
     }
     group.finish();
 }

@@ -118,7 +118,8 @@ impl App {
         let restrictions = Restrictions::open(&snapshot.state_directory, Arc::clone(&sink)).map_err(|error| {
             Fatal::Start(format!("{error}; mend the file: without it what is restricted would be asked again"))
         })?;
-        let ids = Ids::open(&snapshot.state_directory).map_err(|error| Fatal::Start(error.to_string()))?;
+        let ids =
+            Ids::open(&snapshot.state_directory, Arc::clone(&sink)).map_err(|error| Fatal::Start(error.to_string()))?;
         let ledger = Ledger::start(&snapshot.state_directory, seed(), Arc::clone(&sink))
             .map_err(|error| Fatal::Start(format!("the ledger's thread cannot be started: {error}")))?;
         let state = State::new(Arc::clone(&snapshot), restrictions, ledger, Arc::clone(&sink), seed());

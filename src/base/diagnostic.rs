@@ -33,10 +33,30 @@ impl Place {
     /// The place of byte `offset` in `text`, the content of `file`.
     #[must_use]
     pub fn at(file: &Path, text: &str, offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-        Self { file: file.to_owned(), line, column }
+        Lines::of(text).place(file, text, offset)
+    }
+}
+
+/// Where the lines of a text begin: for a reader that asks for a place with every value, which must not count the lines
+/// before it each time.
+#[derive(Clone, Debug)]
+pub struct Lines(Vec<usize>);
+
+impl Lines {
+    /// The lines of `text`.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        Self(std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect())
+    }
+
+    /// The place of byte `offset` in `text`, the text that these are the lines of and the content of `file`.
+    #[must_use]
+    pub fn place(&self, file: &Path, text: &str, offset: usize) -> Place {
+        let offset = if text.is_char_boundary(offset) { offset } else { text.len() };
+        let line = self.0.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|line| self.0.get(line)).copied().unwrap_or_default();
+        let column = text.get(start..offset).unwrap_or_default().chars().count() + 1;
+        Place { file: file.to_owned(), line, column }
     }
 }
 
@@ -135,7 +155,12 @@ mod tests {
 
     #[test]
     fn places_count_from_one() {
-        let place = Place::at(Path::new("a.toml"), "one\ntwo = 3\n", 8);
-        assert_eq!(place.to_string(), "a.toml:2:5");
+        let text = "one\ntwö = 3\n";
+        for (offset, expected) in
+            [(0, "1:1"), (3, "1:4"), (4, "2:1"), (9, "2:5"), (12, "2:8"), (13, "3:1"), (99, "3:1"), (7, "3:1")]
+        {
+            let place = Place::at(Path::new("a.toml"), text, offset);
+            assert_eq!(place.to_string(), format!("a.toml:{expected}"), "byte {offset}");
+        }
     }
 }

@@ -373,6 +373,11 @@ pub enum Event {
         /// Why it cannot be written; `None` when it can.
         failing: Option<Arc<str>>,
     },
+    /// The register of what keys created at vendors can no longer be written, or can be again.
+    Ids {
+        /// Why it cannot be written; `None` when it can.
+        failing: Option<Arc<str>>,
+    },
     /// A TLS handshake failed; `client` or `vendor`, and why.
     TlsFailed {
         /// Who was on the other side.

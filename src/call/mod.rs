@@ -5,6 +5,7 @@
 //! stands for: that dialect writes it back as it came, and every other refuses the call. So nothing is lost unsaid.
 
 pub mod delta;
+pub mod echo;
 pub mod embedding;
 pub mod json;
 pub mod needs;
@@ -175,6 +176,18 @@ impl Call {
         needs
     }
 
+    /// The same call without the model's thoughts in its history, for a vendor that does not take those back.
+    #[must_use]
+    pub fn without_thoughts(&self) -> Self {
+        let mut call = self.clone();
+        call.turns.retain_mut(|turn| {
+            let parts = turn.parts.len();
+            turn.parts.retain(|part| !part.content.is_thought());
+            parts == 0 || !turn.parts.is_empty()
+        });
+        call
+    }
+
     /// Whether the conversation ends with words of the model.
     #[must_use]
     pub fn ends_with_assistant(&self) -> bool {
@@ -198,7 +211,8 @@ fn add_needs(parts: &[Part], needs: &mut Needs) {
             needs.add(Need::CacheControl);
         }
         match &part.content {
-            Content::Text { .. } | Content::Refusal(_) | Content::Thinking { signature: None, .. } => {}
+            // a vendor that cannot read thoughts takes the conversation without them: see `seal`
+            Content::Text { .. } | Content::Refusal(_) | Content::Thinking { .. } | Content::RedactedThinking(_) => {}
             Content::Image { .. } => needs.add(Need::Images),
             Content::Document { source: Source::Base64 { .. } | Source::Url(_) | Source::Text(_), .. } => {
                 needs.add(Need::Documents);
@@ -207,10 +221,6 @@ fn add_needs(parts: &[Part], needs: &mut Needs) {
             Content::ToolResult { parts, .. } => {
                 needs.add(Need::Tools);
                 add_needs(parts, needs);
-            }
-            Content::Thinking { signature: Some(seal), .. } if seal::is_named(seal) => {}
-            Content::Thinking { signature: Some(_), .. } | Content::RedactedThinking(_) => {
-                needs.add(Need::SignedReasoning);
             }
             Content::Foreign(foreign) => needs.add(foreign.need),
         }

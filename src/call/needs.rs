@@ -30,7 +30,8 @@ pub enum Need {
     TopK = 1 << 11,
     /// Reasoning is asked for.
     Reasoning = 1 << 12,
-    /// Signed reasoning in the history, which only its own vendor can read.
+    /// A history that only its own vendor can read, such as a compaction. Sealed thoughts are none: see
+    /// [`seal`](super::seal).
     SignedReasoning = 1 << 13,
     /// The answer continues a given beginning.
     Prefill = 1 << 14,

@@ -1,7 +1,12 @@
 //! Whose seal it is: a vendor takes back thoughts under its own seal alone.
 //!
 //! Clients keep a seal as it was given to them and send it back, so it carries its dialect's name with it. One without a
-//! name is Anthropic's, or of a vendor that makes Anthropic's.
+//! name is Claude's, whoever serves it: Anthropic, Vertex AI and Bedrock take each other's
+//! (<https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking>).
+//!
+//! A seal is never sent to whom it means nothing. Sealed thoughts are what one model thought on the way to words and calls
+//! that stand beside them in the conversation: every other vendor takes the conversation without them, and none takes them
+//! under another's seal. What stands for the conversation itself, as a compaction does, is no thought, and is refused.
 
 /// Between the name and the seal; no seal holds it, as they are Base64.
 const MARK: char = '~';
@@ -18,7 +23,7 @@ pub fn of<'a>(dialect: &str, seal: &'a str) -> Option<&'a str> {
     seal.strip_prefix(dialect)?.strip_prefix(MARK)
 }
 
-/// Whether it has a name: nobody but that dialect's vendors read it, and they take a conversation without it too.
+/// Whether it has a name: that dialect's vendors alone read it. Without one it is Claude's.
 #[must_use]
 pub fn is_named(seal: &str) -> bool {
     seal.contains(MARK)

@@ -116,6 +116,12 @@ impl Content {
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text { text: text.into(), citations: Vec::new() }
     }
+
+    /// Whether it is what the model thought, for everybody to read or for its vendor alone.
+    #[must_use]
+    pub const fn is_thought(&self) -> bool {
+        matches!(self, Self::Thinking { .. } | Self::RedactedThinking(_))
+    }
 }
 
 /// Where an image or document is.

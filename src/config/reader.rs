@@ -3,7 +3,7 @@
 //! A derived deserializer stops at the first mistake; this reader reports each one where it stands and goes on.
 //! What it knows of a section (names, words, bounds) also makes the JSON Schema, so the two cannot drift apart.
 
-use crate::base::diagnostic::{Diagnostic, Place, nearest};
+use crate::base::diagnostic::{Diagnostic, Lines, Place, nearest};
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -68,6 +68,7 @@ pub(super) struct Reader<'a> {
     /// The file, as the user named it.
     pub(super) file: &'a Path,
     text: &'a str,
+    lines: Lines,
     /// What was found so far.
     pub(super) diagnostics: Vec<Diagnostic>,
 }
@@ -75,8 +76,8 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader for `text`, the content of `file`.
     #[must_use]
-    pub(super) const fn new(file: &'a Path, text: &'a str) -> Self {
-        Self { file, text, diagnostics: Vec::new() }
+    pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
+        Self { file, text, lines: Lines::of(text), diagnostics: Vec::new() }
     }
 
     /// Reads the whole document; `None` where its syntax is broken.
@@ -96,7 +97,7 @@ impl<'a> Reader<'a> {
     /// The place of byte `offset`.
     #[must_use]
     pub(super) fn place(&self, offset: usize) -> Place {
-        Place::at(self.file, self.text, offset)
+        self.lines.place(self.file, self.text, offset)
     }
 
     /// Reports an error at a value.

@@ -11,6 +11,7 @@ use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::Call;
 use crate::call::delta::Delta;
+use crate::call::echo::Echo;
 use crate::call::embedding::{EmbeddingCall, EmbeddingReply};
 use crate::call::needs::Needs;
 use crate::call::reply::Reply;
@@ -74,8 +75,10 @@ pub(in crate::dialect) struct Generate {
     pub(in crate::dialect) write_call: fn(&Profile, &Call, &Target<'_>) -> Result<Vec<u8>, Refusal>,
     /// Reads a vendor's whole answer.
     pub(in crate::dialect) read_reply: fn(&Profile, &[u8]) -> Result<Reply, Failure>,
-    /// Writes a client's whole answer.
-    pub(in crate::dialect) write_reply: fn(&Reply) -> Vec<u8>,
+    /// Writes a client's whole answer, which repeats this of the request.
+    pub(in crate::dialect) write_reply: fn(&Reply, &Echo) -> Vec<u8>,
+    /// What answers repeat of a request that was read, in dialects that do so.
+    pub(in crate::dialect) echo: Option<fn(&[u8]) -> Echo>,
     /// A reader of a vendor's stream.
     pub(in crate::dialect) reader: fn(&Profile) -> Box<dyn ReadEvents>,
     /// A writer of a client's stream, which tells the usage if that was asked for.
@@ -130,6 +133,11 @@ pub(in crate::dialect) trait WriteDeltas: Debug + Send + Sync {
     /// indexes, ids and numbers.
     fn adopt(&mut self, event: &Event<'_>) {
         let _ = event;
+    }
+
+    /// The answer repeats this of the request, in dialects that do so.
+    fn echo(&mut self, asked: &Echo) {
+        let _ = asked;
     }
 
     /// Another model carries the answer on; told where the dialect has a place for it.

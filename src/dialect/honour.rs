@@ -3,8 +3,9 @@
 use crate::base::rejection::{Refusal, Rejection, RejectionCode};
 use crate::call::json::Json;
 use crate::call::needs::Need;
-use crate::call::turn::Foreign;
-use crate::call::{Extra, Reasoning, ReasoningMode};
+use crate::call::seal;
+use crate::call::turn::{Content, Foreign, Role};
+use crate::call::{Call, Extra, Reasoning, ReasoningMode};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fmt;
 
@@ -72,6 +73,22 @@ pub(crate) fn effort(reasoning: &Reasoning) -> Option<&str> {
         (ReasoningMode::Budget(_) | ReasoningMode::Adaptive, None) => Some("high"),
         (ReasoningMode::Unsaid, None) => None,
     }
+}
+
+/// Whether Claude can be asked to think now. With a budget it thinks on within a turn only if that began with its own thoughts;
+/// a turn that another vendor began, and that waits for the results of its tools, is ended without. Its maker does the same
+/// where such thoughts are missing, or answers 400 (`Expected thinking or redacted_thinking, but found tool_use`):
+/// <https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking>.
+pub(crate) fn may_think(call: &Call) -> bool {
+    let with_budget = call.reasoning.as_ref().is_some_and(|asked| matches!(asked.mode, ReasoningMode::Budget(_)));
+    let turn = call.turns.iter().rfind(|turn| turn.role == Role::Assistant);
+    let Some(turn) = turn.filter(|_| with_budget) else { return true };
+    let calls = turn.parts.iter().any(|part| matches!(part.content, Content::ToolCall(_)));
+    let begun = turn.parts.first().is_some_and(|part| match &part.content {
+        Content::Thinking { signature: Some(seal), .. } => !seal::is_named(seal),
+        content => matches!(content, Content::RedactedThinking(_)),
+    });
+    begun || !calls
 }
 
 /// A parser repeats the value that it cannot take, which may be a whole image.

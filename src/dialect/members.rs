@@ -183,6 +183,9 @@ impl Visitor for Hints {
     }
 }
 
+/// No name of a dialect before a seal is longer, with what parts them.
+pub(super) const SEAL_NAME_BYTES: usize = 32;
+
 /// The string at the beginning of `rest`, as written.
 pub(super) fn word(rest: &[u8]) -> &[u8] {
     let Some(inner) = rest.strip_prefix(b"\"") else { return b"" };

@@ -24,6 +24,7 @@ pub mod status_page;
 pub mod translate;
 
 mod bedrock;
+mod call_ids;
 mod emit;
 mod grammar;
 mod honour;

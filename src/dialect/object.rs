@@ -61,6 +61,22 @@ impl<'de, T: Members<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
+/// Who wrote what is read, which decides about members that we do not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// A client: what it asks is carried as it came, or refused, but never left out.
+    Request,
+    /// A vendor, whose later versions say more than we know of: what we know is told all the same.
+    Answer,
+}
+
+impl Reading {
+    /// Whether an object with these unknown members is more than what is known of it.
+    pub(crate) fn heeds(self, unknown: &[(Cow<'_, str>, &RawValue)]) -> bool {
+        self == Self::Request && !unknown.is_empty()
+    }
+}
+
 /// An object of which only the known members matter: answers, where the rest is skipped unread.
 #[derive(Debug, Default)]
 pub(crate) struct Known<T>(pub(crate) T);
@@ -123,6 +139,27 @@ macro_rules! object {
     };
 }
 pub(crate) use object;
+
+/// How many, in an answer; some servers write a fraction. What is no number says nothing: an answer is not lost for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count(pub(crate) Option<u64>);
+
+impl std::ops::Deref for Count {
+    type Target = Option<u64>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let told: &RawValue = Deserialize::deserialize(deserializer)?;
+        let text = told.get();
+        let fraction = || text.parse().ok().filter(|number: &f64| *number >= 0.0).map(|number| number as u64);
+        Ok(Self(text.parse().ok().or_else(fraction)))
+    }
+}
 
 /// What many members allow: nothing, a text, or a list.
 #[derive(Debug, Default)]
@@ -255,6 +292,15 @@ mod tests {
         assert_eq!(said(&known.text), Some("a\"b"));
         let inner = known.inner.expect("given");
         assert_eq!((inner.known.number, kept(&inner.unknown)), (Some(3), vec!["odd={}".to_owned()]));
+    }
+
+    #[test]
+    fn a_count_is_read_however_it_is_written() {
+        for (text, expected) in
+            [("12", Some(12)), ("12.0", Some(12)), ("1.2e1", Some(12)), ("null", None), ("-1", None), ("\"a\"", None)]
+        {
+            assert_eq!(serde_json::from_str::<Count>(text).expect(text).0, expected, "{text}");
+        }
     }
 
     #[test]

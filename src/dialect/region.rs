@@ -10,7 +10,11 @@ const LONGEST: usize = 48;
 /// The region that the head of an answer names, in the vendor's words as far as those are plain.
 #[must_use]
 pub fn observed(headers: &HeaderMap) -> Option<Box<str>> {
-    let named = HEADERS.iter().find_map(|name| headers.get(*name))?.to_str().ok()?;
+    plain(HEADERS.iter().find_map(|name| headers.get(*name))?.to_str().ok()?)
+}
+
+/// The name of a region, if it can be one.
+pub(super) fn plain(named: &str) -> Option<Box<str>> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'-' | b'_' | b'.');
     (!named.is_empty() && named.len() <= LONGEST && named.bytes().all(plain)).then(|| named.into())
 }

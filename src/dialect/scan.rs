@@ -438,7 +438,7 @@ mod tests {
                 ),
                 (
                     r#""messages":[{"role":"assistant","content":[{"type":"thinking","signature":"s"}]},{"role":"user","content":"x"}]"#,
-                    &[Need::SignedReasoning],
+                    &[],
                 ),
                 (r#""messages":[{"role":"user","content":"x"},{"role":"assistant","content":"{"}]"#, &[Need::Prefill]),
                 (r#""thinking":{"type":"enabled","budget_tokens":1024}"#, &[Need::Reasoning]),

@@ -58,6 +58,10 @@ pub(super) struct Noted {
     pub(super) ended: bool,
     /// The vendor says that the answer failed.
     pub(super) failed: bool,
+    /// The finish reason says that the answer broke off, and how.
+    pub(super) broke: Option<FailureKind>,
+    /// Where the vendor says that it processed the call.
+    pub(super) region: Option<Box<str>>,
 }
 
 impl Noted {
@@ -124,8 +128,8 @@ impl StreamSeen {
     /// A stream that a whole answer stands for.
     #[must_use]
     pub fn whole(profile: &Profile, reply: ReplySeen) -> Self {
-        let ReplySeen { model, usage, finish } = reply;
-        let noted = Noted { model, usage, finish, content: true, ended: true, ..Noted::default() };
+        let ReplySeen { model, usage, finish, region } = reply;
+        let noted = Noted { model, usage, finish, region, content: true, ended: true, ..Noted::default() };
         Self { profile: *profile, noted }
     }
 
@@ -155,6 +159,9 @@ impl StreamSeen {
         let mark = (self.answer().event)(&mut self.noted, value);
         if self.noted.failed {
             return self.fault(b"", data);
+        }
+        if let Some(kind) = self.noted.broke {
+            return Mark::Fault(Failure::new(kind, self.phase(), "finish_reason"));
         }
         self.noted.content |= self.noted.bears;
         mark
@@ -197,6 +204,12 @@ impl StreamSeen {
     #[must_use]
     pub fn finish_reason(&self) -> Option<&str> {
         self.noted.finish.as_deref()
+    }
+
+    /// Where the vendor says that it processed the call, in its own words.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        self.noted.region.as_deref()
     }
 
     /// Whether the terminator came.
@@ -250,6 +263,8 @@ pub struct ReplySeen {
     pub usage: Option<Usage>,
     /// The finish reason in the vendor's words.
     pub finish: Option<String>,
+    /// Where the vendor says that it processed the call, in its own words.
+    pub region: Option<Box<str>>,
 }
 
 /// Reads a whole answer that came with status 200.
@@ -274,7 +289,7 @@ pub fn reply_even_empty(profile: &Profile, body: &[u8]) -> Result<ReplySeen, Fai
 
 impl From<Noted> for ReplySeen {
     fn from(noted: Noted) -> Self {
-        Self { model: noted.model, usage: noted.usage, finish: noted.finish }
+        Self { model: noted.model, usage: noted.usage, finish: noted.finish, region: noted.region }
     }
 }
 
@@ -296,7 +311,10 @@ fn read(profile: &Profile, body: &[u8]) -> Result<Noted, Failure> {
     }
     let mut noted = Noted::default();
     match (profile.dialect.grammar().answer.whole)(&mut noted, Value::outlined(body, &outline)) {
-        Told::Answer => Ok(noted),
+        Told::Answer => match noted.broke {
+            Some(kind) => failure(kind, "finish_reason"),
+            None => Ok(noted),
+        },
         Told::Error => Err(signals::in_answer(profile, Phase::Headers, body)),
         // some vendors tell an error in a shape of their own: MiniMax's `base_resp`, a bare `detail`
         Told::Nothing => match signals::in_answer(profile, Phase::Headers, body) {
@@ -309,7 +327,7 @@ fn read(profile: &Profile, body: &[u8]) -> Result<Noted, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::profile::{ANTHROPIC, OPENAI};
+    use crate::dialect::profile::{ANTHROPIC, GEMINI, OPENAI};
 
     /// What a mark is, in a word.
     fn word(mark: &Mark) -> &'static str {
@@ -453,6 +471,28 @@ mod tests {
         static FINAL: Profile = Profile { terminator_is_final: true, ..OPENAI };
         assert_eq!(verdict(&watch(&FINAL, &[ROLE, TEXT, DONE]).1), "ok");
         assert_eq!(verdict(&watch(&FINAL, &[ROLE, TEXT]).1), "truncated");
+    }
+
+    #[test]
+    fn a_finish_reason_that_tells_of_a_failure_is_no_end() {
+        for (reason, expected) in [
+            ("error", "server_error"),
+            ("network_error", "server_error"),
+            ("insufficient_system_resource", "overloaded"),
+            ("eos", "quiet"),
+        ] {
+            let stop = STOP.replace("stop", reason);
+            assert_eq!(watch(&OPENAI, &[ROLE, TEXT, &stop]).0.last(), Some(&expected), "{reason}");
+            let whole = format!(r#"{{"choices":[{{"message":{{"content":"Hi"}},"finish_reason":"{reason}"}}]}}"#);
+            let verdict = reply(&OPENAI, whole.as_bytes()).map_or_else(|failure| failure.kind.class(), |_| "quiet");
+            assert_eq!(verdict, expected, "{reason}");
+        }
+        let gemini = |reason: &str| {
+            format!(r#"{{"candidates":[{{"content":{{"parts":[{{"text":"Hi"}}]}},"finishReason":"{reason}"}}]}}"#)
+        };
+        for (reason, expected) in [("MALFORMED_FUNCTION_CALL", "malformed"), ("OTHER", "content")] {
+            assert_eq!(watch(&GEMINI, &[&gemini(reason)]).0, [expected], "{reason}");
+        }
     }
 
     #[test]

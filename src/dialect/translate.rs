@@ -9,6 +9,7 @@ use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::Call;
 use crate::call::delta::{Delta, unfold};
+use crate::call::echo::Echo;
 use crate::call::embedding::EmbeddingCall;
 use crate::call::reply::Reply;
 use bytes::{Bytes, BytesMut};
@@ -59,10 +60,14 @@ pub fn read_reply(profile: &Profile, body: &[u8]) -> Result<Reply, Failure> {
     }
 }
 
-/// Writes a whole answer for a client.
+/// Writes a whole answer for a client, which repeats nothing of the request.
 #[must_use]
 pub fn write_reply(dialect: Dialect, reply: &Reply) -> Bytes {
-    generate(dialect).map(|generate| (generate.write_reply)(reply)).unwrap_or_default().into()
+    write_answer(dialect, reply, &Echo::default())
+}
+
+fn write_answer(dialect: Dialect, reply: &Reply, asked: &Echo) -> Bytes {
+    generate(dialect).map(|generate| (generate.write_reply)(reply, asked)).unwrap_or_default().into()
 }
 
 /// `None` for a dialect in which nothing is generated.
@@ -77,7 +82,12 @@ const fn generate(dialect: Dialect) -> Option<&'static Generate> {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Asked {
     /// For an answer, or for how many tokens the call has.
-    Call(Box<Call>),
+    Call {
+        /// The call.
+        call: Box<Call>,
+        /// What an answer repeats of it.
+        echo: Echo,
+    },
     /// For vectors.
     Embedding(Box<EmbeddingCall>),
 }
@@ -91,7 +101,8 @@ impl Asked {
         Ok(match &dialect.grammar().translation {
             Translation::Generate(generate) => {
                 let call = (generate.read_call)(body)?;
-                Self::Call(Box::new(Call { model: model.to_owned(), stream, ..call }))
+                let echo = generate.echo.map(|echo| echo(body)).unwrap_or_default();
+                Self::Call { call: Box::new(Call { model: model.to_owned(), stream, ..call }), echo }
             }
             Translation::Embed(embed) => {
                 let call = (embed.read_call)(body)?;
@@ -112,7 +123,7 @@ impl Asked {
         include_usage: bool,
     ) -> Result<Bytes, Refusal> {
         match (self, &profile.dialect.grammar().translation) {
-            (Self::Call(call), _) => write_call(profile, call, model, default_max_tokens, include_usage),
+            (Self::Call { call, .. }, _) => write_call(profile, call, model, default_max_tokens, include_usage),
             (Self::Embedding(call), Translation::Embed(embed)) => {
                 if let Some(need) = call.needs().unmet(profile.capabilities) {
                     return Err(Refusal::Capability(need.name()));
@@ -120,6 +131,26 @@ impl Asked {
                 (embed.write_call)(profile, call, model).map(Bytes::from)
             }
             (Self::Embedding(_), Translation::Generate(_)) => Err(Refusal::Capability(profile.dialect.name())),
+        }
+    }
+
+    /// The same without the model's thoughts in its history; `None` where it holds no conversation.
+    #[must_use]
+    pub fn without_thoughts(&self) -> Option<Self> {
+        match self {
+            Self::Call { call, echo } => {
+                Some(Self::Call { call: Box::new(call.without_thoughts()), echo: echo.clone() })
+            }
+            Self::Embedding(_) => None,
+        }
+    }
+
+    /// What an answer repeats of it, in the client's dialect.
+    #[must_use]
+    pub fn echo(&self) -> Echo {
+        match self {
+            Self::Call { echo, .. } => echo.clone(),
+            Self::Embedding(_) => Echo::default(),
         }
     }
 
@@ -136,7 +167,7 @@ impl Asked {
             _ => {
                 let mut reply = read_reply(profile, body)?;
                 unsaid.complete(&mut reply);
-                Ok(write_reply(client, &reply))
+                Ok(write_answer(client, &reply, &unsaid.echo))
             }
         }
     }
@@ -177,7 +208,7 @@ impl StreamWriter {
     /// A writer for a client of `client`, which is told the usage with `include_usage`.
     #[must_use]
     pub fn new(client: Dialect, include_usage: bool) -> Self {
-        Self(writer(client, include_usage))
+        Self(generate(client).map_or_else(|| Box::new(NoStream) as _, |generate| (generate.writer)(include_usage)))
     }
 
     /// Writes what one delta adds.
@@ -199,6 +230,14 @@ impl StreamWriter {
         self.0.adopt(event);
     }
 
+    /// The answer repeats this of the request from here on, unless it is nothing: a vendor of the client's dialect repeats
+    /// it itself.
+    pub fn echo(&mut self, asked: &Echo) {
+        if !asked.is_empty() {
+            self.0.echo(asked);
+        }
+    }
+
     /// Another model carries the answer on; told where the dialect has a place for it.
     pub fn carried_on(&mut self, model: &str) {
         self.0.carried_on(model);
@@ -209,7 +248,7 @@ impl StreamWriter {
 #[derive(Debug)]
 pub struct StreamTranslator {
     reader: StreamReader,
-    writer: Box<dyn WriteDeltas>,
+    writer: StreamWriter,
     unsaid: Unsaid,
 }
 
@@ -217,13 +256,14 @@ impl StreamTranslator {
     /// A translator of a stream of `profile` for a client of `client`, which is told the usage with `include_usage`.
     #[must_use]
     pub fn new(profile: &Profile, client: Dialect, include_usage: bool) -> Self {
-        let writer = writer(client, include_usage);
+        let writer = StreamWriter::new(client, include_usage);
         Self { reader: StreamReader::new(profile), writer, unsaid: Unsaid::default() }
     }
 
     /// The same, which tells a client what the vendor leaves unsaid.
     #[must_use]
     pub fn unsaid(mut self, unsaid: Unsaid) -> Self {
+        self.writer.echo(&unsaid.echo);
         self.unsaid = unsaid;
         self
     }
@@ -258,6 +298,8 @@ pub struct Unsaid {
     pub model: Arc<str>,
     /// When it was made, in seconds since 1970.
     pub created_s: u64,
+    /// What it repeats of the request.
+    pub echo: Echo,
 }
 
 impl Unsaid {
@@ -289,12 +331,13 @@ impl Unsaid {
     }
 }
 
-/// Tells a whole answer as a stream of the client's dialect, from its first event to its last.
+/// Tells a whole answer as a stream of the client's dialect, from its first event to its last; it repeats this of the request.
 ///
 /// # Errors
 /// [`Malformed`](crate::base::failure::FailureKind::Malformed) where the answer has no order in the dialect.
-pub fn stream_of(client: Dialect, reply: &Reply, include_usage: bool) -> Result<Bytes, Failure> {
-    let mut writer = writer(client, include_usage);
+pub fn stream_of(client: Dialect, reply: &Reply, include_usage: bool, asked: &Echo) -> Result<Bytes, Failure> {
+    let mut writer = StreamWriter::new(client, include_usage);
+    writer.echo(asked);
     let (mut out, mut written) = (BytesMut::new(), Ok(()));
     unfold(reply, |delta| {
         if written.is_ok() {
@@ -303,8 +346,4 @@ pub fn stream_of(client: Dialect, reply: &Reply, include_usage: bool) -> Result<
     });
     writer.end(&mut out);
     written.map(|()| out.freeze())
-}
-
-fn writer(client: Dialect, include_usage: bool) -> Box<dyn WriteDeltas> {
-    generate(client).map_or_else(|| Box::new(NoStream) as _, |generate| (generate.writer)(include_usage))
 }

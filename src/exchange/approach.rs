@@ -3,6 +3,7 @@
 use crate::base::failure::{Failure, FailureKind};
 use crate::base::rejection::Refusal;
 use crate::call::needs::Need;
+use crate::dialect::signals::FOREIGN_SEAL;
 use crate::exchange::attempt::Work;
 use crate::exchange::continuation::{self, Manner};
 use crate::exchange::request::{self, Prepared, Unfit};
@@ -45,14 +46,23 @@ fn rest(work: &mut Work, deployment: &Arc<Deployment>, manner: Manner) -> Result
     }
 }
 
-/// A deployment that finds fault with how it was asked for the rest is asked in another manner.
+/// A deployment that finds fault with how it was asked is asked in another manner: for the rest in other words, or without
+/// thoughts that another vendor sealed.
 pub(crate) fn otherwise(
     work: &mut Work,
     deployment: &Arc<Deployment>,
     failure: &Failure,
-    refused: Option<Manner>,
+    refused: &Prepared,
 ) -> Option<Prepared> {
+    if failure.reason == FOREIGN_SEAL && !refused.without_thoughts && refused.manner.is_none() {
+        let Work { world, ingress, admitted, told, .. } = work;
+        let bounds = &world.snapshot.bounds;
+        let mut prepared = request::prepare_without_thoughts(ingress, bounds, &admitted.pool, deployment).ok()?;
+        prepared.told.clone_from(told);
+        prepared.claimant.clone_from(&refused.claimant);
+        return Some(prepared);
+    }
     let at_fault = matches!(failure.kind, FailureKind::BadRequest | FailureKind::Unsupported) && failure.said.is_some();
-    let manner = continuation::otherwise(refused.filter(|_| at_fault)?, work.broken_off()?.text())?;
+    let manner = continuation::otherwise(refused.manner.filter(|_| at_fault)?, work.broken_off()?.text())?;
     rest(work, deployment, manner).ok()
 }

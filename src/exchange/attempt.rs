@@ -24,6 +24,7 @@ use crate::exchange::server_ids::{self, Claimant};
 use crate::exchange::settle::Settlement;
 use crate::exchange::under_way::Leg;
 use crate::exchange::walk::Walk;
+use crate::exchange::whereabouts;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::permit::Permit;
 use crate::snapshot::pool::Pool;
@@ -198,7 +199,7 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
             Raced::First(Err(failure)) => {
                 let failure = lesson::failed(work, candidate, &mut flight, draw, failure);
                 work.settlement.attempt_failed(&failure);
-                if let Some(other) = approach::otherwise(work, &candidate.deployment, &failure, prepared.manner) {
+                if let Some(other) = approach::otherwise(work, &candidate.deployment, &failure, &prepared) {
                     prepared = other;
                     continue;
                 }
@@ -390,16 +391,20 @@ async fn converse(work: &Work, tried: &Try<'_>, draw: &mut Draw) -> Result<Recei
     )
     .await;
     let incoming = sent.unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Sent, "headers")))?;
-    let observed = region::observed(&incoming.headers);
-    let elsewhere = |observed: &&str| work.world.snapshot.contradicts(permit.deployment(), observed);
-    if let Some(observed) = observed.as_deref().filter(elsewhere) {
-        work.state.restrictions.contradicted(permit.deployment(), observed);
-    }
-    work.settlement.answered(leg, incoming.status.as_u16(), observed);
+    work.settlement.answered(leg, incoming.status.as_u16());
+    observe_region(work, tried, region::observed(&incoming.headers).as_deref());
     let told = signals::quota::read(&incoming.headers, Clock::unix_seconds().unsigned_abs());
     draw.answered(&told, work.state.clock.now());
     let received = receive::receive(incoming, prepared, began, accept_empty);
-    tokio::time::timeout_at(work.deadline, received)
+    let received = tokio::time::timeout_at(work.deadline, received)
         .await
-        .unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Headers, "content")))
+        .unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Headers, "content")))?;
+    observe_region(work, tried, received.region());
+    Ok(received)
+}
+
+/// Takes note of where the vendor says that it processes the call.
+fn observe_region(work: &Work, tried: &Try<'_>, said: Option<&str>) {
+    let attempt = (&work.settlement, tried.leg);
+    whereabouts::observed(said, tried.permit.deployment(), &work.world, &work.state, attempt);
 }

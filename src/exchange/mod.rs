@@ -35,6 +35,7 @@ mod settle;
 mod under_way;
 mod vendor;
 mod walk;
+mod whereabouts;
 
 pub use answer::{Answer, Broken};
 
@@ -271,7 +272,7 @@ impl Exchanges {
             Err(rejection) => return self.reject(work.settlement, work.ingress.dialect, &rejection),
         };
         let Served { deployment, mut flight, received, took } = *served;
-        let Received::Whole { body, usage } = received else {
+        let Received::Whole { body, usage, .. } = received else {
             let message = "The vendor streamed an answer that was asked for whole.";
             let rejection = Rejection::new(RejectionCode::UpstreamMalformed, message);
             return self.reject(work.settlement, work.ingress.dialect, &rejection);

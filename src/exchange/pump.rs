@@ -78,9 +78,14 @@ impl Pump {
     ///
     /// # Errors
     /// It has no order in the client's dialect, or is not the rest of what the client has.
-    pub(crate) fn tell_whole(prepared: &Prepared, seen: ReplySeen, reply: &Reply) -> Result<(Self, Bytes), Failure> {
-        let mut pump =
-            Self { seen: StreamSeen::whole(&prepared.profile, seen), ..Self::new(prepared, Unsaid::default()) };
+    pub(crate) fn tell_whole(
+        prepared: &Prepared,
+        seen: ReplySeen,
+        reply: &Reply,
+        unsaid: Unsaid,
+    ) -> Result<(Self, Bytes), Failure> {
+        let echo = unsaid.echo.clone();
+        let mut pump = Self { seen: StreamSeen::whole(&prepared.profile, seen), ..Self::new(prepared, unsaid) };
         let first = match &mut pump.teller {
             Teller::Carry(carrier) => {
                 let mut written = BytesMut::new();
@@ -88,7 +93,7 @@ impl Pump {
                 written.freeze()
             }
             Teller::Forward | Teller::Translate(_) => {
-                translate::stream_of(prepared.client, reply, prepared.client_wants_usage)?
+                translate::stream_of(prepared.client, reply, prepared.client_wants_usage, &echo)?
             }
         };
         Ok((pump, first))
@@ -126,6 +131,11 @@ impl Pump {
     /// The vendor's count so far.
     pub(crate) fn usage(&self) -> Option<Usage> {
         self.seen.usage()
+    }
+
+    /// Where the answer itself says that it was made.
+    pub(crate) fn region(&self) -> Option<&str> {
+        self.seen.region()
     }
 
     /// How much of the answer has come, for a vendor that does not count.
@@ -195,8 +205,8 @@ impl Pump {
             Mark::Fault(failure) => return Err(failure),
             Mark::Garbage => {
                 self.garbage += 1;
-                // it may have been content, and another deployment can say that for certain
-                let loses = matches!(self.teller, Teller::Carry(_)) && self.seen.has_content();
+                // it may have been content, and another deployment can say that for certain; behind the end nothing is lost
+                let loses = matches!(self.teller, Teller::Carry(_)) && self.seen.has_content() && !self.is_finished();
                 if loses || self.garbage > MOST_GARBAGE {
                     return Err(Failure::new(FailureKind::Malformed, Phase::Content, "not_json"));
                 }

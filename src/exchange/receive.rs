@@ -26,7 +26,7 @@ const HELD_BYTES: usize = 64 << 10;
 /// An answer that has content.
 pub(crate) enum Received {
     /// All of it, in the client's dialect.
-    Whole { body: Bytes, usage: Option<Usage> },
+    Whole { body: Bytes, usage: Option<Usage>, region: Option<Box<str>> },
     /// A stream, with what is to go out first.
     Stream { body: VendorBody, pump: Box<Pump>, first: Bytes, complete: bool, timeouts: Timeouts },
 }
@@ -34,6 +34,14 @@ pub(crate) enum Received {
 impl Received {
     pub(crate) const fn is_stream(&self) -> bool {
         matches!(self, Self::Stream { .. })
+    }
+
+    /// Where the answer itself says that it was made.
+    pub(crate) fn region(&self) -> Option<&str> {
+        match self {
+            Self::Whole { region, .. } => region.as_deref(),
+            Self::Stream { pump, .. } => pump.region(),
+        }
     }
 }
 
@@ -95,7 +103,7 @@ async fn read_whole(incoming: Incoming, prepared: &Prepared, accept_empty: bool)
         Some(asked) => asked.retell(profile, prepared.client, &answer, &unsaid)?,
         None => answer,
     };
-    Ok(Received::Whole { body, usage: seen.usage })
+    Ok(Received::Whole { body, usage: seen.usage, region: seen.region })
 }
 
 /// What the vendor may leave unsaid: its id of the answer is then in a header, and the model is the one that was asked.
@@ -105,6 +113,7 @@ fn unsaid(prepared: &Prepared, headers: &HeaderMap) -> Unsaid {
         id: id.unwrap_or_default().to_owned(),
         model: Arc::clone(&prepared.model),
         created_s: Clock::unix_seconds().unsigned_abs(),
+        echo: prepared.asked.as_ref().map(|asked| asked.echo()).unwrap_or_default(),
     }
 }
 
@@ -202,7 +211,7 @@ async fn told_whole(
     }
     let mut reply = translate::read_reply(&prepared.profile, &answer)?;
     unsaid.complete(&mut reply);
-    let (pump, first) = Pump::tell_whole(prepared, seen, &reply)?;
+    let (pump, first) = Pump::tell_whole(prepared, seen, &reply, unsaid.clone())?;
     Ok(Received::Stream { body, pump: Box::new(pump), first, complete: true, timeouts: prepared.timeouts })
 }
 

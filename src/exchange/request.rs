@@ -1,6 +1,7 @@
 //! What goes out to a deployment: the client's own bytes with a few members spliced, or a translation.
 
 use crate::base::rejection::{Refusal, Rejection};
+use crate::call::echo::Echo;
 use crate::call::needs::{Need, Needs};
 use crate::dialect::profile::Profile;
 use crate::dialect::scan::scan;
@@ -46,6 +47,8 @@ pub(crate) struct Prepared {
     pub(crate) told: Option<Box<Told>>,
     /// How the rest of a broken stream is asked for.
     pub(crate) manner: Option<Manner>,
+    /// Whether the model's thoughts in the history were left out, because their vendor is another.
+    pub(crate) without_thoughts: bool,
     /// Whether the call is streamed.
     pub(crate) streamed: bool,
     /// Whether the client itself asked for usage in the stream.
@@ -148,6 +151,7 @@ pub(crate) fn prepare(
         asked: ingress.asked.clone().filter(|_| translated),
         told: None,
         manner: None,
+        without_thoughts: false,
         streamed: scan.stream,
         client_wants_usage: scan.include_usage,
         answer_bytes: usize::try_from(bounds.max_answer_bytes).unwrap_or(usize::MAX),
@@ -172,12 +176,34 @@ pub(crate) fn prepare_rest(
     let dialect = ingress.dialect;
     let unspoken = || Unfit::Deployment(Refusal::Capability(dialect.name()));
     let profile = deployment.voice(dialect).ok_or_else(unspoken)?.profile;
-    let Asked::Call(call) = ingress.asked().map_err(Unfit::Call)? else { return Err(unspoken()) };
-    let rest = Asked::Call(Box::new(continuation::ask(call, manner, told.text())));
+    let Asked::Call { call, .. } = ingress.asked().map_err(Unfit::Call)? else { return Err(unspoken()) };
+    let call = Box::new(continuation::ask(call, manner, told.text()));
+    let rest = Asked::Call { call, echo: Echo::default() };
     let written = rest.write(&profile, &deployment.model, deployment.default_max_tokens, profile.usage_on_request);
     let body = fitted(written.map_err(Unfit::Deployment)?, &profile);
     let prepared = prepare(ingress, bounds, pool, deployment)?;
     Ok(Prepared { body, told: Some(Box::new(told.clone())), manner: Some(manner), translated: true, ..prepared })
+}
+
+/// Prepares the request without the model's thoughts in its history, for a deployment that does not take them back: it speaks
+/// the dialect that they came in, but their seal is of another vendor or account.
+///
+/// # Errors
+/// As of [`prepare`].
+pub(crate) fn prepare_without_thoughts(
+    ingress: &mut Ingress,
+    bounds: &Bounds,
+    pool: &Pool,
+    deployment: &Arc<Deployment>,
+) -> Result<Prepared, Unfit> {
+    let prepared = prepare(ingress, bounds, pool, deployment)?;
+    let (profile, scan) = (&prepared.profile, &ingress.scan);
+    let include_usage = scan.stream && (profile.usage_on_request || scan.include_usage);
+    let unspoken = Unfit::Deployment(Refusal::Capability(Need::SignedReasoning.name()));
+    let rest = ingress.asked().map_err(Unfit::Call)?.without_thoughts().ok_or(unspoken)?;
+    let written = rest.write(profile, &deployment.model, deployment.default_max_tokens, include_usage);
+    let body = fitted(written.map_err(Unfit::Deployment)?, profile);
+    Ok(Prepared { body, without_thoughts: true, ..prepared })
 }
 
 /// A written body as the vendor wants it, where it wants more or less than its dialect says.

@@ -116,8 +116,7 @@ impl Claimant {
     /// Reads a whole answer.
     pub(crate) fn whole(&self, answer: &[u8]) {
         let created = ids::created(answer);
-        // an id that is not on the disk is refused after a restart, which harms its own key alone
-        let _ = self.ids.claim(&self.key, &self.account, created.iter().map(String::as_str));
+        self.ids.claim(&self.key, &self.account, created.iter().map(String::as_str));
     }
 
     /// Reads an event of a streamed answer: the first one, the last one, and those between that name a place or a file.

@@ -214,9 +214,16 @@ impl Settlement {
     }
 
     /// Response headers came: whatever happens now, the vendor had the request.
-    pub(crate) fn answered(&self, leg: Leg, status: u16, region: Option<Box<str>>) {
+    pub(crate) fn answered(&self, leg: Leg, status: u16) {
         if let Some(attempt) = self.leg(leg) {
-            attempt.answered(status, region);
+            attempt.answered(status);
+        }
+    }
+
+    /// The vendor says where it processes the call.
+    pub(crate) fn observed(&self, leg: Leg, region: &str) {
+        if let Some(attempt) = self.leg(leg) {
+            attempt.observed(region);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::exchange::charge::{End, Heard};
 use crate::snapshot::deployment::Deployment;
 use crate::state::purse::Hold;
 use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -28,8 +28,10 @@ pub(super) struct UnderWay {
     pub(super) leg: Leg,
     pub(super) began: Instant,
     pub(super) first_content: Option<Duration>,
-    /// The status of its answer, and where it says that it processed the call.
-    head: OnceLock<(u16, Option<Box<str>>)>,
+    /// The status of its answer, once one came.
+    status: OnceLock<u16>,
+    /// Where the vendor says that it processes the call.
+    observed: Mutex<Option<Box<str>>>,
     /// How it ended while another went on beside it.
     ended: OnceLock<Ending>,
     /// The vendor's count, as far as it came.
@@ -56,7 +58,8 @@ impl UnderWay {
             leg,
             began: Instant::now(),
             first_content: None,
-            head: OnceLock::new(),
+            status: OnceLock::new(),
+            observed: Mutex::default(),
             ended: OnceLock::new(),
             usage: None,
             heard: Heard::default(),
@@ -65,9 +68,14 @@ impl UnderWay {
     }
 
     /// Response headers came: whatever happens now, the vendor had the request.
-    pub(super) fn answered(&self, status: u16, region: Option<Box<str>>) {
+    pub(super) fn answered(&self, status: u16) {
         // an attempt has one head
-        let _ = self.head.set((status, region));
+        let _ = self.status.set(status);
+    }
+
+    /// The vendor says where it processes the call; its last word counts.
+    pub(super) fn observed(&self, region: &str) {
+        *self.observed.lock().unwrap_or_else(PoisonError::into_inner) = Some(region.into());
     }
 
     /// It failed while another goes on beside it.
@@ -82,7 +90,7 @@ impl UnderWay {
         reason: Cow<'static, str>,
         maybe_billed: bool,
     ) -> Ending {
-        self.whom.observed = self.head.get_mut().and_then(|(_, region)| region.take());
+        self.whom.observed = self.observed.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         self.ended.take().unwrap_or_else(|| self.ending(failure, reason, maybe_billed))
     }
 
@@ -103,12 +111,12 @@ impl UnderWay {
 
     /// The status of its answer, 0 when none came.
     pub(super) fn status(&self) -> u16 {
-        self.head.get().map_or(0, |(status, _)| *status)
+        self.status.get().copied().unwrap_or(0)
     }
 
     /// Whether the vendor is known to have had the request.
     pub(super) fn sent(&self) -> bool {
-        self.head.get().is_some()
+        self.status.get().is_some()
     }
 
     /// What is held back for it.

@@ -90,6 +90,10 @@ pub(super) fn tell(event: &Event, alert: impl FnOnce(&str) -> bool) {
             tracing::error!(%why, "the ledger cannot be written; budgets go on as far as what they have leased");
         }
         Event::Ledger { failing: None } => tracing::warn!("the ledger is written again"),
+        Event::Ids { failing: Some(why) } => {
+            tracing::error!(%why, "the register of vendors' ids cannot be written; after a restart keys are refused what they create now");
+        }
+        Event::Ids { failing: None } => tracing::warn!("the register of vendors' ids is written again"),
         Event::RetryBudgetDenied { pool } => tracing::debug!(%pool, "the retry budget is spent"),
         Event::Continuation { pool, outcome } => tracing::debug!(%pool, outcome, "a stream broke"),
         Event::Hedge { pool, outcome } => {

@@ -90,6 +90,7 @@ pub(super) struct Metrics {
     vendor_reports: Counters<2>,
 
     ledger_writable: IntGauge,
+    ids_writable: IntGauge,
     ledger_lag: IntGauge,
     budget_limit: Gauges,
     budget_gone: Gauges,
@@ -141,6 +142,7 @@ impl Metrics {
             )?,
             budgets_spent: Counters::new(r, "budget_changes_total", "Budgets spent or open again", ["budget", "to"])?,
             ledger_writable: gauge(r, "ledger_writable", "0 while the ledger cannot be written")?,
+            ids_writable: gauge(r, "ids_writable", "0 while the register of vendors' ids cannot be written")?,
             ledger_lag: gauge(r, "ledger_lag_entries", "Entries that wait to be written")?,
             budget_limit: Gauges::new(r, "budget_limit_microusd", "What may be spent in a period", "budget")?,
             budget_gone: Gauges::new(r, "budget_gone_microusd", "Spent or held back of it", "budget")?,
@@ -172,6 +174,7 @@ impl Metrics {
         };
         metrics.last_reload_accepted.set(1);
         metrics.ledger_writable.set(1);
+        metrics.ids_writable.set(1);
         Gauges::new(&metrics.registry, "build_info", "1, with the version", "version")?
             .replace([(env!("CARGO_PKG_VERSION"), 1)]);
         Ok(metrics)
@@ -224,6 +227,7 @@ impl Metrics {
                 self.budgets_spent.with([account, if *spent { "spent" } else { "open" }]).inc();
             }
             Event::Ledger { failing } => self.ledger_writable.set(i64::from(failing.is_none())),
+            Event::Ids { failing } => self.ids_writable.set(i64::from(failing.is_none())),
             Event::Drain { .. } => self.draining.set(1),
         }
     }

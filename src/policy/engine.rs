@@ -3,29 +3,30 @@
 use crate::base::diagnostic::{Diagnostic, Place};
 use crate::call::needs::{Need, Needs};
 use crate::policy::ask::Ask;
-use crate::policy::inventory::{Inventory, KeyFacts};
-use crate::policy::memo::{Memo, Verdict};
-use crate::policy::question::{Question, Reads, Words, cost_bucket, hosts_tools};
+use crate::policy::groups::{Group, Groups};
+use crate::policy::inventory::{DeploymentFacts, Inventory, KeyFacts};
+use crate::policy::memo::Memo;
+use crate::policy::question::{CallFacts, Words, cost_bucket, hosts_tools};
+use crate::policy::reads::{Fact, Reads};
 use crate::policy::rules::{self, PolicyFile, Rule};
-use crate::policy::slices::Slices;
+use crate::policy::verdict::{Finding, Verdict};
 use crate::policy::{entities, schema};
-use cedar_policy::{
-    Authorizer, Context, Decision, Entities, EntityUid, Request, Response, RestrictedExpression, Schema,
-};
+use cedar_policy::{Authorizer, Context, Entities, EntityUid, Request, RestrictedExpression, Schema};
 use std::error::Error;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// The rule id of a refusal because a policy could not be evaluated; Cedar itself would skip that policy.
-pub const EVALUATION_ERROR: &str = "evaluation_error";
 /// The rule id of a refusal because the call names a zone or data class that nobody knows.
 pub const UNKNOWN_WORD: &str = "unknown_word";
+
+/// Most decisions that are made before anybody asks.
+const PREPARED: usize = 10_000;
 
 /// The compiled policies.
 #[derive(Debug)]
 pub struct Engine {
     authorizer: Authorizer,
-    slices: Slices,
+    groups: Groups,
     entities: Entities,
     action: EntityUid,
     keys: Vec<EntityUid>,
@@ -33,10 +34,11 @@ pub struct Engine {
     inventory: Inventory,
     rules: Vec<Rule>,
     words: Words,
-    reads: Reads,
-    memo: Memo,
+    /// What all policies together said, and what each group of them said.
+    verdicts: Memo<Verdict>,
+    findings: Memo<Arc<Finding>>,
     /// The context that was built last: one call asks about many deployments.
-    context: Mutex<Option<(Question, Context)>>,
+    context: Mutex<Option<(CallFacts, Context)>>,
     usable: Vec<OnceLock<bool>>,
 }
 
@@ -58,18 +60,19 @@ impl Engine {
 
     fn assemble(inventory: Inventory, schema: &Schema, rules: Vec<Rule>) -> Result<Self, Box<dyn Error>> {
         let vocabulary = &inventory.vocabulary;
+        let words = Words::new(vocabulary.data.iter().map(AsRef::as_ref), vocabulary.zones());
         let deployments = inventory.deployments.iter();
         let deployments = deployments.map(|deployment| entities::uid("Deployment", &deployment.id));
         Ok(Self {
             authorizer: Authorizer::new(),
-            slices: Slices::new(&rules, &inventory.keys)?,
+            groups: Groups::new(&rules, &inventory, &words)?,
             entities: entities::build(&inventory, schema)?,
             action: entities::uid("Action", "call")?,
             keys: inventory.keys.iter().map(|key| entities::uid("Key", &key.name)).collect::<Result<_, _>>()?,
             deployments: deployments.collect::<Result<_, _>>()?,
-            words: Words::new(vocabulary.data.iter().map(AsRef::as_ref), vocabulary.zones()),
-            reads: Reads::of(rules.iter().map(|rule| &rule.policy)),
-            memo: Memo::default(),
+            words,
+            verdicts: Memo::default(),
+            findings: Memo::default(),
             context: Mutex::default(),
             usable: inventory.deployments.iter().map(|_| OnceLock::new()).collect(),
             inventory,
@@ -84,11 +87,10 @@ impl Engine {
     pub fn decide(&self, key: usize, deployment: usize, ask: &Ask) -> Result<(), Vec<Arc<str>>> {
         let facts = self.inventory.deployments.get(deployment);
         let cost = ask.estimated_cost(facts.and_then(|facts| facts.price_of(ask.input_tokens)));
-        let Some(question) = self.words.question(key, deployment, ask, cost, self.reads) else {
-            return Err(vec![Arc::from(UNKNOWN_WORD)]);
-        };
-        let verdict = self.memo.recall(question, || self.evaluate(key, deployment, self.context(question, ask, cost)));
-        verdict.map_err(|rules| rules.to_vec())
+        let Some(call) = self.words.call(ask, cost) else { return Err(vec![Arc::from(UNKNOWN_WORD)]) };
+        let Some(question) = self.groups.question(key, deployment, call) else { return Err(Vec::new()) };
+        let asked = Asked { key, deployment, call, ask, cost };
+        self.verdicts.recall(question, || self.evaluate(&asked)).map_err(|rules| rules.to_vec())
     }
 
     /// Whether any key may use the deployment of this index for an ordinary call of its own: one that holds what the key
@@ -102,10 +104,28 @@ impl Engine {
         *usable.get_or_init(|| {
             let mut keys = self.inventory.keys.iter().enumerate();
             keys.any(|(index, key)| {
-                let reachable = key.models.is_empty() || key.models.iter().any(|model| facts.pools.contains(model));
-                reachable && self.ordinary(key).any(|ask| self.decide(index, deployment, &ask).is_ok())
+                reaches(key, facts) && self.ordinary(key).any(|ask| self.decide(index, deployment, &ask).is_ok())
             })
         })
+    }
+
+    /// Makes the decisions about the keys' ordinary calls, as far as there are not too many, so that the first calls find
+    /// them made.
+    pub fn prepare(&self) {
+        let mut left = PREPARED;
+        for (index, key) in self.inventory.keys.iter().enumerate() {
+            let reached = || (0..).zip(&self.inventory.deployments).filter(|(_, facts)| reaches(key, facts));
+            for ask in self.ordinary(key) {
+                for (deployment, _) in reached() {
+                    if left == 0 {
+                        return;
+                    }
+                    left -= 1;
+                    // what comes of it is remembered
+                    let _ = self.decide(index, deployment, &ask);
+                }
+            }
+        }
     }
 
     /// What is known of a rule that decided: its reason and where it is written.
@@ -144,33 +164,52 @@ impl Engine {
         &self.rules
     }
 
-    fn evaluate(&self, key: usize, deployment: usize, context: Option<Context>) -> Verdict {
-        let failed = || Err(Arc::from([Arc::from(EVALUATION_ERROR)]));
-        let (Some(principal), Some(resource)) = (self.keys.get(key), self.deployments.get(deployment)) else {
-            return Err(Arc::from([]));
-        };
-        let Some(context) = context else { return failed() };
-        let Ok(request) = Request::new(principal.clone(), self.action.clone(), resource.clone(), context, None) else {
-            return failed();
-        };
-        verdict(&self.authorizer.is_authorized(&request, self.slices.of(key), &self.entities))
+    /// What all policies say that concern the key and the deployment.
+    fn evaluate(&self, asked: &Asked<'_>) -> Verdict {
+        let mut whole = Finding::default();
+        for group in self.groups.concerned(asked.key, asked.deployment, asked.call) {
+            let Some(question) = group.question(asked.key, asked.deployment, asked.call) else {
+                return Err(Arc::from([]));
+            };
+            whole.add(&self.findings.recall(question, || Arc::new(self.ask(group, asked))));
+        }
+        whole.verdict()
     }
 
-    /// The context of a call, which holds all that some policy reads of it; `None` where it cannot be said in Cedar.
-    fn context(&self, question: Question, ask: &Ask, cost: u64) -> Option<Context> {
+    fn ask(&self, group: &Group, asked: &Asked<'_>) -> Finding {
+        match self.request(group, asked) {
+            Some(request) => Finding::of(&self.authorizer.is_authorized(&request, &group.policies, &self.entities)),
+            None => Finding::unanswered(),
+        }
+    }
+
+    /// What is asked, in Cedar; `None` where it cannot be said.
+    fn request(&self, group: &Group, asked: &Asked<'_>) -> Option<Request> {
+        let (principal, resource) = (self.keys.get(asked.key)?, self.deployments.get(asked.deployment)?);
+        let context = self.context(group, asked)?;
+        Request::new(principal.clone(), self.action.clone(), resource.clone(), context, None).ok()
+    }
+
+    /// The context of a call, which holds all that the group reads of it.
+    fn context(&self, group: &Group, asked: &Asked<'_>) -> Option<Context> {
+        // the cost is another at every deployment
+        if group.reads.has(Fact::EstimatedCost) {
+            return context(asked.ask, asked.cost, group.reads).ok();
+        }
         let mut last = self.context.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, context)) = last.as_ref().filter(|(known, _)| *known == question.of_call()) {
+        let same = |(known, _): &&(CallFacts, Context)| known.only(group.reads) == asked.call.only(group.reads);
+        if let Some((_, context)) = last.as_ref().filter(same) {
             return Some(context.clone());
         }
-        let context = context(ask, cost).ok()?;
-        *last = Some((question.of_call(), context.clone()));
+        let context = context(asked.ask, asked.cost, Reads::EVERYTHING).ok()?;
+        *last = Some((asked.call, context.clone()));
         Some(context)
     }
 
     /// The ordinary calls of a key, over all that no client chooses: the attempt and the hour.
     fn ordinary<'a>(&self, key: &'a KeyFacts) -> impl Iterator<Item = Ask> + use<'a> {
-        let attempts = if self.reads.attempt { 0..2 } else { 0..1 };
-        let hours = if self.reads.hour { 24 } else { 1 };
+        let attempts = if self.groups.reads().has(Fact::Attempt) { 0..2 } else { 0..1 };
+        let hours = if self.groups.reads().has(Fact::Hour) { 24 } else { 1 };
         attempts.flat_map(move |attempt| {
             (0..hours).map(move |hour| Ask {
                 data: key.data.clone(),
@@ -187,42 +226,39 @@ impl Engine {
     }
 }
 
-/// Cedar's answer as ours: it skips a policy that errs, so that an erring forbid would permit; we refuse.
-fn verdict(answer: &Response) -> Verdict {
-    let mut errors = answer.diagnostics().errors().peekable();
-    let permitted = answer.decision() == Decision::Allow;
-    if permitted && errors.peek().is_none() {
-        return Ok(());
-    }
-    let mut rules: Vec<Arc<str>> = Vec::new();
-    if !permitted {
-        rules.extend(answer.diagnostics().reason().map(|id| Arc::from(id.as_ref())));
-        rules.sort();
-    }
-    if errors.peek().is_some() {
-        rules.push(Arc::from(EVALUATION_ERROR));
-    }
-    for error in errors {
-        let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
-        rules.push(Arc::from(error.policy_id().as_ref()));
-    }
-    Err(rules.into())
+/// A key, a deployment and a call.
+struct Asked<'a> {
+    key: usize,
+    deployment: usize,
+    call: CallFacts,
+    ask: &'a Ask,
+    /// What the call is expected to cost there, in micro-dollars.
+    cost: u64,
 }
 
-fn context(ask: &Ask, cost: u64) -> Result<Context, Box<dyn Error>> {
+/// Whether the key may ask for a pool that the deployment is in.
+fn reaches(key: &KeyFacts, deployment: &DeploymentFacts) -> bool {
+    key.models.is_empty() || key.models.iter().any(|model| deployment.pools.contains(model))
+}
+
+/// What is read of a call, in Cedar.
+fn context(ask: &Ask, cost: u64, reads: Reads) -> Result<Context, Box<dyn Error>> {
     let long = |number: u64| RestrictedExpression::new_long(i64::try_from(number).unwrap_or(i64::MAX));
     let data = ask.data.iter().map(|class| entities::uid("Data", class).map(RestrictedExpression::new_entity_uid));
-    Ok(Context::from_pairs([
-        ("data".to_owned(), RestrictedExpression::new_set(data.collect::<Result<Vec<_>, _>>()?)),
-        ("residency".to_owned(), RestrictedExpression::new_entity_uid(entities::uid("Zone", &ask.residency)?)),
-        ("screened".to_owned(), RestrictedExpression::new_bool(ask.screened)),
-        ("stores".to_owned(), RestrictedExpression::new_bool(ask.needs.has(Need::Stores))),
-        ("hosted_tools".to_owned(), RestrictedExpression::new_bool(hosts_tools(ask))),
-        ("attempt".to_owned(), long(u64::from(ask.attempt))),
-        ("depth".to_owned(), long(u64::from(ask.depth))),
-        ("estimated_cost".to_owned(), long(cost_bucket(cost))),
-        ("hour".to_owned(), long(u64::from(ask.hour))),
-    ])?)
+    let zone = entities::uid("Zone", &ask.residency)?;
+    let attributes = [
+        (Fact::Data, "data", RestrictedExpression::new_set(data.collect::<Result<Vec<_>, _>>()?)),
+        (Fact::Residency, "residency", RestrictedExpression::new_entity_uid(zone)),
+        (Fact::Screened, "screened", RestrictedExpression::new_bool(ask.screened)),
+        (Fact::Stores, "stores", RestrictedExpression::new_bool(ask.needs.has(Need::Stores))),
+        (Fact::HostedTools, "hosted_tools", RestrictedExpression::new_bool(hosts_tools(ask))),
+        (Fact::Attempt, "attempt", long(u64::from(ask.attempt))),
+        (Fact::Depth, "depth", long(u64::from(ask.depth))),
+        (Fact::EstimatedCost, "estimated_cost", long(cost_bucket(cost))),
+        (Fact::Hour, "hour", long(u64::from(ask.hour))),
+    ];
+    let read = attributes.into_iter().filter(|(fact, _, _)| reads.has(*fact));
+    Ok(Context::from_pairs(read.map(|(_, name, value)| (name.to_owned(), value)))?)
 }
 
 #[cfg(test)]

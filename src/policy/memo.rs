@@ -1,42 +1,45 @@
-//! Decisions that were made, so that they cost tens of nanoseconds the second time.
+//! Answers that were given, so that they cost tens of nanoseconds the second time.
 
 use crate::policy::question::{Question, QuickHasher};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault};
-use std::sync::{Arc, PoisonError, RwLock};
-
-/// A decision: permitted, or the rules that refuse it.
-pub(super) type Verdict = Result<(), Arc<[Arc<str>]>>;
+use std::sync::{PoisonError, RwLock};
 
 /// Several maps, so that workers seldom wait for each other.
 const SHARDS: usize = 16;
-/// Most decisions of a map: all of 1,000 keys on 60 deployments. A full one is emptied, since what is asked for now
-/// matters more than what was asked for first.
-const MAX_DECISIONS: usize = 4096;
+/// Most answers of a map: all of 1,000 keys of different facts on 60 deployments. A full one is emptied, since what is
+/// asked for now matters more than what was asked for first.
+const MAX_ANSWERS: usize = 4096;
 
-type Shard = RwLock<HashMap<Question, Verdict, BuildHasherDefault<QuickHasher>>>;
+type Shard<A> = RwLock<HashMap<Question, A, BuildHasherDefault<QuickHasher>>>;
 
-/// Decisions by question.
-#[derive(Debug, Default)]
-pub(super) struct Memo {
-    shards: [Shard; SHARDS],
+/// Answers by question.
+#[derive(Debug)]
+pub(super) struct Memo<A> {
+    shards: [Shard<A>; SHARDS],
 }
 
-impl Memo {
-    /// The decision, made by `decide` where it is not known.
-    pub(super) fn recall(&self, question: Question, decide: impl FnOnce() -> Verdict) -> Verdict {
+impl<A> Default for Memo<A> {
+    fn default() -> Self {
+        Self { shards: std::array::from_fn(|_| Shard::default()) }
+    }
+}
+
+impl<A: Clone> Memo<A> {
+    /// The answer, made by `answer` where it is not known.
+    pub(super) fn recall(&self, question: Question, answer: impl FnOnce() -> A) -> A {
         let hash = BuildHasherDefault::<QuickHasher>::default().hash_one(question);
-        let Some(shard) = self.shards.get((hash >> 32) as usize % SHARDS) else { return decide() };
+        let Some(shard) = self.shards.get((hash >> 32) as usize % SHARDS) else { return answer() };
         let known = shard.read().unwrap_or_else(PoisonError::into_inner).get(&question).cloned();
-        if let Some(verdict) = known {
-            return verdict;
+        if let Some(answer) = known {
+            return answer;
         }
-        let verdict = decide();
-        let mut decisions = shard.write().unwrap_or_else(PoisonError::into_inner);
-        if decisions.len() >= MAX_DECISIONS {
-            decisions.clear();
+        let answer = answer();
+        let mut answers = shard.write().unwrap_or_else(PoisonError::into_inner);
+        if answers.len() >= MAX_ANSWERS {
+            answers.clear();
         }
-        decisions.insert(question, verdict.clone());
-        verdict
+        answers.insert(question, answer.clone());
+        answer
     }
 }

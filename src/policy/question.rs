@@ -1,9 +1,8 @@
-//! A decision's question in a few words: what it is memoised under.
+//! A question to policy in a few words: what its answer is remembered under.
 
 use crate::call::needs::Need;
 use crate::policy::ask::Ask;
-use cedar_policy::Policy;
-use serde_json::Value;
+use crate::policy::reads::{Fact, Reads};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
@@ -11,102 +10,70 @@ use std::sync::Arc;
 /// Most data classes that a config may know: they are kept as bits.
 pub const MAX_DATA_CLASSES: usize = 64;
 
-/// What is asked about a call, with everything left out that no loaded policy reads.
+/// A question in a few words: what answers are remembered under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Question {
+    group: u64,
     key_and_deployment: u64,
+    call: CallFacts,
+}
+
+impl Question {
+    /// What a group of policies is asked about a key and a deployment of these classes, and a call.
+    pub(super) const fn new(group: u64, key: u32, deployment: u32, call: CallFacts) -> Self {
+        Self { group, key_and_deployment: (key as u64) << 32 | deployment as u64, call }
+    }
+}
+
+/// Some of the data classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DataClasses(u64);
+
+impl DataClasses {
+    /// All of them, and none.
+    pub(super) const ANY: Self = Self(0);
+}
+
+/// What policies can read of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct CallFacts {
+    /// A bit for each class.
     data: u64,
     residency_depth_and_flags: u64,
     attempt_and_hour: u64,
     estimated_cost: u64,
 }
 
-impl Question {
-    /// What it says of the call alone, whoever calls and whichever deployment is meant.
-    pub(super) const fn of_call(self) -> Self {
-        Self { key_and_deployment: 0, ..self }
-    }
-}
-
-/// The attributes of `context` that loaded policies read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Reads {
-    pub(super) data: bool,
-    pub(super) residency: bool,
-    pub(super) screened: bool,
-    pub(super) stores: bool,
-    pub(super) hosted_tools: bool,
-    pub(super) attempt: bool,
-    pub(super) depth: bool,
-    pub(super) estimated_cost: bool,
-    pub(super) hour: bool,
-}
-
-impl Reads {
-    const EVERYTHING: Self = Self {
-        data: true,
-        residency: true,
-        screened: true,
-        stores: true,
-        hosted_tools: true,
-        attempt: true,
-        depth: true,
-        estimated_cost: true,
-        hour: true,
-    };
-
-    /// What these policies read; everything where that cannot be told.
-    pub(super) fn of<'p>(policies: impl IntoIterator<Item = &'p Policy>) -> Self {
-        let mut reads = Self::default();
-        for policy in policies {
-            match policy.to_json() {
-                Ok(json) => reads.note(&json),
-                Err(_) => return Self::EVERYTHING,
-            }
-        }
-        reads
+impl CallFacts {
+    /// Whether the call holds data of one of these classes.
+    pub(super) const fn holds_one_of(self, classes: DataClasses) -> bool {
+        classes.0 == DataClasses::ANY.0 || self.data & classes.0 != 0
     }
 
-    /// Notes `context.NAME` wherever it occurs in Cedar's JSON form of a policy, and `context` alone as everything.
-    fn note(&mut self, json: &Value) {
-        match json {
-            Value::Object(members) => {
-                if let Some(name) = context_attribute(members) {
-                    self.note_attribute(name);
-                    return;
-                }
-                if members.get("Var").is_some_and(|variable| variable == "context") {
-                    *self = Self::EVERYTHING;
-                }
-                members.values().for_each(|member| self.note(member));
-            }
-            Value::Array(items) => items.iter().for_each(|item| self.note(item)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
-    }
-
-    fn note_attribute(&mut self, name: &str) {
-        match name {
-            "data" => self.data = true,
-            "residency" => self.residency = true,
-            "screened" => self.screened = true,
-            "stores" => self.stores = true,
-            "hosted_tools" => self.hosted_tools = true,
-            "attempt" => self.attempt = true,
-            "depth" => self.depth = true,
-            "estimated_cost" => self.estimated_cost = true,
-            "hour" => self.hour = true,
-            _ => *self = Self::EVERYTHING,
+    /// The facts that are read; all others are left out.
+    pub(super) fn only(self, reads: Reads) -> Self {
+        let read = |fact: Fact, bits: u64| if reads.has(fact) { bits } else { 0 };
+        Self {
+            data: read(Fact::Data, self.data),
+            residency_depth_and_flags: self.residency_depth_and_flags
+                & (read(Fact::Residency, RESIDENCY)
+                    | read(Fact::Depth, DEPTH)
+                    | read(Fact::Screened, SCREENED)
+                    | read(Fact::Stores, STORES)
+                    | read(Fact::HostedTools, HOSTED_TOOLS)),
+            attempt_and_hour: self.attempt_and_hour & (read(Fact::Attempt, ATTEMPT) | read(Fact::Hour, HOUR)),
+            estimated_cost: read(Fact::EstimatedCost, self.estimated_cost),
         }
     }
 }
 
-/// The attribute of `{ ".": { "left": { "Var": "context" }, "attr": NAME } }`.
-fn context_attribute(members: &serde_json::Map<String, Value>) -> Option<&str> {
-    let access = members.get(".").filter(|_| members.len() == 1)?;
-    let variable = access.get("left")?.get("Var")?;
-    if variable == "context" { access.get("attr")?.as_str() } else { None }
-}
+const RESIDENCY: u64 = 0xffff << 48;
+const DEPTH: u64 = 0xffff_ffff << 3;
+const SCREENED: u64 = 1 << 2;
+const STORES: u64 = 1 << 1;
+const HOSTED_TOOLS: u64 = 1;
+const ATTEMPT: u64 = 0xffff_ffff << 32;
+const HOUR: u64 = 0xffff_ffff;
 
 /// The words of asks as numbers.
 #[derive(Debug, Default)]
@@ -123,37 +90,30 @@ impl Words {
         }
     }
 
-    /// The question that an ask makes; `None` when it holds a word that nobody knows.
-    pub(super) fn question(
-        &self,
-        key: usize,
-        deployment: usize,
-        ask: &Ask,
-        cost: u64,
-        reads: Reads,
-    ) -> Option<Question> {
+    /// These data classes; any where one of them is not known.
+    pub(super) fn data(&self, classes: &[Arc<str>]) -> DataClasses {
+        let bit = |class| self.data.get(class).and_then(|number| 1_u64.checked_shl(*number));
+        let bits = classes.iter().try_fold(0, |bits, class| Some(bits | bit(class)?));
+        bits.map_or(DataClasses::ANY, DataClasses)
+    }
+
+    /// What an ask says of the call; `None` when it holds a word that nobody knows.
+    pub(super) fn call(&self, ask: &Ask, cost: u64) -> Option<CallFacts> {
         let mut data = 0;
         for class in &ask.data {
             data |= 1_u64.checked_shl(*self.data.get(class)?)?;
         }
         let zone = u64::from(*self.zones.get(&ask.residency)?);
-        let read = |is_read: bool, value: u64| if is_read { value } else { 0 };
-        let screened = read(reads.screened, u64::from(ask.screened));
-        let stores = read(reads.stores, u64::from(ask.needs.has(Need::Stores)));
-        let hosted = read(reads.hosted_tools, u64::from(hosts_tools(ask)));
-        let depth = read(reads.depth, u64::from(ask.depth));
-        let attempt = read(reads.attempt, u64::from(ask.attempt));
-        let hour = read(reads.hour, u64::from(ask.hour));
-        Some(Question {
-            key_and_deployment: (key as u64) << 32 | deployment as u64,
-            data: read(reads.data, data),
-            residency_depth_and_flags: read(reads.residency, zone) << 48
-                | depth << 3
-                | screened << 2
-                | stores << 1
-                | hosted,
-            attempt_and_hour: attempt << 32 | hour,
-            estimated_cost: read(reads.estimated_cost, cost_bucket(cost)),
+        let flag = |flag: u64, is_set: bool| if is_set { flag } else { 0 };
+        Some(CallFacts {
+            data,
+            residency_depth_and_flags: zone << 48
+                | u64::from(ask.depth) << 3
+                | flag(SCREENED, ask.screened)
+                | flag(STORES, ask.needs.has(Need::Stores))
+                | flag(HOSTED_TOOLS, hosts_tools(ask)),
+            attempt_and_hour: u64::from(ask.attempt) << 32 | u64::from(ask.hour),
+            estimated_cost: cost_bucket(cost),
         })
     }
 }
@@ -197,22 +157,6 @@ impl Hasher for QuickHasher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::str::FromStr;
-
-    fn reads(condition: &str) -> Reads {
-        let text = format!("permit(principal, action, resource) when {{ {condition} }};");
-        Reads::of([&Policy::from_str(&text).expect("a policy")])
-    }
-
-    #[test]
-    fn finds_what_policies_read() {
-        let nothing = Reads::default();
-        assert_eq!(reads("resource.export_class > 1"), nothing);
-        assert_eq!(reads("resource in context.residency"), Reads { residency: true, ..nothing });
-        let nested = "if context.hour > 6 then true else principal.screened && context.attempt == 0";
-        assert_eq!(reads(nested), Reads { hour: true, attempt: true, ..nothing });
-        assert_eq!(reads("context == {hour: 1}"), Reads::EVERYTHING);
-    }
 
     #[test]
     fn costs_are_rounded_up() {

@@ -1,7 +1,9 @@
 //! Policy files to a checked set of policies: every finding at once, with file, line and what to try.
 
 use crate::base::diagnostic::{Diagnostic, Place, nearest};
+use crate::policy::heads::Head;
 use crate::policy::inventory::Inventory;
+use crate::policy::reads::Reads;
 use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, Validator};
 use miette::Diagnostic as Report;
 use serde_json::Value;
@@ -33,6 +35,8 @@ pub struct Rule {
     /// Where it is written.
     pub place: Place,
     pub(super) policy: Policy,
+    pub(super) head: Head,
+    pub(super) reads: Reads,
 }
 
 impl Rule {
@@ -49,7 +53,8 @@ pub(super) fn read(
     schema: &Schema,
     inventory: &Inventory,
 ) -> Result<Vec<Rule>, Vec<Diagnostic>> {
-    let mut reader = RuleReader { inventory, ids: HashMap::new(), diagnostics: Vec::new() };
+    let names = KINDS.iter().map(|kind| (*kind, known(inventory, kind).into_iter().collect())).collect();
+    let mut reader = RuleReader { inventory, names, ids: HashMap::new(), diagnostics: Vec::new() };
     let validator = Validator::new(schema.clone());
     let mut rules = Vec::new();
     for file in files {
@@ -60,6 +65,8 @@ pub(super) fn read(
 
 struct RuleReader<'a> {
     inventory: &'a Inventory,
+    /// What entities of a kind may be called.
+    names: HashMap<&'static str, HashSet<&'a str>>,
     ids: HashMap<Arc<str>, Place>,
     diagnostics: Vec<Diagnostic>,
 }
@@ -89,8 +96,13 @@ impl RuleReader<'_> {
             let (place, after) = place_from(file, end, &policy.to_string());
             end = after;
             self.literals(file, policy, &place);
-            self.presence(policy, &place);
-            if let Some(rule) = self.rule(policy, place).filter(|rule| named.add(rule.policy.clone()).is_ok()) {
+            // by way of its tree alone: what was parsed from a text would be parsed again
+            let Ok(json) = Policy::from(policy.as_ref().clone()).to_json() else {
+                self.error(place, "the policy cannot be taken apart", "write it in a simpler way");
+                continue;
+            };
+            self.presence(&json, &place);
+            if let Some(rule) = self.rule(policy, &json, place).filter(|rule| named.add(rule.policy.clone()).is_ok()) {
                 rules.push(rule);
             }
         }
@@ -119,7 +131,7 @@ impl RuleReader<'_> {
     }
 
     /// The policy under the name that its `@id` gives it.
-    fn rule(&mut self, policy: &Policy, place: Place) -> Option<Rule> {
+    fn rule(&mut self, policy: &Policy, json: &Value, place: Place) -> Option<Rule> {
         let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()).map(Arc::<str>::from) else {
             let help = "write @id(\"what-it-does\") above it: decisions are recorded with this name";
             self.error(place, "the policy has no @id", help);
@@ -145,13 +157,15 @@ impl RuleReader<'_> {
             stops_streams,
             place,
             policy: policy.new_id(PolicyId::new(&id)),
+            head: Head::of(json),
+            reads: Reads::of(json),
             id,
         })
     }
 
     /// Refuses `has`: every attribute is always there, and a misspelt one after `has` would pass Cedar's validator.
-    fn presence(&mut self, policy: &Policy, place: &Place) {
-        if policy.to_json().is_ok_and(|json| asks_for_presence(&json)) {
+    fn presence(&mut self, policy: &Value, place: &Place) {
+        if asks_for_presence(policy) {
             let help = "every attribute is always there: compare it with Zone::\"any\" or Zone::\"unknown\" instead";
             self.error(place.clone(), "the policy uses `has`", help);
         }
@@ -162,8 +176,11 @@ impl RuleReader<'_> {
         for literal in policy.entity_literals() {
             let kind = literal.type_name().to_string();
             let name = literal.id().unescaped();
-            let known = self.known(&kind);
-            let Some(known) = known.filter(|known| !known.contains(&name)) else { continue };
+            // actions and unknown types are Cedar's to report
+            if self.names.get(kind.as_str()).is_none_or(|known| known.contains(name)) {
+                continue;
+            }
+            let known = known(self.inventory, &kind);
             let message = format!("there is no {} \"{name}\"", kind.to_lowercase());
             let near = match kind.as_str() {
                 "Zone" => self.inventory.vocabulary.nearest_zone(name),
@@ -180,30 +197,33 @@ impl RuleReader<'_> {
         }
     }
 
-    fn known(&self, kind: &str) -> Option<Vec<&str>> {
-        let inventory = self.inventory;
-        let words = &inventory.vocabulary;
-        match kind {
-            "Vendor" => Some(inventory.vendors.iter().map(|vendor| vendor.name.as_ref()).collect()),
-            "Team" => Some(inventory.teams.iter().map(AsRef::as_ref).collect()),
-            "Key" => Some(inventory.keys.iter().map(|key| key.name.as_ref()).collect()),
-            "Deployment" => Some(inventory.deployments.iter().map(|deployment| deployment.id.as_ref()).collect()),
-            "Pool" => Some(inventory.pools.iter().map(AsRef::as_ref).collect()),
-            "Zone" => Some(words.zones().collect()),
-            "Agreement" => Some(words.agreements.iter().map(AsRef::as_ref).collect()),
-            "Certification" => Some(words.certifications.iter().map(AsRef::as_ref).collect()),
-            "Data" => Some(words.data.iter().map(AsRef::as_ref).collect()),
-            "Region" => {
-                let used = inventory.deployments.iter().map(|deployment| deployment.region.as_ref());
-                Some(words.regions().chain(used).collect())
-            }
-            // actions and unknown types are Cedar's to report
-            _ => None,
-        }
-    }
-
     fn error(&mut self, place: Place, message: impl Into<String>, help: impl Into<String>) {
         self.diagnostics.push(Diagnostic::error(place, message).help(help));
+    }
+}
+
+/// The kinds of entities whose names the config gives, or the vocabulary.
+const KINDS: [&str; 10] =
+    ["Agreement", "Certification", "Data", "Deployment", "Key", "Pool", "Region", "Team", "Vendor", "Zone"];
+
+/// What entities of the kind are called.
+fn known<'a>(inventory: &'a Inventory, kind: &str) -> Vec<&'a str> {
+    let words = &inventory.vocabulary;
+    match kind {
+        "Vendor" => inventory.vendors.iter().map(|vendor| vendor.name.as_ref()).collect(),
+        "Team" => inventory.teams.iter().map(AsRef::as_ref).collect(),
+        "Key" => inventory.keys.iter().map(|key| key.name.as_ref()).collect(),
+        "Deployment" => inventory.deployments.iter().map(|deployment| deployment.id.as_ref()).collect(),
+        "Pool" => inventory.pools.iter().map(AsRef::as_ref).collect(),
+        "Zone" => words.zones().collect(),
+        "Agreement" => words.agreements.iter().map(AsRef::as_ref).collect(),
+        "Certification" => words.certifications.iter().map(AsRef::as_ref).collect(),
+        "Data" => words.data.iter().map(AsRef::as_ref).collect(),
+        "Region" => {
+            let used = inventory.deployments.iter().map(|deployment| deployment.region.as_ref());
+            words.regions().chain(used).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -4,8 +4,10 @@
 //! An id is remembered by its digest, with the key and the account that holds it. The file beside it is only appended to; what
 //! is lost of it is refused later, never given to another key.
 
+use crate::base::event::{Event, NoSink, Sink};
 use crate::base::hash::Digest;
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
@@ -19,9 +21,9 @@ const MOST_OF_KEY: usize = 50_000;
 const MOST: usize = 500_000;
 
 /// The register.
-#[derive(Debug)]
 pub struct Ids {
     inner: Mutex<Inner>,
+    sink: Arc<dyn Sink>,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +33,8 @@ struct Inner {
     by_key: HashMap<Arc<str>, VecDeque<Digest>>,
     accounts: HashMap<Box<str>, Arc<str>>,
     file: Option<File>,
+    /// The last append failed, and may have left half a line.
+    failing: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -50,18 +54,24 @@ pub enum Owner {
     Unknown,
 }
 
+impl fmt::Debug for Ids {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ids").finish_non_exhaustive()
+    }
+}
+
 impl Ids {
     /// A register in memory alone.
     #[must_use]
     pub fn in_memory() -> Arc<Self> {
-        Arc::new(Self { inner: Mutex::default() })
+        Arc::new(Self { inner: Mutex::default(), sink: Arc::new(NoSink) })
     }
 
-    /// The register that the state directory keeps.
+    /// The register that the state directory keeps; `sink` is told when it cannot be written, and when it can again.
     ///
     /// # Errors
     /// The file cannot be read or written anew.
-    pub fn open(directory: &Path) -> io::Result<Arc<Self>> {
+    pub fn open(directory: &Path, sink: Arc<dyn Sink>) -> io::Result<Arc<Self>> {
         let path = directory.join(FILE);
         let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         let text = match fs::read(&path) {
@@ -81,7 +91,7 @@ impl Ids {
         }
         fs::create_dir_all(directory).map_err(about)?;
         inner.file = Some(OpenOptions::new().append(true).create(true).open(&path).map_err(about)?);
-        Ok(Arc::new(Self { inner: Mutex::new(inner) }))
+        Ok(Arc::new(Self { inner: Mutex::new(inner), sink }))
     }
 
     /// Whose `id` is, as `key` may know it.
@@ -94,11 +104,9 @@ impl Ids {
         }
     }
 
-    /// Notes that `key` created these ids at `account`. What another key has already stays its own.
-    ///
-    /// # Errors
-    /// The file could not be appended to: the ids are known until the process ends.
-    pub fn claim<'a>(&self, key: &str, account: &str, ids: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+    /// Notes that `key` created these ids at `account`. What another key has already stays its own. Where the file cannot be
+    /// appended to they are known until the process ends: after that they are refused, which harms their own key alone.
+    pub fn claim<'a>(&self, key: &str, account: &str, ids: impl IntoIterator<Item = &'a str>) {
         let mut inner = self.lock();
         let mut lines = String::new();
         for id in ids {
@@ -107,10 +115,9 @@ impl Ids {
                 lines.push_str(&format!("{id} {key} {account}\n"));
             }
         }
-        match &mut inner.file {
-            Some(file) if !lines.is_empty() => file.write_all(lines.as_bytes()),
-            _ => Ok(()),
-        }
+        let told = if lines.is_empty() { None } else { inner.append(lines) };
+        drop(inner);
+        told.into_iter().for_each(|event| self.sink.emit(event));
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -147,6 +154,16 @@ impl Inner {
         true
     }
 
+    /// Appends lines to the file, if there is one; what is to be told of it, where that changed.
+    fn append(&mut self, mut lines: String) -> Option<Event> {
+        if self.failing {
+            lines.insert(0, '\n');
+        }
+        let written = self.file.as_mut()?.write_all(lines.as_bytes());
+        let changed = written.is_err() != std::mem::replace(&mut self.failing, written.is_err());
+        changed.then(|| Event::Ids { failing: written.err().map(|error| error.to_string().into()) })
+    }
+
     fn forget_oldest_of(&mut self, key: &Arc<str>) {
         if let Some(oldest) = self.by_key.get_mut(key).and_then(VecDeque::pop_front) {
             self.by_id.remove(&oldest);
@@ -174,8 +191,8 @@ mod tests {
     #[test]
     fn an_id_belongs_to_the_key_that_created_it() {
         let ids = Ids::in_memory();
-        ids.claim("a", "openai https://one default", ["file-1", "file-2"]).unwrap();
-        ids.claim("b", "openai https://two default", ["file-1"]).unwrap();
+        ids.claim("a", "openai https://one default", ["file-1", "file-2"]);
+        ids.claim("b", "openai https://two default", ["file-1"]);
         assert_eq!(ids.owner("a", "file-1"), Owner::Own("openai https://one default".into()));
         assert_eq!(ids.owner("b", "file-1"), Owner::Foreign);
         assert_eq!(ids.owner("b", "file-3"), Owner::Unknown);
@@ -185,13 +202,13 @@ mod tests {
     fn it_outlives_the_process_and_an_end_that_was_cut_off() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FILE);
-        Ids::open(directory.path()).unwrap().claim("a", "here", ["one", "two"]).unwrap();
+        Ids::open(directory.path(), Arc::new(NoSink)).unwrap().claim("a", "here", ["one", "two"]);
         let mut text = fs::read_to_string(&path).unwrap();
         text.push_str("0badc0de");
         fs::write(&path, &text).unwrap();
-        let ids = Ids::open(directory.path()).unwrap();
-        ids.claim("a", "here", ["three"]).unwrap();
-        let again = Ids::open(directory.path()).unwrap();
+        let ids = Ids::open(directory.path(), Arc::new(NoSink)).unwrap();
+        ids.claim("a", "here", ["three"]);
+        let again = Ids::open(directory.path(), Arc::new(NoSink)).unwrap();
         for id in ["one", "two", "three"] {
             assert_eq!(again.owner("a", id), Owner::Own("here".into()), "{id}");
         }
@@ -202,12 +219,40 @@ mod tests {
     #[test]
     fn a_key_that_floods_pushes_out_its_own() {
         let ids = Ids::in_memory();
-        ids.claim("quiet", "here", ["mine"]).unwrap();
+        ids.claim("quiet", "here", ["mine"]);
         for number in 0..=MOST_OF_KEY {
-            ids.claim("loud", "here", [&*format!("id-{number}")]).unwrap();
+            ids.claim("loud", "here", [&*format!("id-{number}")]);
         }
         assert_eq!(ids.owner("quiet", "mine"), Owner::Own("here".into()));
         assert_eq!(ids.owner("loud", "id-0"), Owner::Unknown);
         assert_eq!(ids.owner("loud", &format!("id-{MOST_OF_KEY}")), Owner::Own("here".into()));
+    }
+
+    /// A sink that keeps why the register could not be written.
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<bool>>);
+
+    impl Sink for Kept {
+        fn emit(&self, event: Event) {
+            if let Event::Ids { failing } = event {
+                self.0.lock().unwrap().push(failing.is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn a_disk_that_is_full_is_told_once_and_so_is_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let sink = Arc::new(Kept::default());
+        let ids = Ids::open(directory.path(), Arc::<Kept>::clone(&sink)).unwrap();
+        let sound = ids.lock().file.replace(OpenOptions::new().write(true).open("/dev/full").unwrap());
+        ids.claim("a", "here", ["one"]);
+        ids.claim("a", "here", ["two"]);
+        assert_eq!(ids.owner("a", "two"), Owner::Own("here".into()));
+        ids.lock().file = sound;
+        ids.claim("a", "here", ["three"]);
+        assert_eq!(*sink.0.lock().unwrap(), [true, false]);
+        let again = Ids::open(directory.path(), Arc::new(NoSink)).unwrap();
+        assert_eq!([again.owner("a", "one"), again.owner("a", "three")], [Owner::Unknown, Owner::Own("here".into())]);
     }
 }

@@ -1,8 +1,10 @@
 //! Continuation: a stream that breaks is carried on at the next deployment, and the client gets one whole answer, each
 //! character once, in one stream of its dialect.
 
+use crate::support::asking;
 use crate::support::client::Answer;
 use crate::support::proxy::{Plan, Proxy};
+use crate::support::reading;
 use backstay::demo::vendor::{Fault, RestManner, Setup};
 use backstay::dialect::Dialect;
 use serde_json::{Value, json};
@@ -34,43 +36,8 @@ fn values(events: &[Value], pointer: &str) -> Vec<String> {
 
 /// One stream of the dialect, from head to terminator, whoever had a part in it.
 fn is_one_stream(client: Dialect, answer: &Answer, case: &str) {
-    let events = events(answer);
-    let of_kind = |kind: &str| events.iter().filter(|event| event["type"] == kind).count();
-    match client {
-        Dialect::OpenaiChat => {
-            assert_eq!(values(&events, "/id").len(), 1, "{case}");
-            let roles = events.iter().filter(|event| event["choices"][0]["delta"]["role"].is_string()).count();
-            let ends = events.iter().filter(|event| event["choices"][0]["finish_reason"].is_string()).count();
-            let done = answer.events().iter().filter(|data| *data == "[DONE]").count();
-            assert_eq!((roles, ends, done), (1, 1, 1), "{case}");
-        }
-        Dialect::OpenaiResponses => {
-            let numbers: Vec<u64> = events.iter().filter_map(|event| event["sequence_number"].as_u64()).collect();
-            assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>(), "{case}");
-            assert_eq!(values(&events, "/response/id").len(), 1, "{case}");
-            assert_eq!((of_kind("response.created"), of_kind("response.completed")), (1, 1), "{case}");
-            let whole = &events.last().expect("events")["response"]["output"];
-            let parts = whole.as_array().expect("items").iter().filter_map(|item| item["content"][0]["text"].as_str());
-            assert_eq!(parts.collect::<String>(), answer.said(), "{case}");
-            let added = values(&events, "/item/id");
-            assert!(values(&events, "/item_id").iter().all(|id| added.contains(id)), "{case}");
-        }
-        Dialect::Anthropic => {
-            assert_eq!(
-                (of_kind("message_start"), of_kind("message_delta"), of_kind("message_stop")),
-                (1, 1, 1),
-                "{case}"
-            );
-            let began: Vec<_> = events.iter().filter(|event| event["type"] == "content_block_start").collect();
-            let indexes: Vec<_> = began.iter().filter_map(|event| event["index"].as_u64()).collect();
-            assert_eq!(indexes, (0..began.len() as u64).collect::<Vec<_>>(), "{case}");
-            assert_eq!(of_kind("content_block_stop"), began.len(), "{case}");
-        }
-        Dialect::Gemini => {
-            let ends = events.iter().filter(|event| event["candidates"][0]["finishReason"].is_string()).count();
-            assert_eq!((values(&events, "/responseId").len(), ends), (1, 1), "{case}");
-        }
-        other => panic!("{} is not streamed", other.name()),
+    if let Err(told) = reading::whole(client, true, answer) {
+        panic!("{told}: {case}");
     }
 }
 
@@ -86,18 +53,6 @@ async fn carried_on(client: Dialect, plan: Plan, fault: Fault) -> (Proxy, Answer
     let line = &proxy.log.wait_for(1).await[0];
     assert_eq!(line["outcome"], "served", "{line}");
     (proxy, answer)
-}
-
-#[tokio::test]
-async fn a_broken_stream_is_carried_on_across_dialects() {
-    for client in Dialect::CONVERSING {
-        for first in Dialect::CONVERSING {
-            for second in Dialect::CONVERSING {
-                let (proxy, _) = carried_on(client, pool(first, second), Fault::CutClose).await;
-                assert_eq!(proxy.calls(), [1, 1], "{} {} {}", client.name(), first.name(), second.name());
-            }
-        }
-    }
 }
 
 #[tokio::test]
@@ -228,31 +183,9 @@ async fn without_the_pool_s_word_nothing_is_carried_on() {
     assert_eq!(proxy.calls(), [1, 0]);
 }
 
-fn tools(client: Dialect) -> Value {
-    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}});
-    match client {
-        Dialect::OpenaiChat => json!([{"type": "function", "function": {"name": "weather", "parameters": schema}}]),
-        Dialect::OpenaiResponses => json!([{"type": "function", "name": "weather", "parameters": schema}]),
-        Dialect::Anthropic => json!([{"name": "weather", "input_schema": schema}]),
-        other => panic!("{} is not asked so", other.name()),
-    }
-}
-
 async fn ask_with_tools(proxy: &Proxy, client: Dialect) -> Answer {
-    let question = json!([{"role": "user", "content": "Weather in Lisbon?"}]);
-    let (path, turns) = match client {
-        Dialect::OpenaiChat => ("/v1/chat/completions", "messages"),
-        Dialect::OpenaiResponses => ("/v1/responses", "input"),
-        Dialect::Anthropic => ("/v1/messages", "messages"),
-        other => panic!("{} is not asked so", other.name()),
-    };
-    let mut body = json!({"model": "smart", "stream": true, "tools": tools(client), turns: question});
-    match client {
-        Dialect::Anthropic => body["max_tokens"] = json!(100),
-        Dialect::OpenaiResponses => body["store"] = json!(false),
-        _ => {}
-    }
-    proxy.client().post(path, &body).await
+    let (path, body) = asking::call(client, "smart", true, true);
+    proxy.client().post(&path, &body).await
 }
 
 /// The arguments of the one call of a tool that a stream makes.

@@ -7,6 +7,7 @@
 
 mod outcome;
 mod table;
+mod thoughts;
 
 use backstay::dialect::profile::{self, Profile};
 use backstay::dialect::{Dialect, Task};
@@ -86,8 +87,8 @@ fn every_pair_does_as_was_reviewed() {
 #[test]
 fn the_table_says_what_every_pair_does() {
     let paper = fs::read_to_string(path("docs/dialects.md")).expect("docs/dialects.md");
-    let table = table::of(&pairs());
-    check("docs/dialects.md", &table::placed(&paper, &table));
+    let paper = table::placed(&paper, table::PAIRS, &table::of(&pairs()));
+    check("docs/dialects.md", &table::placed(&paper, thoughts::MARK, &thoughts::table()));
 }
 
 /// What holds for every pair, whatever was reviewed.

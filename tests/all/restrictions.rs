@@ -197,6 +197,68 @@ async fn f_093_an_answer_from_elsewhere_takes_the_deployment_out() {
     check("unknown", "Sweden Central", false).await;
 }
 
+/// An answer of Anthropic's that says where it was made, as one message and as a stream.
+fn answered_in(place: &str) -> [String; 2] {
+    let usage =
+        format!(r#"{{"input_tokens":1,"output_tokens":1,"service_tier":"standard","inference_geo":"{place}"}}"#);
+    let message = |content: &str, stop: &str| {
+        format!(
+            r#"{{"id":"m","type":"message","role":"assistant","model":"claude","content":[{content}],"stop_reason":{stop},"stop_sequence":null,"usage":{usage}}}"#
+        )
+    };
+    let events = [
+        format!(r#"{{"type":"message_start","message":{}}}"#, message("", "null")),
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#.to_owned(),
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}"#.to_owned(),
+        r#"{"type":"content_block_stop","index":0}"#.to_owned(),
+        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":1}}"#
+            .to_owned(),
+        r#"{"type":"message_stop"}"#.to_owned(),
+    ];
+    [
+        message(r#"{"type":"text","text":"Hi"}"#, r#""end_turn""#),
+        events.map(|data| format!("data: {data}\n\n")).concat(),
+    ]
+}
+
+#[tokio::test]
+async fn f_093_an_answer_that_says_in_its_body_that_it_is_from_elsewhere_takes_the_deployment_out() {
+    let check = async |declared: &'static str, place: &str, observed: Option<&str>, out: bool| {
+        for (streamed, body) in [false, true].into_iter().zip(answered_in(place)) {
+            let vendors = [("first", Dialect::Anthropic), ("second", Dialect::OpenaiChat)];
+            let proxy = Plan::of(&vendors).region(0, declared).start().await;
+            let kind = if streamed { "text/event-stream" } else { "application/json" };
+            replay(&proxy, &[("content-type", kind)], &body, Cuts::Whole);
+            let answer = proxy.client().chat(streamed).await;
+            assert_eq!(answer.header("x-backstay-served-by"), "first/model-of-first", "{}", answer.text());
+            let told = format!("declared {declared}, answered in {place}, streamed {streamed}");
+            let restricted = proxy.status().await["restrictions"].clone();
+            assert_eq!(restricted[0]["cause"] == "region_contradicted", out, "{told}: {restricted:#}");
+            if out {
+                assert_eq!(restricted[0]["reason"], format!("an answer came from {place}"));
+                assert_eq!(served_by(&proxy).await, "second/model-of-second", "{told}");
+            }
+            assert_eq!(recorded(proxy).await.as_deref(), observed, "{told}");
+        }
+    };
+    check("eu", "us", Some("us"), true).await;
+    check("us", "us", Some("us"), false).await;
+    // this names no place, so that it contradicts none
+    check("us", "global", Some("global"), false).await;
+    // recordings of models that are older than the member
+    check("eu", "not_available", None, false).await;
+}
+
+/// Where the first attempt was answered, as the decision log has it. Ends the proxy.
+async fn recorded(proxy: Proxy) -> Option<String> {
+    let prepared = proxy.end().await;
+    let log =
+        std::fs::read_to_string(prepared.directory.path().join("state/decisions/decisions-000001.jsonl")).unwrap();
+    let records = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let attempt = records.map(|record| record["attempts"][0].clone()).find(|attempt| !attempt.is_null());
+    attempt.expect("an attempt on record")["region_observed"].as_str().map(str::to_owned)
+}
+
 #[tokio::test]
 async fn a_refusal_in_the_middle_of_a_stream_is_a_restriction_too() {
     let proxy = Plan::two(Dialect::OpenaiChat).start().await;

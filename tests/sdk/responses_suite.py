@@ -4,7 +4,7 @@ import json
 
 import openai
 from pydantic import BaseModel
-from suite import SYSTEM, TEXT, TOKENS, check, equal, gather, main, raises, through
+from suite import SYSTEM, TEXT, TOKENS, VENDOR, check, equal, gather, main, raises, through
 
 QUESTION = "Tell me about dragons."
 TOOL = {
@@ -192,6 +192,33 @@ def parameters(client):
         prompt_cache_key="key",
     )
     equal(whole(response).output_text, TEXT)
+
+
+@check
+def settings_are_told_again(client):
+    asked = {
+        "instructions": SYSTEM,
+        "max_output_tokens": 100,
+        "metadata": {"team": "a"},
+        "parallel_tool_calls": True,
+        "temperature": 0.5,
+        "tool_choice": "auto",
+        "tools": [TOOL],
+        "top_p": 0.9,
+        "truncation": "disabled",
+    }
+    if VENDOR == "openai_responses":
+        return  # what a vendor of the same dialect says passes as it is
+    response = yield client.responses.create(model="smart", input=QUESTION, store=False, **asked)
+    events = []
+    stream = yield client.responses.create(model="smart", input=QUESTION, store=False, stream=True, **asked)
+    yield gather(stream, events)
+    told = [event.response for event in events if hasattr(event, "response")]
+    equal(len(told), 3)
+    for response in (response, *told):
+        seen = response.model_dump(exclude_unset=True)
+        equal({name: seen[name] for name in asked}, asked)
+        equal((response.store, response.previous_response_id), (False, None))
 
 
 @check

@@ -85,6 +85,8 @@ faults! {
         PingsFirst = "pings-first",
         /// Bytes come that are not HTTP.
         Garbage = "garbage",
+        /// The answer says that it is compressed, and cannot be read.
+        BadEncoding = "bad-encoding",
         /// An HTML page comes with status 200.
         Html = "html",
         /// A 200 without a body.
@@ -139,6 +141,8 @@ faults! {
     Verdict {
         /// The call is too long for the model.
         ContextLength = "context-length",
+        /// The call is refused for its content.
+        ContentPolicy = "content-policy",
         /// The vendor finds the request malformed.
         Status400 = "status-400",
     }

@@ -9,6 +9,9 @@ use crate::dialect::Dialect;
 use bytes::Bytes;
 use std::time::Duration;
 
+/// The beginning of something compressed (RFC 1952 §2.3), and then nothing that can be read.
+const GZIP: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xfe not compressed at all\n\n";
+
 impl Call<'_> {
     pub(super) fn under(&self, fault: Fault) -> Vec<Step> {
         let wrong = |wrong| self.refuse(wrong);
@@ -31,6 +34,7 @@ impl Call<'_> {
             Fault::Garbage => {
                 vec![Step::Raw(Bytes::from_static(b"\x16\x03\x01\x02\0 no HTTP at all\r\n\r\n")), Step::Close]
             }
+            Fault::BadEncoding => self.badly_encoded(),
             Fault::Html => whole(200, "text/html", speech::HTML),
             Fault::EmptyBody => whole(200, "application/json", b""),
             Fault::EmptyObject => whole(200, "application/json", b"{}"),
@@ -50,6 +54,7 @@ impl Call<'_> {
             Fault::Quota => wrong(Wrong::Quota),
             Fault::RegionDenied => wrong(Wrong::RegionDenied),
             Fault::ContextLength => wrong(Wrong::ContextLength),
+            Fault::ContentPolicy => wrong(Wrong::ContentPolicy),
             Fault::Status400 => wrong(Wrong::BadRequest),
             Fault::ErrorFirst | Fault::ErrorFirstSplit => self.error_first(fault),
             Fault::EmptyStream => self.empty(),
@@ -106,6 +111,16 @@ impl Call<'_> {
             (Fault::TruncatedJson, head) => vec![head, Step::Body(half), Step::End],
             (_, head) => vec![head, Step::Body(half), Step::Close],
         }
+    }
+
+    fn badly_encoded(&self) -> Vec<Step> {
+        let mut head = match self.head() {
+            Step::Head(head) => head,
+            _ => ok("application/json", Framing::Chunked),
+        };
+        head.framing = Framing::Length(GZIP.len());
+        head.headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
+        vec![Step::Head(head), Step::Body(Bytes::from_static(GZIP)), Step::End]
     }
 
     fn redirect(&self) -> Vec<Step> {

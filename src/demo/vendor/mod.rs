@@ -191,6 +191,11 @@ impl Shared {
         let asked = Asked::read(dialect, body).at(path, query);
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let call = Call { dialect, asked: &asked, script: &script, serial };
+        if let Some((text, recording)) = &script.objects_to
+            && memchr::memmem::find(body, text.as_bytes()).is_some()
+        {
+            return plan::replay(recording, script.pause);
+        }
         match (method, fault) {
             ("POST", None) if path.ends_with("/count_tokens") || path.ends_with(":countTokens") => {
                 plan::token_count(dialect, &asked)

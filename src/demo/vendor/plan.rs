@@ -196,7 +196,7 @@ pub(super) fn unknown_path() -> Vec<Step> {
     )
 }
 
-fn replay(recording: &Recording, pause: Duration) -> Vec<Step> {
+pub(super) fn replay(recording: &Recording, pause: Duration) -> Vec<Step> {
     const FRAMING: [&str; 5] = ["content-length", "transfer-encoding", "connection", "content-encoding", "keep-alive"];
     let headers = recording
         .headers

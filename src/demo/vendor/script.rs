@@ -117,6 +117,8 @@ pub struct Script {
     pub rest: RestManner,
     /// Calls are answered with exactly this, whatever they ask.
     pub replay: Option<Arc<Recording>>,
+    /// Calls whose body holds this text are answered with exactly this.
+    pub objects_to: Option<(String, Arc<Recording>)>,
 }
 
 impl Default for Script {
@@ -139,6 +141,7 @@ impl Default for Script {
             idle_limit: None,
             rest: RestManner::Obey,
             replay: None,
+            objects_to: None,
         }
     }
 }

@@ -149,6 +149,7 @@ pub(super) enum Wrong {
     Quota,
     RegionDenied,
     ContextLength,
+    ContentPolicy,
     BadRequest,
 }
 
@@ -175,6 +176,9 @@ pub(super) fn error(dialect: Dialect, wrong: Wrong) -> ErrorAnswer {
             ("region_denied", 403, "forbidden", "unsupported_country_region_territory", "Country not supported")
         }
         Wrong::ContextLength => ("context_length", 400, "invalid_request_error", "context_length_exceeded", "Too long"),
+        Wrong::ContentPolicy => {
+            ("content_policy", 400, "invalid_request_error", "content_policy_violation", CONTENT_POLICY)
+        }
         Wrong::BadRequest => ("bad_request", 400, "invalid_request_error", "invalid_value", "messages: not acceptable"),
     };
     if let Some(recorded) = ERRORS.iter().find(|error| error.dialect == recorded_as(dialect) && error.error == name) {
@@ -216,6 +220,7 @@ fn aws_error(wrong: Wrong, message: &str) -> ErrorAnswer {
             "Access to Anthropic models is not allowed from unsupported countries, regions, or territories.",
         ),
         Wrong::ContextLength => (400, "ValidationException", "Input is too long for requested model."),
+        Wrong::ContentPolicy => (400, "ValidationException", message),
         Wrong::BadRequest => (400, "ValidationException", "Malformed input request, please reformat your input."),
     };
     let named = format!("{kind}:http://internal.amazon.com/coral/com.amazon.bedrock/");
@@ -280,6 +285,9 @@ fn bad_gateway() -> ErrorAnswer {
         body: Bytes::from_static(HTML),
     }
 }
+
+/// The sentence by which a refusal for content is known, whoever says it.
+const CONTENT_POLICY: &str = "Output blocked by content filtering policy";
 
 /// A page as load balancers show it.
 pub(super) const HTML: &[u8] =

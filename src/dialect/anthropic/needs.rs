@@ -2,7 +2,7 @@
 
 use crate::call::needs::{Need, Needs};
 use crate::dialect::json::value::Value;
-use crate::dialect::members::{Hints, Part, Rule, word};
+use crate::dialect::members::{Hints, Part, Rule, SEAL_NAME_BYTES, word};
 
 /// Every member that has a known meaning, the commonest first.
 pub(in crate::dialect) const MEMBERS: &[(&str, Rule)] = &[
@@ -39,6 +39,7 @@ pub(in crate::dialect) fn note(hints: &mut Hints, depth: usize, name: &[u8], res
         (Part::Messages, 7.., b"type") => block(word(rest), |need| hints.maybe(need)),
         (Part::Messages, 5, b"cache_control") if !rest.starts_with(b"null") => hints.certain(Need::CacheControl),
         (Part::Messages, 7.., b"cache_control") if !rest.starts_with(b"null") => hints.maybe(Need::CacheControl),
+        (Part::Messages, 5, b"signature") if is_foreign(rest) => hints.translated(),
         (Part::Messages, 6.., b"file_id") => hints.maybe(Need::ServerIds),
         (Part::System | Part::Tools, 3, b"cache_control") if !rest.starts_with(b"null") => {
             hints.certain(Need::CacheControl);
@@ -52,6 +53,14 @@ pub(in crate::dialect) fn note(hints: &mut Hints, depth: usize, name: &[u8], res
         }
         _ => {}
     }
+}
+
+/// Whether thoughts bear no seal, or one with another dialect's name: so we wrote what another vendor thought, and this
+/// dialect's vendors refuse it.
+fn is_foreign(rest: &[u8]) -> bool {
+    let Some(seal) = rest.strip_prefix(b"\"") else { return false };
+    let head = seal.get(..SEAL_NAME_BYTES).unwrap_or(seal);
+    head.first() == Some(&b'"') || head.contains(&b'~')
 }
 
 /// The needs inside a part, read to the letter.
@@ -112,7 +121,6 @@ fn block(kind: &[u8], mut add: impl FnMut(Need)) {
         b"image" => add(Need::Images),
         b"document" | b"search_result" => add(Need::Documents),
         b"tool_use" | b"tool_result" => add(Need::Tools),
-        b"thinking" | b"redacted_thinking" => add(Need::SignedReasoning),
         b"container_upload" => add(Need::ServerIds),
         b"server_tool_use" | b"mcp_tool_use" | b"mcp_tool_result" => add(Need::HostedTools),
         kind if kind.ends_with(b"_tool_result") => add(Need::HostedTools),
@@ -127,5 +135,22 @@ fn tool_need(kind: &[u8]) -> Option<Need> {
         b"custom" => None,
         kind if CLIENT_RUN.iter().any(|prefix| kind.starts_with(prefix)) => Some(Need::UnknownMembers),
         _ => Some(Need::HostedTools),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::dialect::Dialect;
+    use crate::dialect::scan::scan;
+
+    #[test]
+    fn what_we_wrote_for_another_dialects_vendor_is_known_again() {
+        for (signature, translated) in
+            [("EqQBCkYIBxgCKkDr", false), ("", true), ("gemini~Cq4=", true), ("openai_responses~gAAAA", true)]
+        {
+            let block = format!(r#"{{"type":"thinking","thinking":"hm","signature":"{signature}"}}"#);
+            let body = format!(r#"{{"model":"m","messages":[{{"role":"assistant","content":[{block}]}}]}}"#);
+            assert_eq!(scan(Dialect::Anthropic, body.as_bytes()).expect(&body).translated, translated, "{signature}");
+        }
     }
 }

@@ -8,9 +8,11 @@ use crate::call::json::Json;
 use crate::call::reply::{Finish, Reply};
 use crate::call::turn::{Citation, Content, Part};
 use crate::call::usage::Usage;
+use crate::dialect::call_ids;
 use crate::dialect::honour::arguments_object;
-use crate::dialect::object::{Known, Text, read_known};
+use crate::dialect::object::{Known, Reading, Text, read_known};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// Reads a vendor's whole answer.
 ///
@@ -21,7 +23,11 @@ pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
     let answer: Answer<'_> = read_known(body).ok_or_else(malformed)?;
     let is_message = answer.kind.is_some_and(|Text(kind)| kind == "message");
     let content = answer.content.filter(|_| is_message).ok_or_else(malformed)?;
-    let parts = content.into_iter().map(read_block).collect::<Result<Vec<Part>, _>>().map_err(|_| malformed())?;
+    let parts = content
+        .into_iter()
+        .map(|block| read_block(block, Reading::Answer))
+        .collect::<Result<Vec<Part>, _>>()
+        .map_err(|_| malformed())?;
     let says_nothing = |part: &Part| matches!(&part.content, Content::Text { text, .. } if text.is_empty());
     Ok(Reply {
         id: answer.id.unwrap_or_default(),
@@ -139,8 +145,8 @@ pub(super) enum BlockOut<'a> {
     },
     /// A tool call.
     ToolUse {
-        /// Its id.
-        id: &'a str,
+        /// Its id, as vendors of this dialect take it back.
+        id: Cow<'a, str>,
         /// The function.
         name: &'a str,
         /// The arguments; empty where it begins.
@@ -204,7 +210,8 @@ fn write_block(content: &Content) -> Option<AnyBlockOut<'_>> {
         }
         Content::Refusal(text) => BlockOut::Text { text, citations: Vec::new() },
         Content::ToolCall(call) => {
-            BlockOut::ToolUse { id: &call.id, name: &call.name, input: arguments_object(&call.arguments) }
+            let id = call_ids::fit(&call.id, call_ids::ANTHROPIC_MOST);
+            BlockOut::ToolUse { id, name: &call.name, input: arguments_object(&call.arguments) }
         }
         Content::Thinking { text, signature } => {
             BlockOut::Thinking { thinking: text, signature: signature.as_deref().unwrap_or("") }

@@ -3,6 +3,7 @@
 use crate::call::usage::Usage;
 use crate::dialect::json::syntax::Visitor;
 use crate::dialect::json::value::Value;
+use crate::dialect::region;
 use crate::dialect::seen::{Glance, Mark, Noted, Told};
 
 /// Stop reasons that explain an answer with nothing in it.
@@ -76,6 +77,11 @@ pub(in crate::dialect) fn reply(noted: &mut Noted, answer: Value<'_>) -> Told {
 fn note_head(noted: &mut Noted, model: Option<Value<'_>>, told: Option<Value<'_>>) {
     if noted.model.is_none() {
         noted.model = model.and_then(Value::text).filter(|model| !model.is_empty()).map(Into::into);
+    }
+    if noted.region.is_none() && model.is_some() {
+        // recordings say `us`, `global`, and `not_available` of models that are older than the member
+        let said = told.and_then(|usage| usage.get("inference_geo")?.text());
+        noted.region = said.filter(|said| said != "not_available").and_then(|said| region::plain(&said));
     }
     if let Some(told) = told.map(usage) {
         noted.usage = Some(noted.usage.map_or(told, |known| larger(known, told)));

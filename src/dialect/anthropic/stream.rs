@@ -9,9 +9,10 @@ use crate::call::json::Json;
 use crate::call::reply::Finish;
 use crate::call::turn::Content;
 use crate::call::usage::Usage;
+use crate::dialect::call_ids;
 use crate::dialect::emit::write_event;
 use crate::dialect::grammar::{ReadEvents, WriteDeltas};
-use crate::dialect::object::{Known, Text, read_known, said};
+use crate::dialect::object::{Known, Reading, Text, read_known, said};
 use crate::dialect::sse;
 use bytes::BytesMut;
 use serde::Serialize;
@@ -80,7 +81,7 @@ impl Reader {
     }
 
     fn block(&mut self, block: &RawValue, sink: &mut dyn FnMut(Delta<'_>)) -> Result<(), Failure> {
-        match read_block(block).map_err(|_| self.malformed())?.content {
+        match read_block(block, Reading::Answer).map_err(|_| self.malformed())?.content {
             Content::Text { text, citations } => {
                 if !text.is_empty() {
                     sink(Delta::Text(&text));
@@ -233,6 +234,7 @@ impl WriteDeltas for Writer {
             Delta::ToolCall { index, id, name } => {
                 self.tool_calls = index + 1;
                 let input = Json::parse("{}").unwrap_or_default();
+                let id = call_ids::fit(id, call_ids::ANTHROPIC_MOST);
                 self.begin(Open::ToolCall(index), BlockOut::ToolUse { id, name, input }, out);
             }
             Delta::Arguments { index, json } => {

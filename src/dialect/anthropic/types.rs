@@ -1,7 +1,7 @@
 //! The wire's shapes, as read and as written. Members after the official SDKs' types of 2026-08-07.
 
 use crate::call::usage::Usage;
-use crate::dialect::object::{Known, Object, Text, TextOr, object};
+use crate::dialect::object::{Count, Known, Object, Text, TextOr, object};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -181,23 +181,23 @@ object! {
     /// Token counts as this dialect tells them: what a cache held is counted beside `input_tokens` (recording
     /// `2fb8ad663a74a3f1`).
     WireUsage {
-        input_tokens = "input_tokens": Option<u64>,
-        cache_read = "cache_read_input_tokens": Option<u64>,
-        written = "cache_creation_input_tokens": Option<u64>,
+        input_tokens = "input_tokens": Count,
+        cache_read = "cache_read_input_tokens": Count,
+        written = "cache_creation_input_tokens": Count,
         cache_creation = "cache_creation": Option<Known<CacheCreation>>,
-        output_tokens = "output_tokens": Option<u64>,
+        output_tokens = "output_tokens": Count,
         output_details = "output_tokens_details": Option<Known<OutputDetails>>,
     }
 }
 
 object! {
     /// What was written to the cache, by how long it is kept.
-    CacheCreation { ephemeral_1h = "ephemeral_1h_input_tokens": Option<u64>, }
+    CacheCreation { ephemeral_1h = "ephemeral_1h_input_tokens": Count, }
 }
 
 object! {
     /// Parts of the answer.
-    OutputDetails { thinking_tokens = "thinking_tokens": Option<u64>, }
+    OutputDetails { thinking_tokens = "thinking_tokens": Count, }
 }
 
 impl From<&WireUsage> for Usage {
@@ -206,9 +206,9 @@ impl From<&WireUsage> for Usage {
             fresh: wire.input_tokens.unwrap_or(0),
             cached: wire.cache_read.unwrap_or(0),
             written: wire.written.unwrap_or(0),
-            written_1h: wire.cache_creation.as_ref().and_then(|Known(kept)| kept.ephemeral_1h).unwrap_or(0),
+            written_1h: wire.cache_creation.as_ref().and_then(|Known(kept)| *kept.ephemeral_1h).unwrap_or(0),
             output: wire.output_tokens.unwrap_or(0),
-            reasoning: wire.output_details.as_ref().and_then(|Known(details)| details.thinking_tokens).unwrap_or(0),
+            reasoning: wire.output_details.as_ref().and_then(|Known(details)| *details.thinking_tokens).unwrap_or(0),
         }
     }
 }

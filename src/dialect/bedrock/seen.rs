@@ -1,5 +1,6 @@
 //! What decides in a Bedrock answer and in the events of its stream.
 
+use crate::base::failure::FailureKind;
 use crate::call::usage::Usage;
 use crate::dialect::json::syntax::Visitor;
 use crate::dialect::json::value::Value;
@@ -8,6 +9,10 @@ use crate::dialect::seen::{Glance, Mark, Noted, Told};
 /// Stop reasons that explain an answer with nothing in it.
 pub(in crate::dialect) const EXCUSES: &[&str] =
     &["max_tokens", "tool_use", "guardrail_intervened", "content_filtered", "model_context_window_exceeded"];
+
+/// Stop reasons of a model whose output nobody can read: what came of it is no answer
+/// (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>).
+const BROKE: [&str; 2] = ["malformed_model_output", "malformed_tool_use"];
 
 /// Glances at the members of an event (1), of a delta (2), of a piece of it (3). Whatever is no delta is read.
 pub(in crate::dialect) struct Look<'a>(pub(in crate::dialect) &'a mut Glance);
@@ -71,6 +76,9 @@ pub(in crate::dialect) fn reply(noted: &mut Noted, answer: Value<'_>) -> Told {
 
 fn note_stop(noted: &mut Noted, reason: Option<Value<'_>>) {
     noted.finish = reason.and_then(Value::text).map(Into::into).or_else(|| noted.finish.take());
+    if noted.finish.as_deref().is_some_and(|finish| BROKE.contains(&finish)) {
+        noted.broke = Some(FailureKind::Malformed);
+    }
 }
 
 /// Notes a content block, or a delta of one: they name their kinds alike.

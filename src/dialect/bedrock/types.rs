@@ -1,7 +1,7 @@
 //! The wire's shapes, as read. Members after AWS's API reference of `Converse` and `ConverseStream` and the recordings.
 
 use crate::call::usage::Usage;
-use crate::dialect::object::{Known, Object, Text, object};
+use crate::dialect::object::{Count, Known, Object, Text, object};
 use serde_json::value::RawValue;
 
 object! {
@@ -295,10 +295,10 @@ object! {
     /// Token counts as this dialect tells them: what a cache held is counted beside `inputTokens` (recording
     /// `1f0d54f475df8d6e`), and reasoning is not told apart.
     WireUsage {
-        input = "inputTokens": Option<u64>,
-        cache_read = "cacheReadInputTokens": Option<u64>,
-        cache_write = "cacheWriteInputTokens": Option<u64>,
-        output = "outputTokens": Option<u64>,
+        input = "inputTokens": Count,
+        cache_read = "cacheReadInputTokens": Count,
+        cache_write = "cacheWriteInputTokens": Count,
+        output = "outputTokens": Count,
     }
 }
 

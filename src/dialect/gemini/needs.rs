@@ -1,6 +1,7 @@
 //! What a request needs.
 
 use crate::call::needs::{Need, Needs};
+use crate::dialect::gemini::seals;
 use crate::dialect::json::value::Value;
 use crate::dialect::members::{Hints, Part, Rule, word};
 
@@ -77,7 +78,14 @@ const THINKING: &[(&str, Rule)] = &[
 /// results, which may look like anything: what is found elsewhere is doubtful.
 pub(in crate::dialect) fn note(hints: &mut Hints, depth: usize, name: &[u8], rest: &[u8]) {
     match (hints.part, depth) {
-        (Part::Messages, 5) => part(name, |need| hints.certain(need)),
+        (Part::Messages, 5) => {
+            part(name, |need| hints.certain(need));
+            if matches!(name, b"thoughtSignature" | b"thought_signature")
+                && rest.strip_prefix(b"\"").is_some_and(seals::is_foreign)
+            {
+                hints.translated();
+            }
+        }
         (Part::Messages, 6) => bytes(name, rest, |need| hints.certain(need)),
         (Part::Messages, 3 | 4 | 7..) => {
             part(name, |need| hints.maybe(need));

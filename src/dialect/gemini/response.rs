@@ -13,7 +13,7 @@ use crate::call::reply::{Finish, Reply};
 use crate::call::turn::{Citation, Content, Foreign, Part};
 use crate::call::usage::Usage;
 use crate::dialect::honour::arguments_object;
-use crate::dialect::object::{Known, Text, read, read_known};
+use crate::dialect::object::{Known, Reading, Text, read, read_known};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -48,7 +48,7 @@ pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
     let citations = read_citations(&candidate).map_err(|_| malformed("not_the_dialect"))?;
     let wire = candidate.content.map(|Known(content)| content.parts).unwrap_or_default();
     let mut calls = Calls::of(&reply.id);
-    reply.parts = read_parts(wire, &mut calls).map_err(|_| malformed("not_the_dialect"))?;
+    reply.parts = read_parts(wire, &mut calls, Reading::Answer).map_err(|_| malformed("not_the_dialect"))?;
     cite(&mut reply.parts, citations);
     reply.finish = if finish == Finish::Stop && calls.len() > 0 { Finish::ToolCalls } else { finish };
     Ok(reply)
@@ -252,7 +252,7 @@ pub(super) fn write_created(created_s: u64) -> Option<String> {
 
 fn write_parts(parts: &[Part]) -> Vec<AnyPartOut<'_>> {
     let mut written = Vec::with_capacity(parts.len());
-    let mut seal = None;
+    let (mut seal, mut called) = (None, false);
     for (place, part) in parts.iter().enumerate() {
         let mut out = match &part.content {
             Content::Text { text, .. } | Content::Refusal(text) if !text.is_empty() => text_out(text),
@@ -282,6 +282,9 @@ fn write_parts(parts: &[Part]) -> Vec<AnyPartOut<'_>> {
         };
         if out.thought_signature.is_none() && out.thought.is_none() {
             out.thought_signature = seal.take();
+        }
+        if out.function_call.is_some() && !std::mem::replace(&mut called, true) {
+            out.thought_signature = out.thought_signature.or_else(|| seals::of_call(None, true));
         }
         written.push(AnyPartOut::Own(Box::new(out)));
     }

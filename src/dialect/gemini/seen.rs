@@ -1,5 +1,6 @@
 //! What decides in an answer and in the events of its stream, which have the same shape.
 
+use crate::base::failure::FailureKind;
 use crate::call::usage::Usage;
 use crate::dialect::json::syntax::Visitor;
 use crate::dialect::json::value::Value;
@@ -23,6 +24,11 @@ pub(in crate::dialect) const EXCUSES: &[&str] = &[
     "3",
     "4",
 ];
+
+/// Finish reasons of a model that broke off its own call of a function: what it said before is no answer
+/// (<https://ai.google.dev/api/generate-content#FinishReason>).
+const BROKE: [&str; 4] =
+    ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE"];
 
 /// Glances at members: of the event (1), of a candidate (3), of a part (6). Usage comes with every event, and a vendor that
 /// breaks off has told what it counted up to there.
@@ -74,6 +80,9 @@ fn note(noted: &mut Noted, answer: Value<'_>) -> bool {
         parts.into_iter().flat_map(Value::elements).for_each(|part| note_part(noted, part));
         if let Some(finish) = finish {
             noted.finished |= bit;
+            if finish.text().is_some_and(|finish| BROKE.contains(&&*finish)) {
+                noted.broke = Some(FailureKind::Malformed);
+            }
             noted.finish = Some(finish.text().unwrap_or_else(|| String::from_utf8_lossy(finish.raw())).into_owned());
         }
     }

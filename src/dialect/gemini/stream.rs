@@ -20,9 +20,10 @@ use crate::call::usage::Usage;
 use crate::dialect::emit::write_event;
 use crate::dialect::grammar::{ReadEvents, WriteDeltas};
 use crate::dialect::honour::arguments_object;
-use crate::dialect::object::{Known, Object, Text, read_known};
+use crate::dialect::object::{Known, Object, Reading, Text, read_known};
 use crate::dialect::sse::Event;
 use bytes::BytesMut;
+use std::borrow::Cow;
 
 /// Reads a vendor's stream. Remembers of the answer only its function calls, and how much of what searches found was told.
 #[derive(Debug, Default)]
@@ -98,7 +99,8 @@ impl Reader {
             return Ok(());
         }
         let index = self.calls.len();
-        let (seal, content) = read_part(part, &mut self.calls).map_err(|_| self.malformed("not_the_dialect"))?;
+        let (seal, content) =
+            read_part(part, &mut self.calls, Reading::Answer).map_err(|_| self.malformed("not_the_dialect"))?;
         if let Some(seal) = seal {
             sink(Delta::Signature(&seal));
         }
@@ -234,11 +236,11 @@ impl Writer {
         if self.open.is_empty() {
             return;
         }
-        let (calls, mut seal) = (std::mem::take(&mut self.open), self.seal.take());
+        let calls = std::mem::take(&mut self.open);
+        let mut seal = seals::of_call(self.seal.take().as_deref(), self.called == 0).map(Cow::into_owned);
         self.called += calls.len();
         for call in &calls {
-            let seal = seal.take();
-            let thought_signature = seal.as_deref().map(seals::write);
+            let thought_signature = seal.take().map(Into::into);
             let part = call_out(&call.id, &call.name, arguments_object(&call.arguments));
             self.part(PartOut { thought_signature, ..part }, out);
         }

@@ -2,7 +2,7 @@
 //! parsers take each name in camel case and in snake case, and one object where a list may stand.
 
 use crate::call::usage::Usage;
-use crate::dialect::object::{Known, Many, Object, Text, object};
+use crate::dialect::object::{Count, Known, Many, Object, Text, object};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -183,11 +183,11 @@ object! {
     /// Token counts as this dialect tells them: the candidates' exclude thoughts, the prompt's include what a cache held,
     /// and what hosted tools read comes beside both (recordings `da7311dbd96227d8`, `099cf96d9f029899`).
     WireUsage {
-        prompt = "promptTokenCount": Option<u64>,
-        cached = "cachedContentTokenCount": Option<u64>,
-        tools = "toolUsePromptTokenCount": Option<u64>,
-        candidates = "candidatesTokenCount": Option<u64>,
-        thoughts = "thoughtsTokenCount": Option<u64>,
+        prompt = "promptTokenCount": Count,
+        cached = "cachedContentTokenCount": Count,
+        tools = "toolUsePromptTokenCount": Count,
+        candidates = "candidatesTokenCount": Count,
+        thoughts = "thoughtsTokenCount": Count,
     }
 }
 

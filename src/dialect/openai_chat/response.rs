@@ -115,9 +115,10 @@ pub(super) fn read_annotation(raw: &RawValue) -> Result<Citation, serde_json::Er
 pub(in crate::dialect) fn read_finish(reason: &str) -> Finish {
     match reason {
         "stop" | "eos" | "" => Finish::Stop,
-        "length" => Finish::Length,
+        // Mistral's word for a full context, z.ai's for its filter
+        "length" | "model_length" => Finish::Length,
         "tool_calls" | "tool_call" | "function_call" => Finish::ToolCalls,
-        "content_filter" => Finish::ContentFilter,
+        "content_filter" | "sensitive" => Finish::ContentFilter,
         other => Finish::Other(other.to_owned()),
     }
 }

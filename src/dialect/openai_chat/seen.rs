@@ -1,12 +1,14 @@
 //! What decides in an OpenAI chat answer and in the chunks of its stream.
 
+use crate::base::failure::FailureKind;
 use crate::call::usage::Usage;
 use crate::dialect::json::syntax::Visitor;
 use crate::dialect::json::value::Value;
 use crate::dialect::seen::{Glance, Mark, Noted, Told};
 
 /// Finish reasons that explain an answer with nothing in it.
-pub(in crate::dialect) const EXCUSES: &[&str] = &["length", "content_filter", "tool_calls", "function_call"];
+pub(in crate::dialect) const EXCUSES: &[&str] =
+    &["length", "model_length", "content_filter", "sensitive", "tool_calls", "function_call"];
 
 /// Glances at members: of the chunk (1), of a choice (3), of its delta (4).
 pub(in crate::dialect) struct Look<'a>(pub(in crate::dialect) &'a mut Glance);
@@ -79,8 +81,21 @@ fn note_head(noted: &mut Noted, model: Option<Value<'_>>, told: Option<Value<'_>
 fn note_finish(noted: &mut Noted, reason: Option<Value<'_>>) -> bool {
     let finish = reason.and_then(Value::text).filter(|finish| !finish.is_empty());
     let finished = finish.is_some();
+    noted.broke = finish.as_deref().and_then(broke).or(noted.broke);
     noted.finish = finish.map(Into::into).or_else(|| noted.finish.take());
     finished
+}
+
+/// What finish reasons mean that no client knows: the answer is no answer, however much of it came.
+fn broke(finish: &str) -> Option<FailureKind> {
+    match finish {
+        // Mistral <https://docs.mistral.ai/api>, OpenRouter <https://openrouter.ai/docs/api-reference/overview>, and z.ai
+        // <https://docs.z.ai/api-reference/llm/chat-completion>
+        "error" | "network_error" => Some(FailureKind::ServerError),
+        // DeepSeek: <https://api-docs.deepseek.com/api/create-chat-completion>
+        "insufficient_system_resource" => Some(FailureKind::Overloaded),
+        _ => None,
+    }
 }
 
 fn note_message(noted: &mut Noted, message: Option<Value<'_>>) {

@@ -4,7 +4,7 @@ use crate::base::failure::FailureKind::{
     AccountDenied, AuthKey, BadRequest, ContentFilter, ContextLength, Malformed, ModelDenied, ModelGone, OverWindow,
     Overloaded, Quota, RateLimited, RegionDenied, ServerError, Unsupported,
 };
-use crate::dialect::signals::{INSUFFICIENT_QUOTA, Rule};
+use crate::dialect::signals::{FOREIGN_SEAL, INSUFFICIENT_QUOTA, Rule};
 
 /// Asked of every vendor before any sentence. <https://platform.openai.com/docs/guides/error-codes>
 pub(in crate::dialect) const RULES: &[Rule] = &[
@@ -135,7 +135,7 @@ pub(in crate::dialect) const RULES: &[Rule] = &[
         "bad_request",
     ),
     // of the Responses API: sealed by another vendor or account, and whoever made it can still read it
-    Rule::code(&["invalid_encrypted_content"], Unsupported, "foreign_seal"),
+    Rule::code(&["invalid_encrypted_content"], Unsupported, FOREIGN_SEAL),
     Rule::code(&["vector_store_timeout"], ServerError, "timeout"),
     Rule::code(
         &["previous_response_not_found", "conversation_not_found", "file_not_found", "image_file_not_found"],
@@ -191,7 +191,4 @@ pub(in crate::dialect) const RULES: &[Rule] = &[
         AuthKey,
         "key",
     ),
-    // of the Responses API: sealed by another vendor or account; whoever made it can still read it
-    Rule::code(&["invalid_encrypted_content"], Unsupported, "foreign_seal"),
-    Rule::code(&["vector_store_timeout"], ServerError, "timeout"),
 ];

@@ -2,7 +2,7 @@
 
 use crate::call::json::Json;
 use crate::call::usage::Usage;
-use crate::dialect::object::{Known, Object, Text, TextOr, object, said};
+use crate::dialect::object::{Count, Known, Object, Text, TextOr, object, said};
 use crate::dialect::openai_chat::think::Piece;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -295,24 +295,24 @@ object! {
 object! {
     /// Token counts as this dialect tells them: the parts lie within the sums.
     WireUsage {
-        prompt_tokens = "prompt_tokens": Option<u64>,
-        completion_tokens = "completion_tokens": Option<u64>,
-        total_tokens = "total_tokens": Option<u64>,
+        prompt_tokens = "prompt_tokens": Count,
+        completion_tokens = "completion_tokens": Count,
+        total_tokens = "total_tokens": Count,
         prompt_details = "prompt_tokens_details": Option<Known<PromptDetails>>,
         completion_details = "completion_tokens_details": Option<Known<CompletionDetails>>,
-        cache_hits = "prompt_cache_hit_tokens": Option<u64>,
-        cached = "cached_tokens": Option<u64>,
+        cache_hits = "prompt_cache_hit_tokens": Count,
+        cached = "cached_tokens": Count,
     }
 }
 
 object! {
     /// Parts of the prompt.
-    PromptDetails { cached = "cached_tokens": Option<u64>, written = "cache_write_tokens": Option<u64>, }
+    PromptDetails { cached = "cached_tokens": Count, written = "cache_write_tokens": Count, }
 }
 
 object! {
     /// Parts of the answer.
-    CompletionDetails { reasoning = "reasoning_tokens": Option<u64>, }
+    CompletionDetails { reasoning = "reasoning_tokens": Count, }
 }
 
 impl From<&WireUsage> for Usage {
@@ -322,11 +322,11 @@ impl From<&WireUsage> for Usage {
         let (prompt, completion) = (wire.prompt_tokens.unwrap_or(0), wire.completion_tokens.unwrap_or(0));
         let details = wire.prompt_details.as_ref().map(|Known(details)| details);
         let cached =
-            details.and_then(|details| details.cached).or(wire.cache_hits).or(wire.cached).unwrap_or(0).min(prompt);
-        let written = details.and_then(|details| details.written).unwrap_or(0);
-        let reasoning = wire.completion_details.as_ref().and_then(|Known(details)| details.reasoning).unwrap_or(0);
+            details.and_then(|details| *details.cached).or(*wire.cache_hits).or(*wire.cached).unwrap_or(0).min(prompt);
+        let written = details.and_then(|details| *details.written).unwrap_or(0);
+        let reasoning = wire.completion_details.as_ref().and_then(|Known(details)| *details.reasoning).unwrap_or(0);
         let beside = reasoning > 0
-            && wire.total_tokens == prompt.checked_add(completion).and_then(|sum| sum.checked_add(reasoning));
+            && *wire.total_tokens == prompt.checked_add(completion).and_then(|sum| sum.checked_add(reasoning));
         Self {
             fresh: prompt.saturating_sub(cached).saturating_sub(written),
             cached,

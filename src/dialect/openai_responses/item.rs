@@ -6,7 +6,7 @@ use crate::call::json::Json;
 use crate::call::needs::Need;
 use crate::call::tool::ToolCall;
 use crate::call::turn::{Citation, Content, Foreign, Part, Role, Source};
-use crate::dialect::object::{Known, Object, Text, TextOr, read};
+use crate::dialect::object::{Known, Object, Reading, Text, TextOr, read};
 use serde::de::Error;
 use serde_json::value::RawValue;
 
@@ -24,10 +24,10 @@ pub(super) enum Said {
 }
 
 /// Reads an item. One that `is_plain` says false of has members beside those known here, and is kept as it came.
-pub(super) fn read_item(item: Item<'_>, is_plain: bool) -> Result<Said, serde_json::Error> {
+pub(super) fn read_item(item: Item<'_>, is_plain: bool, reading: Reading) -> Result<Said, serde_json::Error> {
     let kind = item.kind.as_ref().map_or("message", |Text(kind)| kind);
     Ok(match kind {
-        "message" => Said::Message(read_role(item.role.as_ref())?, read_parts(item.content)?),
+        "message" => Said::Message(read_role(item.role.as_ref())?, read_parts(item.content, reading)?),
         "reasoning" => Said::Model(read_thoughts(item)?),
         "function_call" if is_plain => {
             let arguments = item.arguments.map(read::<Text<'_>>).transpose()?;
@@ -45,7 +45,7 @@ pub(super) fn read_item(item: Item<'_>, is_plain: bool) -> Result<Said, serde_js
         }
         "function_call_output" if is_plain => {
             let id = item.call_id.ok_or_else(|| serde_json::Error::custom("call_id: missing"))?;
-            Said::Result(Content::ToolResult { id, parts: read_parts(item.output)?, error: None }.into())
+            Said::Result(Content::ToolResult { id, parts: read_parts(item.output, reading)?, error: None }.into())
         }
         kind => Said::Foreign(need_of_item(kind)),
     })
@@ -100,16 +100,16 @@ fn read_thoughts(item: Item<'_>) -> Result<Vec<Part>, serde_json::Error> {
     Ok(thoughts)
 }
 
-fn read_parts(content: TextOr<&RawValue>) -> Result<Vec<Part>, serde_json::Error> {
+fn read_parts(content: TextOr<&RawValue>, reading: Reading) -> Result<Vec<Part>, serde_json::Error> {
     match content {
         TextOr::Nothing => Ok(Vec::new()),
         TextOr::Text(text) => Ok(vec![Content::text(text).into()]),
-        TextOr::List(parts) => parts.into_iter().map(|part| read_part(part).map(Part::from)).collect(),
+        TextOr::List(parts) => parts.into_iter().map(|part| read_part(part, reading).map(Part::from)).collect(),
     }
 }
 
 /// One part of a message or of a result.
-pub(super) fn read_part(raw: &RawValue) -> Result<Content, serde_json::Error> {
+pub(super) fn read_part(raw: &RawValue, reading: Reading) -> Result<Content, serde_json::Error> {
     let Object { known: part, unknown } = read::<Object<'_, WirePart<'_>>>(raw)?;
     let kind = part.kind.unwrap_or_default().0;
     let content = match &*kind {
@@ -134,7 +134,7 @@ pub(super) fn read_part(raw: &RawValue) -> Result<Content, serde_json::Error> {
         _ => None,
     };
     let marked = unknown.iter().any(|(name, _)| name == "prompt_cache_breakpoint");
-    Ok(match content.filter(|_| unknown.is_empty()) {
+    Ok(match content.filter(|_| !reading.heeds(&unknown)) {
         Some(content) => content,
         None => Content::Foreign(foreign(if marked { Need::CacheControl } else { need_of_part(&kind) }, raw)),
     })

@@ -8,6 +8,7 @@ pub(super) mod signals;
 pub(super) mod stream;
 pub(super) mod types;
 
+mod echo;
 mod item;
 mod namespace;
 mod seal;
@@ -35,6 +36,7 @@ pub(super) const GRAMMAR: Grammar = Grammar {
         write_call: |_, call, target| request::write::write_call(call, target.model),
         read_reply: |_, body| response::read_reply(body),
         write_reply: response::write_reply,
+        echo: Some(echo::of_request),
         reader: |_| Box::new(stream::Reader::default()),
         writer: |_| Box::new(stream::Writer::default()),
     }),

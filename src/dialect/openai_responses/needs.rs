@@ -45,7 +45,7 @@ pub(in crate::dialect) const MEMBERS: &[(&str, Rule)] = &[
 pub(in crate::dialect) fn note(hints: &mut Hints, depth: usize, name: &[u8], rest: &[u8]) {
     match (hints.part, depth, name) {
         (Part::Messages, 3, b"type") => item(word(rest), |need| hints.certain(need)),
-        (Part::Messages, 3, b"encrypted_content") => sealed(hints, rest),
+        (Part::Messages, 3, b"encrypted_content") if is_foreign(rest) => hints.translated(),
         (Part::Messages, 5, b"type") => match word(rest) {
             b"input_image" => hints.certain(Need::Images),
             b"input_audio" => hints.certain(Need::Audio),
@@ -61,20 +61,10 @@ pub(in crate::dialect) fn note(hints: &mut Hints, depth: usize, name: &[u8], res
     }
 }
 
-/// A seal of this dialect is dropped on the way to another's vendor, which takes the conversation without it; so is one
-/// that names another. What bears no name is of a vendor that wants it back.
-fn sealed(hints: &mut Hints, rest: &[u8]) {
-    let Some(theirs) = rest.strip_prefix(b"\"").and_then(|seal| seal.strip_prefix(THEIRS.as_bytes())) else { return };
-    hints.translated();
-    let head = theirs.get(..SEAL_NAME_BYTES).unwrap_or(theirs);
-    let name_ends = head.iter().position(|byte| matches!(byte, b'~' | b'"'));
-    if name_ends.is_none_or(|end| theirs.get(end) == Some(&b'"') && end > 0) {
-        hints.certain(Need::SignedReasoning);
-    }
+/// Whether it is the seal of another dialect, or stands for none, as we wrote it: this dialect's vendors refuse it.
+fn is_foreign(rest: &[u8]) -> bool {
+    rest.strip_prefix(b"\"").is_some_and(|seal| seal.starts_with(THEIRS.as_bytes()))
 }
-
-/// No dialect's name is longer.
-const SEAL_NAME_BYTES: usize = 32;
 
 /// The needs inside `input` or `tools`, read to the letter.
 pub(in crate::dialect) fn exact(part: Part, value: Value<'_>) -> Needs {
@@ -168,7 +158,7 @@ mod tests {
             ("gAAAA", &[][..], false),
             ("backstay:", &[], true),
             ("backstay:gemini~Cq4=", &[], true),
-            ("backstay:EqQBCkYIBxgCKkDr", &[Need::SignedReasoning], true),
+            ("backstay:EqQBCkYIBxgCKkDr", &[], true),
         ] {
             let item = format!(r#""store":false,"input":[{{"type":"reasoning","encrypted_content":"{sealed}"}}]"#);
             check(&item, expected, translated);

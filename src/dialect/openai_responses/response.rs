@@ -3,14 +3,15 @@
 use super::item::{Said, foreign, read_item};
 use super::seen::says_failed;
 use super::types::{Item, Response, UsageOut};
-use super::{NAME, namespace, seal};
+use super::{NAME, echo, namespace, seal};
 use crate::base::failure::{Failure, FailureKind, Phase};
+use crate::call::echo::Echo;
 use crate::call::json::Json;
 use crate::call::reply::{Finish, Reply};
 use crate::call::tool::ToolCall;
 use crate::call::turn::{Citation, Content, Part};
 use crate::call::usage::Usage;
-use crate::dialect::object::{Known, Text, read, read_known};
+use crate::dialect::object::{Known, Reading, Text, read, read_known};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -53,7 +54,7 @@ pub(super) fn read_created(created: Option<f64>) -> u64 {
 /// An item of an answer, as parts. Empty texts say nothing.
 pub(super) fn read_output(raw: &RawValue) -> Result<Vec<Part>, serde_json::Error> {
     let Known(item) = read::<Known<Item<'_>>>(raw)?;
-    let mut parts = match read_item(item, true)? {
+    let mut parts = match read_item(item, true, Reading::Answer)? {
         Said::Message(_, parts) | Said::Model(parts) => parts,
         Said::Result(part) => vec![part],
         Said::Foreign(need) => vec![Content::Foreign(foreign(need, raw)).into()],
@@ -125,84 +126,36 @@ pub(super) struct IncompleteOut {
     reason: &'static str,
 }
 
-/// The whole `response`, with every member that the API's description demands. What the client set is not repeated: it
-/// knows, and the vendor that answered was told it in other words.
+/// The whole `response`, with every member that the API's description demands.
 #[derive(Debug, Serialize)]
 pub(super) struct ResponseOut<'a, O> {
     pub(super) id: &'a str,
     object: &'static str,
     created_at: u64,
     status: &'static str,
-    background: bool,
     error: Option<()>,
     incomplete_details: Option<IncompleteOut>,
-    instructions: Option<()>,
-    max_output_tokens: Option<()>,
     model: &'a str,
     output: O,
-    parallel_tool_calls: bool,
-    previous_response_id: Option<()>,
-    reasoning: Unset,
-    store: bool,
-    temperature: Option<()>,
-    text: PlainText,
-    tool_choice: &'static str,
-    tools: [(); 0],
-    top_p: Option<()>,
-    truncation: &'static str,
     usage: Option<UsageOut>,
-    user: Option<()>,
-    metadata: Empty,
+    #[serde(flatten)]
+    settings: &'a Echo,
 }
-
-#[derive(Debug, Default, Serialize)]
-struct Unset {
-    effort: Option<()>,
-    summary: Option<()>,
-}
-
-#[derive(Debug, Serialize)]
-struct PlainText {
-    format: Kind,
-}
-
-#[derive(Debug, Serialize)]
-struct Kind {
-    #[serde(rename = "type")]
-    kind: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-struct Empty {}
 
 impl<'a, O> ResponseOut<'a, O> {
-    /// A response under way: `finish` is not known yet.
-    pub(super) const fn new(id: &'a str, model: &'a str, created_at: u64, output: O) -> Self {
+    /// A response under way that repeats what the client asked: `finish` is not known yet.
+    pub(super) fn new(id: &'a str, model: &'a str, created_at: u64, output: O, asked: &'a Echo) -> Self {
         Self {
             id,
             object: "response",
             created_at,
             status: "in_progress",
-            background: false,
             error: None,
             incomplete_details: None,
-            instructions: None,
-            max_output_tokens: None,
             model,
             output,
-            parallel_tool_calls: true,
-            previous_response_id: None,
-            reasoning: Unset { effort: None, summary: None },
-            store: false,
-            temperature: None,
-            text: PlainText { format: Kind { kind: "text" } },
-            tool_choice: "auto",
-            tools: [],
-            top_p: None,
-            truncation: "disabled",
             usage: None,
-            user: None,
-            metadata: Empty {},
+            settings: if asked.is_empty() { echo::unsaid() } else { asked },
         }
     }
 
@@ -304,8 +257,8 @@ pub(super) fn item_id(prefix: &str, answer: &str, index: usize) -> String {
     format!("{prefix}_{}_{index}", String::from_iter(end))
 }
 
-/// Writes a whole answer for a client.
-pub(crate) fn write_reply(reply: &Reply) -> Vec<u8> {
+/// Writes a whole answer for a client, with what it repeats of the request.
+pub(crate) fn write_reply(reply: &Reply, asked: &Echo) -> Vec<u8> {
     let spoken = Spoken::of(&reply.parts);
     let words = refusal_words(&reply.finish, spoken.refuses).map(|words| Content::Refusal(words.to_owned()));
     let contents: Vec<&Content> = reply.parts.iter().map(|part| &part.content).chain(&words).collect();
@@ -313,7 +266,7 @@ pub(crate) fn write_reply(reply: &Reply) -> Vec<u8> {
     let ids: Vec<String> =
         items.iter().enumerate().map(|(index, group)| item_id(group.prefix(), &reply.id, index)).collect();
     let output: Vec<_> = items.iter().zip(&ids).map(|(group, id)| group.write(id, status(&reply.finish))).collect();
-    let response = ResponseOut::new(&reply.id, &reply.model, reply.created_s, output);
+    let response = ResponseOut::new(&reply.id, &reply.model, reply.created_s, output, asked);
     serde_json::to_vec(&response.ended(&reply.finish, reply.usage)).unwrap_or_default()
 }
 

@@ -2,7 +2,7 @@
 //! `ResponseStreamEvent`.
 
 use crate::call::usage::Usage;
-use crate::dialect::object::{Known, Object, Text, TextOr, object};
+use crate::dialect::object::{Count, Known, Object, Text, TextOr, object};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -149,8 +149,8 @@ object! {
 object! {
     /// Token counts as this dialect tells them: the parts lie within the sums.
     WireUsage {
-        input = "input_tokens": Option<u64>,
-        output = "output_tokens": Option<u64>,
+        input = "input_tokens": Count,
+        output = "output_tokens": Count,
         input_details = "input_tokens_details": Option<Known<InputDetails>>,
         output_details = "output_tokens_details": Option<Known<OutputDetails>>,
     }
@@ -158,12 +158,12 @@ object! {
 
 object! {
     /// Parts of the prompt.
-    InputDetails { cached = "cached_tokens": Option<u64>, written = "cache_write_tokens": Option<u64>, }
+    InputDetails { cached = "cached_tokens": Count, written = "cache_write_tokens": Count, }
 }
 
 object! {
     /// Parts of the answer.
-    OutputDetails { reasoning = "reasoning_tokens": Option<u64>, }
+    OutputDetails { reasoning = "reasoning_tokens": Count, }
 }
 
 impl From<&WireUsage> for Usage {
@@ -171,10 +171,10 @@ impl From<&WireUsage> for Usage {
     fn from(wire: &WireUsage) -> Self {
         let input = wire.input.unwrap_or(0);
         let details = wire.input_details.as_ref().map(|Known(details)| details);
-        let cached = details.and_then(|details| details.cached).unwrap_or(0).min(input);
-        let written = details.and_then(|details| details.written).unwrap_or(0).min(input - cached);
+        let cached = details.and_then(|details| *details.cached).unwrap_or(0).min(input);
+        let written = details.and_then(|details| *details.written).unwrap_or(0).min(input - cached);
         let output = wire.output.unwrap_or(0);
-        let reasoning = wire.output_details.as_ref().and_then(|Known(details)| details.reasoning).unwrap_or(0);
+        let reasoning = wire.output_details.as_ref().and_then(|Known(details)| *details.reasoning).unwrap_or(0);
         let reasoning = reasoning.min(output);
         Self { fresh: input - cached - written, cached, written, output, reasoning, ..Self::default() }
     }

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use rule::{Seen, Verdict};
 
+pub use rows::FOREIGN_SEAL;
 pub(in crate::dialect) use rows::INSUFFICIENT_QUOTA;
 pub(in crate::dialect) use rule::Rule;
 pub(in crate::dialect) use words::Words;

@@ -116,7 +116,9 @@ impl Carrier {
     pub(crate) fn new(profile: &Profile, told: &Told, manner: Option<Manner>, unsaid: Unsaid) -> Self {
         let seam = manner.map(|manner| Seam::new(manner, told.text()));
         let passes = manner.is_none() && profile.dialect == told.client;
-        let line = Line { told: told.clone(), carries_on: seam.is_some(), seam, hold: Hold::default(), passes };
+        let (mut told, carries_on) = (told.clone(), seam.is_some());
+        told.writer.echo(&unsaid.echo);
+        let line = Line { told, carries_on, seam, hold: Hold::default(), seal: None, passes };
         Self { reader: StreamReader::new(profile), unsaid, line }
     }
 
@@ -146,10 +148,10 @@ impl Carrier {
         let written = if line.passes { &mut scratch } else { &mut *out };
         let read = reader.event(event, |delta| {
             if told.is_ok() {
-                told = line.take(unsaid.said(delta), written);
+                told = line.take(unsaid.said(delta), &mut *written);
             }
         });
-        match read.and(told) {
+        match read.and(told).and_then(|()| line.settle(written)) {
             // the client may read it all the same: it goes on, and nobody could carry it on
             Err(_) if line.passes => line.told.delivered.hinder("unreadable"),
             outcome => outcome?,
@@ -204,6 +206,8 @@ struct Line {
     seam: Option<Seam>,
     carries_on: bool,
     hold: Hold,
+    /// The seal of what comes next in the same event: a call of a tool is held back with its own.
+    seal: Option<String>,
     /// Events go on as they came: the deployment speaks the client's dialect, and nobody else has spoken before it.
     passes: bool,
 }
@@ -252,11 +256,29 @@ impl Line {
             {
                 Ok(())
             }
+            Delta::Signature(more) if !self.hold.holds() => {
+                self.seal.get_or_insert_default().push_str(more);
+                Ok(())
+            }
             _ if self.hold.takes(&delta) => {
+                if let Some(seal) = self.seal.take() {
+                    self.hold.add(&Delta::Signature(&seal));
+                }
                 self.hold.add(&delta);
                 if self.hold.is_full() { self.let_go(out) } else { Ok(()) }
             }
-            _ => self.tell(delta, out),
+            _ => {
+                self.settle(out)?;
+                self.tell(delta, out)
+            }
+        }
+    }
+
+    /// A seal that no call of a tool followed is told.
+    fn settle(&mut self, out: &mut BytesMut) -> Result<(), Failure> {
+        match self.seal.take() {
+            Some(seal) => self.tell(Delta::Signature(&seal), out),
+            None => Ok(()),
         }
     }
 

@@ -181,6 +181,32 @@ fn a_second_model_s_thoughts_do_not_part_the_text_that_it_carries_on() {
     assert_eq!(text(&reply), "The old harbour lies behind two hills.");
 }
 
+/// Gemini seals calls of tools, in the event that holds them: a seal alone has not been shown.
+#[test]
+fn a_sealed_tool_call_that_broke_off_is_begun_anew() {
+    let call = [
+        Delta::Text("Let me look."),
+        Delta::Signature("c2VhbA=="),
+        Delta::ToolCall { index: 0, id: "a", name: "weather" },
+        Delta::Arguments { index: 0, json: "{\"city\":\"Rome\"}" },
+        Delta::Close,
+    ];
+    let rest = [
+        Delta::ToolCall { index: 0, id: "b", name: "weather" },
+        Delta::Arguments { index: 0, json: "{\"city\":\"Oslo\"}" },
+    ];
+    let reply = after(Dialect::Gemini, &call, &rest);
+    let called: Vec<_> = reply
+        .parts
+        .iter()
+        .filter_map(|part| match &part.content {
+            Content::ToolCall(call) => Some(call.arguments.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!((text(&reply).as_str(), called.as_slice()), ("Let me look.", ["{\"city\":\"Oslo\"}"].as_slice()));
+}
+
 #[test]
 fn a_tool_call_that_broke_off_is_never_shown() {
     let call =

@@ -30,6 +30,7 @@ use crate::exchange::select::nobody_left;
 use crate::exchange::server_ids::{self, Claimant, Held};
 use crate::exchange::settle::Settlement;
 use crate::exchange::under_way::Leg;
+use crate::exchange::whereabouts;
 use crate::policy::Ask;
 use crate::price::Ceiling;
 use crate::snapshot::deployment::{Deployment, Timeouts};
@@ -300,7 +301,7 @@ impl Passage {
         }
         let failure = match sent {
             Ok(incoming) if incoming.status.is_success() => {
-                self.settlement.answered(Leg::First, incoming.status.as_u16(), region::observed(&incoming.headers));
+                self.answered(&deployment, &incoming);
                 return Ok(incoming);
             }
             Ok(incoming) => self.error(&deployment, incoming).await,
@@ -309,10 +310,17 @@ impl Passage {
         Err(self.failed(chosen, failure))
     }
 
+    /// Takes note of the head of an answer.
+    fn answered(&mut self, deployment: &Deployment, incoming: &Incoming) {
+        self.settlement.answered(Leg::First, incoming.status.as_u16());
+        let said = region::observed(&incoming.headers);
+        whereabouts::observed(said.as_deref(), deployment, &self.world, &self.state, (&self.settlement, Leg::First));
+    }
+
     /// What an answer with an error status means.
     async fn error(&mut self, deployment: &Deployment, incoming: Incoming) -> Failure {
+        self.answered(deployment, &incoming);
         let status = incoming.status.as_u16();
-        self.settlement.answered(Leg::First, status, region::observed(&incoming.headers));
         let profile = &deployment.voice.profile;
         let body = read_error(incoming.body).await;
         let failure =

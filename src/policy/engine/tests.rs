@@ -1,5 +1,8 @@
+mod agreement;
+
 use super::*;
 use crate::base::money::TokenPrice;
+use crate::policy::EVALUATION_ERROR;
 use crate::policy::inventory::{DeploymentFacts, KeyFacts, VendorFacts};
 use crate::policy::vocabulary::Vocabulary;
 
@@ -69,8 +72,12 @@ fn engine(policies: &[&str]) -> Engine {
 }
 
 fn compile(policies: &[&str]) -> Result<Engine, Vec<Diagnostic>> {
+    compile_over(inventory(), policies)
+}
+
+fn compile_over(inventory: Inventory, policies: &[&str]) -> Result<Engine, Vec<Diagnostic>> {
     let files: Vec<_> = policies.iter().map(|text| PolicyFile { path: Path::new("test.cedar"), text }).collect();
-    Engine::compile(inventory(), &files)
+    Engine::compile(inventory, &files)
 }
 
 fn shipped() -> [&'static str; 5] {

@@ -66,7 +66,10 @@ impl Compiler<'_> {
     pub(super) fn engine(&mut self, pools: &Pools, keys: &Keys) -> Option<Engine> {
         let inventory = self.inventory(pools, keys);
         match Engine::compile(inventory, &self.policy_files()) {
-            Ok(engine) => Some(engine),
+            Ok(engine) => {
+                engine.prepare();
+                Some(engine)
+            }
             Err(mut diagnostics) => {
                 self.diagnostics.append(&mut diagnostics);
                 None

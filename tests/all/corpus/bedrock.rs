@@ -161,7 +161,7 @@ fn a_stream_reaches_every_client_in_the_order_that_sdks_demand() {
     for recording in answered().filter(|recording| recording.stream) {
         let told = fold(&[&recording.response]).expect("read whole before");
         for client in Dialect::CONVERSING {
-            let unsaid = Unsaid { id: "amzn-1".to_owned(), model: "claude".into(), created_s: 7 };
+            let unsaid = Unsaid { id: "amzn-1".to_owned(), model: "claude".into(), created_s: 7, ..Unsaid::default() };
             let (mut out, mut splitter) = (BytesMut::new(), Splitter::new());
             let mut translator = StreamTranslator::new(&BEDROCK, client, true).unsaid(unsaid);
             splitter.push(&recording.response);

@@ -67,6 +67,13 @@ fn recording(line: &str) -> Option<Recording> {
     })
 }
 
+/// The answers, with whoever gave them.
+pub(super) fn answers(stream: bool) -> impl Iterator<Item = (String, Profile, Bytes)> {
+    answered()
+        .filter(move |recording| recording.stream == stream)
+        .map(|Recording { id, profile, response, .. }| (id, profile, response))
+}
+
 /// The call of a recording; `None` for one that names no call beside a tool's result, which only z.ai takes (recording
 /// `c76f242f4108377f`).
 fn read_call(recording: &Recording) -> Option<Call> {

@@ -77,7 +77,7 @@ pub(super) fn call(call: &Call, dialect: Dialect) -> SharedCall {
             // whether to show thoughts, if there are any
             ReasoningMode::Off | ReasoningMode::Unsaid => reasoning.effort.is_some(),
             ReasoningMode::Adaptive | ReasoningMode::Budget(_) => true,
-        }),
+        }) && !ends_anothers_turn(call, dialect),
         // Gemini has both in its paths
         stream: call.stream && !gemini,
         model: if gemini { String::new() } else { call.model.clone() },
@@ -85,6 +85,15 @@ pub(super) fn call(call: &Call, dialect: Dialect) -> SharedCall {
 }
 
 /// Tool results first, then what is said, then tool calls: the order that every dialect can tell.
+/// Claude does not think with a budget where it ends a turn that it did not begin with thoughts of its own.
+fn ends_anothers_turn(call: &Call, dialect: Dialect) -> bool {
+    let claude = matches!(dialect, Dialect::Anthropic | Dialect::Bedrock) && call.dialect != dialect.name();
+    let budget = call.reasoning.as_ref().is_some_and(|asked| matches!(asked.mode, ReasoningMode::Budget(_)));
+    let turn = call.turns.iter().rfind(|turn| turn.role == Role::Assistant);
+    let calls = turn.is_some_and(|turn| turn.parts.iter().any(|part| matches!(part.content, Content::ToolCall(_))));
+    claude && budget && calls
+}
+
 fn said(role: Role, parts: &[Part]) -> Vec<Said> {
     let mut said: Vec<Said> = parts.iter().filter_map(|part| one_said(role, &part.content)).collect();
     said.sort_by_key(|said| match said {
@@ -184,12 +193,20 @@ pub(super) fn reply(reply: &Reply, dialect: Dialect) -> SharedReply {
             Content::Text { text, .. } | Content::Refusal(text) => shared.text.push_str(text),
             Content::Thinking { text, .. } => shared.thoughts.push_str(text),
             Content::ToolCall(ToolCall { id, name, arguments }) => {
-                shared.tool_calls.push((id.clone(), name.clone(), value(arguments)));
+                shared.tool_calls.push((call_id(id, dialect), name.clone(), value(arguments)));
             }
             _ => {}
         }
     }
     shared
+}
+
+/// Anthropic's vendors take ids of a certain form alone, so its clients are told another for one that has another.
+fn call_id(id: &str, dialect: Dialect) -> String {
+    let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let made =
+        id.strip_prefix("call_").is_some_and(|hex| hex.len() == 24 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if dialect == Dialect::Anthropic && (!plain || made) { "another".to_owned() } else { id.to_owned() }
 }
 
 /// Gemini does not tell what was written to a cache; nobody is told for how long it is kept.

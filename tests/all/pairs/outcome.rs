@@ -6,7 +6,7 @@ use backstay::base::rejection::{Refusal, Rejection, RejectionCode};
 use backstay::dialect::scan::scan;
 use backstay::dialect::splice::{Edits, splice};
 use backstay::dialect::sse::{Event, Splitter};
-use backstay::dialect::translate::{self, StreamTranslator};
+use backstay::dialect::translate::{self, StreamTranslator, Unsaid};
 use backstay::dialect::{error, signals};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -69,12 +69,15 @@ pub(super) fn of(pair: &Pair, feature: &str) -> Outcome {
         "refusals" | "errors" => pair.calls.get("plain"),
         feature => pair.calls.get(feature),
     };
-    let asked = call.map_or(Asked::Unsaid, |call| asked(pair, call));
-    if matches!(asked, Asked::Refused(_) | Asked::Unsaid) {
+    let Some(call) = call else { return Outcome { asked: Asked::Unsaid, told: Vec::new() } };
+    let asked = asked(pair, call);
+    if matches!(asked, Asked::Refused(_)) {
         return Outcome { asked, told: Vec::new() };
     }
-    let whole = |name: &str| pair.answers.get(name).map(|answer| (name.to_owned(), whole(pair, answer)));
-    let streamed = |name: &str| pair.answers.get(name).map(|answer| (name.to_owned(), streamed(pair, answer)));
+    let own = translate::Asked::read(pair.client, call.to_string().as_bytes(), MODEL, false);
+    let own = own.unwrap_or_else(|rejection| panic!("{}", rejection.message));
+    let whole = |name: &str| pair.answers.get(name).map(|answer| (name.to_owned(), whole(pair, &own, answer)));
+    let streamed = |name: &str| pair.answers.get(name).map(|answer| (name.to_owned(), streamed(pair, &own, answer)));
     let told = match feature {
         "stream" => vec![streamed("stream")],
         "tools" => vec![whole("tools"), streamed("tools_stream")],
@@ -109,18 +112,20 @@ fn asked(pair: &Pair, call: &Value) -> Asked {
 }
 
 /// A whole answer.
-fn whole(pair: &Pair, answer: &Value) -> String {
+fn whole(pair: &Pair, asked: &translate::Asked, answer: &Value) -> String {
     if pair.client == pair.vendor.dialect {
         return json(answer);
     }
-    let reply = translate::read_reply(pair.vendor, answer.to_string().as_bytes());
-    json(&tree(&translate::write_reply(pair.client, &reply.expect("an answer"))))
+    let unsaid = Unsaid { echo: asked.echo(), ..Unsaid::default() };
+    let told = asked.retell(pair.vendor, pair.client, answer.to_string().as_bytes(), &unsaid);
+    json(&tree(&told.expect("an answer")))
 }
 
 /// A streamed answer: text as a vendor sends it, or pairs of a frame's type and its data.
-fn streamed(pair: &Pair, answer: &Value) -> String {
+fn streamed(pair: &Pair, asked: &translate::Asked, answer: &Value) -> String {
     let mut out = BytesMut::new();
-    let mut translator = StreamTranslator::new(pair.vendor, pair.client, true);
+    let unsaid = Unsaid { echo: asked.echo(), ..Unsaid::default() };
+    let mut translator = StreamTranslator::new(pair.vendor, pair.client, true).unsaid(unsaid);
     if let Some(text) = answer.as_str() {
         if pair.client == pair.vendor.dialect {
             return text.to_owned();

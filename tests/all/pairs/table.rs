@@ -5,14 +5,15 @@ use super::{FEATURES, Pair};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-const BEGIN: &str = "<!-- what each pair does: kept by the tests -->\n";
+/// What the paper says before the table of pairs and features.
+pub(super) const PAIRS: &str = "<!-- what each pair does: kept by the tests -->\n";
 const END: &str = "<!-- end -->\n";
 
-/// The paper with the table in its place.
-pub(super) fn placed(paper: &str, table: &str) -> String {
-    let (before, rest) = paper.split_once(BEGIN).expect("the paper marks where the table begins");
+/// The paper with the table in its place, behind this mark.
+pub(super) fn placed(paper: &str, mark: &str, table: &str) -> String {
+    let (before, rest) = paper.split_once(mark).expect("the paper marks where the table begins");
     let (_, after) = rest.split_once(END).expect("the paper marks where the table ends");
-    format!("{before}{BEGIN}\n{table}\n{END}{after}")
+    format!("{before}{mark}\n{table}\n{END}{after}")
 }
 
 /// A row for each pair, a column for each feature.

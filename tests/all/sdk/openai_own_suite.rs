@@ -11,6 +11,7 @@ use backstay::dialect::Dialect;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
@@ -113,7 +114,9 @@ impl Mock {
         for of in ["query-array", "form-array", "query-object", "form-object"] {
             command.arg(format!("--validator-{of}-format=brackets"));
         }
-        let mut child = command.arg(description).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        command.arg(description).stdout(Stdio::piped()).stderr(Stdio::null());
+        // what it starts in turn must end with it
+        let mut child = command.process_group(0).spawn().unwrap();
         let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(said.any(|line| line.unwrap().contains("Ready to accept")), "the mock did not start");
         // what it says later must find a reader
@@ -124,7 +127,8 @@ impl Mock {
 
 impl Drop for Mock {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.child.wait();
     }
 }

@@ -117,6 +117,11 @@ pub(crate) struct Kept {
 
 impl Kept {
     pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Answer {
+        self.ask(path, body).await.unwrap()
+    }
+
+    /// The same; `None` where the connection ends without an answer.
+    pub(crate) async fn ask(&mut self, path: &str, body: &Value) -> Option<Answer> {
         let kept = match self.sender.take() {
             Some(mut sender) => sender.ready().await.is_ok().then_some(sender),
             None => None,
@@ -126,11 +131,10 @@ impl Kept {
             None => self.client.http1().await.0,
         };
         let request = self.client.request("POST", path, &[]).header("content-type", "application/json");
-        let response =
-            sender.send_request(request.body(Full::new(Bytes::from(body.to_string()))).unwrap()).await.unwrap();
-        let answer = collect(response, Vec::new()).await;
+        let request = request.body(Full::new(Bytes::from(body.to_string()))).unwrap();
+        let answer = collect(sender.send_request(request).await.ok()?, Vec::new()).await;
         self.sender = Some(sender);
-        answer
+        Some(answer)
     }
 
     /// The same over one connection to a server that may die: `None` once it has.

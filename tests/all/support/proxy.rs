@@ -26,6 +26,9 @@ pub(crate) const OPERATOR: &str = "op-canary-77d0";
 /// How a vendor's table names its credential.
 const CREDENTIAL_LINE: &str = "credential = { file = \"secrets/vendor\" }\n";
 
+/// And the root that it is trusted by.
+const CA_LINE: &str = "ca_file = \"certs/ca.pem\"\n";
+
 /// A vendor of every pool that policy excludes: nobody may ever connect to it, whatever else happens.
 const KEPT_OUT: &str = "kept-out";
 /// Keeps it out where a test brings policies of its own; the built-in ones do it because of its seat.
@@ -46,6 +49,9 @@ pub(crate) struct Plan {
     more: String,
     files: Vec<(String, String)>,
     keeps_out: bool,
+    plain: bool,
+    /// How many of the vendors the pool `smart` has; all of them, if `None`.
+    pooled: Option<usize>,
 }
 
 impl Plan {
@@ -71,6 +77,8 @@ impl Plan {
             more: String::new(),
             files: Vec::new(),
             keeps_out: true,
+            plain: false,
+            pooled: None,
         }
     }
 
@@ -82,6 +90,18 @@ impl Plan {
     /// Leaves out the vendor that policy excludes, where a test lists all that there is.
     pub(crate) fn without_kept_out(mut self) -> Self {
         self.keeps_out = false;
+        self
+    }
+
+    /// Leaves only the first so many vendors in the pool `smart`, where a test writes more pools.
+    pub(crate) fn pooled(mut self, vendors: usize) -> Self {
+        self.pooled = Some(vendors);
+        self
+    }
+
+    /// Lets the vendors speak plain HTTP: where there are hundreds, their handshakes are most of the work.
+    pub(crate) fn plain(mut self) -> Self {
+        self.plain = true;
         self
     }
 
@@ -177,8 +197,12 @@ impl Plan {
         let kept_out = self.keeps_out.then(KeptOut::open);
         let mut deployments = Vec::new();
         for (((name, setup), region), more) in self.vendors.iter().zip(&self.regions).zip(&self.tables) {
-            let vendor = Vendor::start(setup.clone().tls(tls.clone())).await.unwrap();
+            let secured = if self.plain { setup.clone() } else { setup.clone().tls(tls.clone()) };
+            let vendor = Vendor::start(secured).await.unwrap();
             let mut table = vendor_table(name, setup, region, vendor.address());
+            if self.plain {
+                table = table.replace("https://", "http://").replace(CA_LINE, "");
+            }
             if more.contains("credential") {
                 table = table.replace(CREDENTIAL_LINE, "");
             }
@@ -186,6 +210,7 @@ impl Plan {
             deployments.push(format!("\"{name}/model-of-{name}\""));
             vendors.push(vendor);
         }
+        deployments.truncate(self.pooled.unwrap_or(deployments.len()));
         config.push_str(&format!(
             "[pool.smart]\ndeployments = [{}]\n{}\n\n{}\n[server]\n{}\n{}",
             deployments.join(", "),
@@ -232,7 +257,7 @@ fn vendor_table(name: &str, setup: &Setup, region: &str, address: SocketAddr) ->
     let http2 = if setup.http2 { "http2 = true\n" } else { "" };
     format!(
         "[vendor.{name}]\ndialect = \"{dialect}\"\nseat = \"US\"\nregion = \"{region}\"\nbase_url = \"https://{address}{path}\"\n\
-         ca_file = \"certs/ca.pem\"\n{CREDENTIAL_LINE}{http2}\n"
+         {CA_LINE}{CREDENTIAL_LINE}{http2}\n"
     )
 }
 

@@ -11,7 +11,7 @@ use crate::dialect::anthropic::types::{
     self, Block, Kind, Message, Metadata, OutputFormat, Request, Thinking, WireCitation,
 };
 use crate::dialect::honour::{invalid, within};
-use crate::dialect::object::{Known, Object, Text, TextOr, read};
+use crate::dialect::object::{Known, Object, Reading, Text, TextOr, read};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -131,17 +131,17 @@ fn read_blocks(content: TextOr<&RawValue>) -> Result<Vec<Part>, serde_json::Erro
     match content {
         TextOr::Nothing => Ok(Vec::new()),
         TextOr::Text(text) => Ok(vec![Content::text(text).into()]),
-        TextOr::List(blocks) => blocks.into_iter().map(read_block).collect(),
+        TextOr::List(blocks) => blocks.into_iter().map(|block| read_block(block, Reading::Request)).collect(),
     }
 }
 
 /// One block, of a request or of an answer.
-pub(crate) fn read_block(raw: &RawValue) -> Result<Part, serde_json::Error> {
+pub(crate) fn read_block(raw: &RawValue, reading: Reading) -> Result<Part, serde_json::Error> {
     let Object { known: mut block, unknown } = read::<Object<'_, Block<'_>>>(raw)?;
     let kind = block.kind.take().unwrap_or_default().0;
     let cache = block.cache_control.map(Json::from);
     let need = need_of_block(&kind, &block);
-    Ok(match read_content(&kind, block)?.filter(|_| unknown.is_empty()) {
+    Ok(match read_content(&kind, block)?.filter(|_| !reading.heeds(&unknown)) {
         Some(content) => Part { content, cache },
         None => Content::Foreign(foreign(need, raw.into())).into(),
     })
@@ -350,7 +350,6 @@ mod tests {
                 Need::Documents,
             ),
             (asked(r#"{"type": "document", "source": {}, "citations": {"enabled": true}}"#), Need::Documents),
-            (asked(r#"{"type": "redacted_thinking", "data": "d"}"#), Need::SignedReasoning),
             (asked(r#"{"type": "web_search_tool_result"}"#), Need::HostedTools),
             (asked(r#"{"type": "hologram"}"#), Need::UnknownMembers),
             (with(r#""messages": [], "output_config": {"task_budget": 1}"#), Need::UnknownMembers),
@@ -362,10 +361,17 @@ mod tests {
     }
 
     #[test]
-    fn thoughts_without_a_seal_need_nobody() {
-        let body = r#"{"max_tokens": 1, "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": [
-            {"type": "thinking", "thinking": "hm", "signature": ""}, {"type": "text", "text": "b"}]},
-            {"role": "user", "content": "c"}]}"#;
-        assert_eq!(read_call(body.as_bytes()).expect("a valid request").needs(), Needs::NONE);
+    fn thoughts_need_nobody_whoever_sealed_them() {
+        for thoughts in [
+            r#"{"type": "thinking", "thinking": "hm", "signature": ""}"#,
+            r#"{"type": "thinking", "thinking": "hm", "signature": "EqQBCkYIBxgCKkDr"}"#,
+            r#"{"type": "redacted_thinking", "data": "d"}"#,
+        ] {
+            let body = format!(
+                r#"{{"max_tokens": 1, "messages": [{{"role": "user", "content": "a"}}, {{"role": "assistant", "content": [
+                {thoughts}, {{"type": "text", "text": "b"}}]}}, {{"role": "user", "content": "c"}}]}}"#
+            );
+            assert_eq!(read_call(body.as_bytes()).expect("a valid request").needs(), Needs::NONE, "{thoughts}");
+        }
     }
 }

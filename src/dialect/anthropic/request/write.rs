@@ -8,8 +8,9 @@ use crate::call::tool::{Function, Tool, ToolChoice};
 use crate::call::turn::{Content, Part, Role, Source, Turn};
 use crate::call::{Call, Format, Reasoning, ReasoningMode};
 use crate::dialect::anthropic::NAME;
+use crate::dialect::call_ids;
 use crate::dialect::grammar::Target;
-use crate::dialect::honour::{Extras, arguments_object, own, own_extras, unmet};
+use crate::dialect::honour::{Extras, arguments_object, may_think, own, own_extras, unmet};
 use crate::dialect::profile::Profile;
 use crate::dialect::schema;
 use serde::Serialize;
@@ -40,7 +41,7 @@ pub(crate) fn write_capped(call: &Call, model: &str, max_tokens: Option<u64>) ->
         top_p: call.top_p,
         top_k: call.sampling.top_k,
         stop_sequences: &call.stop,
-        thinking: reasoning.and_then(|reasoning| write_thinking(reasoning, call)),
+        thinking: reasoning.filter(|_| may_think(call)).and_then(|reasoning| write_thinking(reasoning, call)),
         output_config: write_output_config(call)?,
         metadata: write_metadata(call),
         cache_control: call.cache.as_ref(),
@@ -159,12 +160,12 @@ enum BlockOut<'a> {
         title: Option<&'a str>,
     },
     ToolUse {
-        id: &'a str,
+        id: Cow<'a, str>,
         name: &'a str,
         input: Cow<'a, Json>,
     },
     ToolResult {
-        tool_use_id: &'a str,
+        tool_use_id: Cow<'a, str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         content: Option<ContentOut<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -258,13 +259,15 @@ fn write_block(part: &Part) -> Result<Option<AnyBlockOut<'_>>, Refusal> {
         Content::Document { source, title } => {
             BlockOut::Document { source: write_source(source), title: title.as_deref() }
         }
-        Content::ToolCall(call) => {
-            BlockOut::ToolUse { id: &call.id, name: &call.name, input: Cow::Owned(arguments_object(&call.arguments)) }
-        }
+        Content::ToolCall(call) => BlockOut::ToolUse {
+            id: call_ids::fit(&call.id, call_ids::ANTHROPIC_MOST),
+            name: &call.name,
+            input: Cow::Owned(arguments_object(&call.arguments)),
+        },
         Content::ToolResult { id, parts, error } => {
             let blocks = write_blocks(parts)?;
             BlockOut::ToolResult {
-                tool_use_id: id,
+                tool_use_id: call_ids::fit(id, call_ids::ANTHROPIC_MOST),
                 content: (!blocks.is_empty()).then(|| content(blocks)),
                 is_error: *error,
             }

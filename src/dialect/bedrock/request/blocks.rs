@@ -5,10 +5,13 @@ use super::write::Family;
 use crate::base::rejection::Refusal;
 use crate::call::json::Json;
 use crate::call::needs::Need;
+use crate::call::seal;
 use crate::call::turn::{Content, Part, Source};
 use crate::dialect::bedrock::NAME;
+use crate::dialect::call_ids;
 use crate::dialect::honour::{arguments_object, own, unmet};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// One block: its one member tells its kind.
 #[derive(Serialize)]
@@ -19,13 +22,13 @@ pub(in crate::dialect::bedrock) enum BlockOut<'a> {
     Document(MediaOut<'a>),
     #[serde(rename_all = "camelCase")]
     ToolUse {
-        tool_use_id: &'a str,
+        tool_use_id: Cow<'a, str>,
         name: &'a str,
         input: Json,
     },
     #[serde(rename_all = "camelCase")]
     ToolResult {
-        tool_use_id: &'a str,
+        tool_use_id: Cow<'a, str>,
         content: Vec<Self>,
         #[serde(skip_serializing_if = "Option::is_none")]
         status: Option<&'static str>,
@@ -159,36 +162,32 @@ impl Blocks {
                     source: write_source(source, Medium::Document)?,
                 })
             }
-            Content::ToolCall(call) => {
-                BlockOut::ToolUse { tool_use_id: &call.id, name: &call.name, input: arguments_object(&call.arguments) }
-            }
+            Content::ToolCall(call) => BlockOut::ToolUse {
+                tool_use_id: call_ids::fit(&call.id, call_ids::BEDROCK_MOST),
+                name: &call.name,
+                input: arguments_object(&call.arguments),
+            },
             Content::ToolResult { id, parts, error } => {
                 let mut content = Vec::with_capacity(parts.len());
                 for part in parts {
                     content.extend(self.block(part)?);
                 }
                 let status = error.map(|error| if error { "error" } else { "success" });
-                BlockOut::ToolResult { tool_use_id: id, content, status }
+                let tool_use_id = call_ids::fit(id, call_ids::BEDROCK_MOST);
+                BlockOut::ToolResult { tool_use_id, content, status }
             }
-            Content::Thinking { text, signature } => return self.thoughts(text, signature.as_deref()),
-            Content::RedactedThinking(_) if !self.is_own && self.family != Family::Claude => {
-                return Err(unmet(Need::SignedReasoning));
-            }
+            Content::Thinking { text, signature } => return Ok(self.thoughts(text, signature.as_deref())),
+            Content::RedactedThinking(_) if !self.is_own && self.family != Family::Claude => return Ok(None),
             Content::RedactedThinking(data) => BlockOut::ReasoningContent(ThoughtsOut::RedactedContent(data)),
             Content::Foreign(foreign) => BlockOut::Foreign(own(foreign, NAME)?),
         }))
     }
 
     /// Thoughts. Claude takes those back that Claude signed, whoever served it
-    /// (<https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking>); without a signature nobody needs them.
-    fn thoughts<'a>(&self, text: &'a str, signature: Option<&'a str>) -> Result<Option<BlockOut<'a>>, Refusal> {
-        match signature {
-            _ if self.is_own => {}
-            None => return Ok(None),
-            Some(_) if self.family == Family::Claude => {}
-            Some(_) => return Err(unmet(Need::SignedReasoning)),
-        }
-        Ok(Some(BlockOut::ReasoningContent(ThoughtsOut::ReasoningText { text, signature })))
+    /// (<https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking>); nobody takes another's.
+    fn thoughts<'a>(&self, text: &'a str, signature: Option<&'a str>) -> Option<BlockOut<'a>> {
+        let claudes = signature.is_some_and(|seal| self.family == Family::Claude && !seal::is_named(seal));
+        (self.is_own || claudes).then_some(BlockOut::ReasoningContent(ThoughtsOut::ReasoningText { text, signature }))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::call::json::Json;
 use crate::call::needs::Need;
 use crate::call::{Call, Format, Reasoning, ReasoningMode};
 use crate::dialect::bedrock::NAME;
-use crate::dialect::honour::{Extras, unmet};
+use crate::dialect::honour::{Extras, may_think, unmet};
 use crate::dialect::schema;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -79,6 +79,7 @@ pub(super) fn write_additional(call: &Call, family: Family) -> Result<Option<Add
 fn claude<'a>(reasoning: &'a Reasoning, call: &'a Call, out: &mut AdditionalOut<'a>) -> bool {
     let (kind, budget_tokens) = match reasoning.mode {
         ReasoningMode::Unsaid => (None, None),
+        _ if !may_think(call) => (None, None),
         ReasoningMode::Off => (Some("disabled"), None),
         ReasoningMode::Adaptive => (Some("adaptive"), None),
         ReasoningMode::Budget(budget) => (Some("enabled"), Some(budget)),

@@ -14,7 +14,7 @@ use crate::dialect::bedrock::types::{
     ToolUse, WireCitation,
 };
 use crate::dialect::honour::invalid;
-use crate::dialect::object::{Known, Object, Text, read};
+use crate::dialect::object::{Known, Object, Reading, Text, read};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -31,8 +31,8 @@ pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
     let mut extras = Vec::new();
     keep("", unknown, &mut extras);
     let mut turns = Vec::new();
-    let system =
-        read_blocks(request.system.unwrap_or_default()).map_err(|error| invalid(format!("system: {error}")))?;
+    let system = read_blocks(request.system.unwrap_or_default(), Reading::Request)
+        .map_err(|error| invalid(format!("system: {error}")))?;
     if !system.is_empty() {
         turns.push(Turn::new(Role::System, system));
     }
@@ -97,7 +97,7 @@ fn read_message(index: usize, message: Object<'_, Message<'_>>) -> Result<Turn, 
             return Err(invalid(format_args!("messages[{index}].role: `{role}` is not a role")).param("messages"));
         }
     };
-    let parts = read_blocks(message.content.unwrap_or_default())
+    let parts = read_blocks(message.content.unwrap_or_default(), Reading::Request)
         .map_err(|error| invalid(format_args!("messages[{index}].content: {error}")).param("messages"))?;
     let mut extras = Vec::new();
     keep("", unknown, &mut extras);
@@ -105,15 +105,15 @@ fn read_message(index: usize, message: Object<'_, Message<'_>>) -> Result<Turn, 
 }
 
 /// The blocks of a message, of the system text or of a tool's result. A cache breakpoint belongs to the part before it.
-fn read_blocks(blocks: Vec<&RawValue>) -> Result<Vec<Part>, serde_json::Error> {
+fn read_blocks(blocks: Vec<&RawValue>, reading: Reading) -> Result<Vec<Part>, serde_json::Error> {
     let mut parts: Vec<Part> = Vec::with_capacity(blocks.len());
     for raw in blocks {
         let Object { known: block, unknown } = read::<Object<'_, Block<'_>>>(raw)?;
-        let point = block.cache_point.filter(|_| unknown.is_empty()).map(Json::from);
+        let point = block.cache_point.filter(|_| !reading.heeds(&unknown)).map(Json::from);
         match (point, parts.last_mut()) {
             (Some(point), Some(part)) if part.cache.is_none() => part.cache = Some(point),
             (Some(_), _) => parts.push(Content::Foreign(foreign(Need::CacheControl, raw)).into()),
-            (None, _) => parts.push(read_block(raw, block, &unknown)?.into()),
+            (None, _) => parts.push(read_block(raw, block, &unknown, reading)?.into()),
         }
     }
     Ok(parts)
@@ -121,20 +121,25 @@ fn read_blocks(blocks: Vec<&RawValue>) -> Result<Vec<Part>, serde_json::Error> {
 
 /// The blocks of an answer.
 pub(in crate::dialect::bedrock) fn read_answer(blocks: Vec<&RawValue>) -> Result<Vec<Part>, serde_json::Error> {
-    read_blocks(blocks)
+    read_blocks(blocks, Reading::Answer)
 }
 
-fn read_block(raw: &RawValue, block: Block<'_>, unknown: &Unknown<'_>) -> Result<Content, serde_json::Error> {
-    if let Some((kind, _)) = unknown.first() {
+fn read_block(
+    raw: &RawValue,
+    block: Block<'_>,
+    unknown: &Unknown<'_>,
+    reading: Reading,
+) -> Result<Content, serde_json::Error> {
+    if let Some((kind, _)) = unknown.first().filter(|_| reading.heeds(unknown)) {
         return Ok(Content::Foreign(foreign(need_of(kind), raw)));
     }
     let (content, need) = match block {
         Block { text: Some(text), .. } => (Some(Content::text(text)), Need::UnknownMembers),
         Block { image: Some(image), .. } => (read_image(image), Need::Images),
         Block { document: Some(document), .. } => (read_document(document), Need::Documents),
-        Block { tool_use: Some(call), .. } => (read_tool_call(call), Need::HostedTools),
-        Block { tool_result: Some(result), .. } => (read_tool_result(result)?, Need::HostedTools),
-        Block { reasoning: Some(thoughts), .. } => (read_thoughts(thoughts), Need::SignedReasoning),
+        Block { tool_use: Some(call), .. } => (read_tool_call(call, reading), Need::HostedTools),
+        Block { tool_result: Some(result), .. } => (read_tool_result(result, reading)?, Need::HostedTools),
+        Block { reasoning: Some(thoughts), .. } => (read_thoughts(thoughts, reading), Need::SignedReasoning),
         Block { citations: Some(cited), .. } => (Some(read_cited(cited)?), Need::UnknownMembers),
         Block { .. } => (None, Need::UnknownMembers),
     };
@@ -175,25 +180,28 @@ fn read_document(document: Object<'_, Media<'_>>) -> Option<Content> {
     read_source(&document, Medium::Document).map(|source| Content::Document { source, title: document.known.name })
 }
 
-fn read_tool_call(call: Object<'_, ToolUse<'_>>) -> Option<Content> {
+fn read_tool_call(call: Object<'_, ToolUse<'_>>, reading: Reading) -> Option<Content> {
     let Object { known: call, unknown } = call;
-    let (id, name) = call.id.zip(call.name).filter(|_| unknown.is_empty())?;
+    let (id, name) = call.id.zip(call.name).filter(|_| !reading.heeds(&unknown))?;
     let arguments = call.input.map_or("{}", RawValue::get).to_owned();
     Some(Content::ToolCall(ToolCall { id, name, arguments }))
 }
 
-fn read_tool_result(result: Object<'_, ToolResult<'_>>) -> Result<Option<Content>, serde_json::Error> {
+fn read_tool_result(
+    result: Object<'_, ToolResult<'_>>,
+    reading: Reading,
+) -> Result<Option<Content>, serde_json::Error> {
     let Object { known: result, unknown } = result;
-    let Some(id) = result.id.filter(|_| unknown.is_empty()) else { return Ok(None) };
-    let parts = read_blocks(result.content.unwrap_or_default())?;
+    let Some(id) = result.id.filter(|_| !reading.heeds(&unknown)) else { return Ok(None) };
+    let parts = read_blocks(result.content.unwrap_or_default(), reading)?;
     let error = result.status.map(|Text(status)| status == "error");
     Ok(Some(Content::ToolResult { id, parts, error }))
 }
 
-fn read_thoughts(thoughts: Object<'_, ReasoningBlock<'_>>) -> Option<Content> {
+fn read_thoughts(thoughts: Object<'_, ReasoningBlock<'_>>, reading: Reading) -> Option<Content> {
     let Object { known: thoughts, unknown } = thoughts;
     match (thoughts.text, thoughts.redacted) {
-        _ if !unknown.is_empty() => None,
+        _ if reading.heeds(&unknown) => None,
         (Some(Object { known, .. }), None) => {
             let signature = known.signature.filter(|signature| !signature.is_empty());
             Some(Content::Thinking { text: known.text.unwrap_or_default(), signature })

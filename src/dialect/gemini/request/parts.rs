@@ -7,7 +7,7 @@ use crate::call::turn::{Content, Part};
 use crate::dialect::gemini::ids::Calls;
 use crate::dialect::gemini::types::{self, FunctionCall, FunctionResponse, Output};
 use crate::dialect::gemini::{media, seals};
-use crate::dialect::object::{Many, Object, Text, read};
+use crate::dialect::object::{Many, Object, Reading, Text, read};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -16,10 +16,14 @@ use std::borrow::Cow;
 pub(crate) type WirePart<'a> = Object<'a, types::Part<'a>>;
 
 /// Reads the parts of a turn, and notes its function calls.
-pub(crate) fn read_parts(wire: Many<WirePart<'_>>, calls: &mut Calls) -> Result<Vec<Part>, serde_json::Error> {
+pub(crate) fn read_parts(
+    wire: Many<WirePart<'_>>,
+    calls: &mut Calls,
+    reading: Reading,
+) -> Result<Vec<Part>, serde_json::Error> {
     let mut parts = Vec::with_capacity(wire.0.len());
     for part in wire.0 {
-        let (seal, content) = read_part(part, calls)?;
+        let (seal, content) = read_part(part, calls, reading)?;
         if let Some(seal) = seal {
             seal_next(&mut parts, seal);
         }
@@ -40,22 +44,25 @@ fn seal_next(parts: &mut Vec<Part>, seal: String) {
 pub(crate) fn read_part(
     wire: WirePart<'_>,
     calls: &mut Calls,
+    reading: Reading,
 ) -> Result<(Option<String>, Option<Content>), serde_json::Error> {
     let known = &wire.known;
     let (thought, is_text) = (known.thought == Some(true), known.text.is_some());
     let others = [known.inline_data, known.file_data, known.function_call, known.function_response];
     let others = others.iter().flatten().count();
+    // a part of an answer that holds nothing known is what is not known
+    let is_more = reading.heeds(&wire.unknown) || (others == 0 && !is_text && !wire.unknown.is_empty());
     let content = match known {
-        _ if !wire.unknown.is_empty() || others + usize::from(is_text) > 1 || (thought && others > 0) => None,
-        types::Part { function_call: Some(raw), .. } => read_call(raw, calls)?.map(Content::ToolCall),
-        types::Part { function_response: Some(raw), .. } => read_result(raw, calls)?,
+        _ if is_more || others + usize::from(is_text) > 1 || (thought && others > 0) => None,
+        types::Part { function_call: Some(raw), .. } => read_call(raw, calls, reading)?.map(Content::ToolCall),
+        types::Part { function_response: Some(raw), .. } => read_result(raw, calls, reading)?,
         types::Part { inline_data: Some(raw), .. } => media::read_inline(raw)?,
         types::Part { file_data: Some(raw), .. } => media::read_file(raw)?,
         _ => Some(Content::text("")),
     };
     let Some(content) = content else { return Ok((None, Some(media::foreign(need(&wire), echo(&wire))))) };
     let Object { known: part, .. } = wire;
-    let seal = part.signature.filter(|Text(seal)| !seal.is_empty()).map(|Text(seal)| seals::read(&seal));
+    let seal = part.signature.and_then(|Text(seal)| seals::read(&seal));
     let text = part.text.map(|Text(text)| text.into_owned()).filter(|text| !text.is_empty());
     Ok(match content {
         Content::Text { .. } if thought => {
@@ -66,18 +73,18 @@ pub(crate) fn read_part(
     })
 }
 
-fn read_call(raw: &RawValue, calls: &mut Calls) -> Result<Option<ToolCall>, serde_json::Error> {
+fn read_call(raw: &RawValue, calls: &mut Calls, reading: Reading) -> Result<Option<ToolCall>, serde_json::Error> {
     let Object { known, unknown } = read::<Object<'_, FunctionCall<'_>>>(raw)?;
-    let Some(name) = known.name.filter(|_| unknown.is_empty()) else { return Ok(None) };
+    let Some(name) = known.name.filter(|_| !reading.heeds(&unknown)) else { return Ok(None) };
     let id = calls.call(known.id, &name);
     Ok(Some(ToolCall { id, name, arguments: known.args.map_or("{}", RawValue::get).to_owned() }))
 }
 
 /// A result; one whose call is not in the conversation stays in the client's own words.
-fn read_result(raw: &RawValue, calls: &mut Calls) -> Result<Option<Content>, serde_json::Error> {
+fn read_result(raw: &RawValue, calls: &mut Calls, reading: Reading) -> Result<Option<Content>, serde_json::Error> {
     let Object { known, unknown } = read::<Object<'_, FunctionResponse<'_>>>(raw)?;
     let Text(name) = known.name.unwrap_or_default();
-    if !unknown.is_empty() {
+    if reading.heeds(&unknown) {
         return Ok(None);
     }
     let Some(id) = calls.result(known.id.as_deref(), &name) else { return Ok(None) };
@@ -86,7 +93,7 @@ fn read_result(raw: &RawValue, calls: &mut Calls) -> Result<Option<Content>, ser
     if !text.is_empty() {
         parts.push(Content::text(text).into());
     }
-    parts.extend(read_parts(known.parts, calls)?);
+    parts.extend(read_parts(known.parts, calls, reading)?);
     Ok(Some(Content::ToolResult { id, parts, error }))
 }
 

@@ -12,7 +12,7 @@ use crate::dialect::gemini::request::parts::read_parts;
 use crate::dialect::gemini::types::{self, Calling, Content, Request, ToolConfig};
 use crate::dialect::gemini::{NAME, openapi};
 use crate::dialect::honour::invalid;
-use crate::dialect::object::{Object, Text, read};
+use crate::dialect::object::{Object, Reading, Text, read};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -100,7 +100,7 @@ fn read_turns(
     let mut turns = Vec::with_capacity(contents.len() + 1);
     let mut calls = Calls::default();
     if let Some(Object { known: system, .. }) = system {
-        let parts = read_parts(system.parts, &mut calls)
+        let parts = read_parts(system.parts, &mut calls, Reading::Request)
             .map_err(|error| invalid(format_args!("systemInstruction: {error}")).param("systemInstruction"))?;
         if !parts.is_empty() {
             turns.push(Turn::new(Role::System, parts));
@@ -116,7 +116,7 @@ fn read_turns(
                 return Err(invalid(message).param("contents"));
             }
         };
-        let parts = read_parts(content.parts, &mut calls)
+        let parts = read_parts(content.parts, &mut calls, Reading::Request)
             .map_err(|error| invalid(format_args!("contents[{index}].parts: {error}")).param("contents"))?;
         let extras = inside("", Need::UnknownMembers, unknown).collect();
         turns.push(Turn { role, name: None, parts, extras });

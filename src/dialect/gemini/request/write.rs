@@ -3,7 +3,6 @@
 use crate::base::rejection::Refusal;
 use crate::call::json::Json;
 use crate::call::needs::Need;
-use crate::call::seal;
 use crate::call::tool::{Function, Tool, ToolCall, ToolChoice};
 use crate::call::turn::{Content, Part, Role, Turn};
 use crate::call::{Call, Format};
@@ -41,7 +40,7 @@ pub(crate) fn write_request<'a>(call: &'a Call, model: &str) -> Result<RequestOu
     if call.dialect != NAME && call.format != Format::Text && !call.tools.is_empty() && !has_levels(model) {
         return Err(unmet(Need::JsonSchema));
     }
-    let mut writing = Writing { call, unsealed: has_levels(model) && call.dialect != NAME, names: Vec::new() };
+    let mut writing = Writing { call, wants_seals: has_levels(model), names: Vec::new() };
     let (mut system, mut contents) = (Vec::new(), Vec::with_capacity(call.turns.len()));
     for turn in &call.turns {
         own_extras(&turn.extras, NAME)?;
@@ -98,9 +97,9 @@ struct ContentOut<'a> {
 /// A conversation as it is written.
 struct Writing<'a> {
     call: &'a Call,
-    /// Function calls without a seal must say so: the first of each turn
+    /// The first function call of each turn must have a seal, or say that it has none
     /// (<https://ai.google.dev/gemini-api/docs/thought-signatures>).
-    unsealed: bool,
+    wants_seals: bool,
     /// The calls so far, by id: results are told by the function's name.
     names: Vec<(&'a str, &'a str)>,
 }
@@ -115,7 +114,8 @@ impl<'a> Writing<'a> {
         for (place, part) in turn.parts.iter().enumerate() {
             let out = match &part.content {
                 Content::Thinking { text, signature } => {
-                    let own = own_seal(signature.as_deref())?;
+                    // the seal of another dialect is left out with its thoughts: nobody else reads it
+                    let own = signature.as_deref().and_then(seals::own);
                     let follows = turn.parts.get(place + 1).is_some_and(takes_seal);
                     seal = own.filter(|_| follows);
                     // Thoughts without a seal are an echo of an answer; those of this dialect's own clients are kept.
@@ -129,11 +129,12 @@ impl<'a> Writing<'a> {
                     written.push(AnyPartOut::Foreign(own(foreign, NAME)?));
                     continue;
                 }
+                Content::RedactedThinking(_) => continue,
                 Content::Text { text, .. } if text.is_empty() => continue,
                 content => {
                     let mut out = self.part(content)?;
                     let first_call = out.function_call.is_some() && !std::mem::replace(&mut called, true);
-                    seal = seal.or((first_call && self.unsealed).then_some(seals::NONE));
+                    seal = seal.or((first_call && self.wants_seals).then_some(seals::NONE));
                     out.thought_signature = seal.take().map(Into::into);
                     out
                 }
@@ -182,14 +183,6 @@ impl<'a> Writing<'a> {
             }
         }
         Ok(FunctionResponseOut { id: ids::given(id), name, response: write_output(&text, error), parts: media })
-    }
-}
-
-/// A seal of this dialect; one of another that says so is left out, as nobody else reads it.
-fn own_seal(seal: Option<&str>) -> Result<Option<&str>, Refusal> {
-    match seal {
-        Some(seal) if !seal::is_named(seal) => Err(unmet(Need::SignedReasoning)),
-        seal => Ok(seal.and_then(seals::own)),
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::base::rejection::Refusal;
 use crate::call::json::Json;
 use crate::call::needs::Need;
-use crate::call::seal;
 use crate::call::tool::{Function, Tool, ToolChoice};
 use crate::call::turn::{Content, Part, Role, Source, Turn};
 use crate::call::{Call, Format, ReasoningMode};
@@ -11,8 +10,8 @@ use crate::dialect::grammar::Target;
 use crate::dialect::honour::{Extras, effort, own, own_extras, unmet};
 use crate::dialect::openai_chat::NAME;
 use crate::dialect::openai_chat::types::{AnyToolCallOut, ToolCallOut};
-use crate::dialect::profile::quirks::{Member, Quirks};
-use crate::dialect::{profile::Profile, schema};
+use crate::dialect::profile::quirks::{Member, Quirks, ToolCallIds};
+use crate::dialect::{call_ids, profile::Profile, schema};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -160,9 +159,9 @@ fn write_messages<'a>(quirks: &Quirks, call: &'a Call) -> Result<Vec<MessageOut<
         if turn.name.is_some() && quirks.refused_members.has(Member::Name) {
             return Err(Refusal::Capability(Member::Name.name()));
         }
-        write_results(quirks, turn, &mut messages)?;
+        write_results(quirks, call, turn, &mut messages)?;
         let mut said = Said::default();
-        turn.parts.iter().try_for_each(|part| said.add(quirks, part, turn.role))?;
+        turn.parts.iter().try_for_each(|part| said.add(quirks, call, part, turn.role))?;
         let only_results = said.parts.is_empty() && turn.parts.iter().any(is_result);
         if !only_results {
             messages.push(MessageOut {
@@ -194,7 +193,12 @@ const fn is_result(part: &Part) -> bool {
 }
 
 /// Every tool result is a message of its own, before what the user says.
-fn write_results<'a>(quirks: &Quirks, turn: &'a Turn, messages: &mut Vec<MessageOut<'a>>) -> Result<(), Refusal> {
+fn write_results<'a>(
+    quirks: &Quirks,
+    call: &Call,
+    turn: &'a Turn,
+    messages: &mut Vec<MessageOut<'a>>,
+) -> Result<(), Refusal> {
     for part in &turn.parts {
         let Content::ToolResult { id, parts, error } = &part.content else { continue };
         let mut said = Said::default();
@@ -204,7 +208,7 @@ fn write_results<'a>(quirks: &Quirks, turn: &'a Turn, messages: &mut Vec<Message
             if !seen && matches!(part.content, Content::Image { .. } | Content::Document { .. }) {
                 return Err(Refusal::Capability("tool_result_images"));
             }
-            said.add(quirks, part, Role::User)?;
+            said.add(quirks, call, part, Role::User)?;
         }
         let content = match said.content(Role::User) {
             // There is no flag for a tool that failed, so the text says it.
@@ -218,11 +222,19 @@ fn write_results<'a>(quirks: &Quirks, turn: &'a Turn, messages: &mut Vec<Message
             content: Some(content),
             refusal: None,
             tool_calls: Vec::new(),
-            tool_call_id: Some(quirks.tool_call_ids.fit(id)),
+            tool_call_id: Some(call_id(quirks, call, id)),
             extras: Extras::within("", &[]),
         });
     }
     Ok(())
+}
+
+/// The id of a tool call as the vendor takes it; this dialect's own clients know what ids theirs takes.
+fn call_id<'a>(quirks: &Quirks, call: &Call, id: &'a str) -> Cow<'a, str> {
+    match quirks.tool_call_ids {
+        ToolCallIds::Any if call.dialect != NAME => call_ids::fit(id, call_ids::CHAT_MOST),
+        ids => ids.fit(id),
+    }
 }
 
 /// What one turn says, sorted into a message's members.
@@ -234,7 +246,7 @@ struct Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    fn add(&mut self, quirks: &Quirks, part: &'a Part, role: Role) -> Result<(), Refusal> {
+    fn add(&mut self, quirks: &Quirks, call: &Call, part: &'a Part, role: Role) -> Result<(), Refusal> {
         match &part.content {
             // Citations in the history are notes on an earlier answer: no vendor of this dialect reads them.
             Content::Text { text, .. } => self.parts.push(PartOut::Own(OwnPartOut::Text { text })),
@@ -255,15 +267,13 @@ impl<'a> Said<'a> {
             }
             Content::Image { .. } => return Err(unmet(Need::Images)),
             Content::Document { .. } => return Err(unmet(Need::Documents)),
-            Content::ToolCall(call) => {
-                let id = Some(quirks.tool_call_ids.fit(&call.id));
-                self.tool_calls.push(AnyToolCallOut::Function(ToolCallOut { id, ..ToolCallOut::whole(call) }));
+            Content::ToolCall(made) => {
+                let id = Some(call_id(quirks, call, &made.id));
+                self.tool_calls.push(AnyToolCallOut::Function(ToolCallOut { id, ..ToolCallOut::whole(made) }));
             }
             Content::ToolResult { .. } => {}
-            // Thoughts without a seal are an echo of an answer, which no vendor takes back.
-            Content::Thinking { signature: None, .. } => {}
-            Content::Thinking { signature: Some(signature), .. } if seal::is_named(signature) => {}
-            Content::Thinking { .. } | Content::RedactedThinking(_) => return Err(unmet(Need::SignedReasoning)),
+            // There is no member for thoughts that all vendors take back, and none for anybody's seal.
+            Content::Thinking { .. } | Content::RedactedThinking(_) => {}
             Content::Foreign(foreign) => {
                 let json = own(foreign, NAME)?;
                 if foreign.need == Need::Tools {
@@ -553,10 +563,6 @@ mod tests {
             (json!({"tools": [{"name": "f", "input_schema": closed, "strict": true}]}), "strict_tools"),
             (json!({"output_config": {"format": {"type": "json_schema", "schema": closed}}}), "json_schema"),
             (json!({"messages": said(json!({"type": "text", "text": "I"}))}), "prefill"),
-            (
-                json!({"messages": asked(json!({"type": "thinking", "thinking": "", "signature": "s"}))}),
-                "signed_reasoning",
-            ),
             (json!({"messages": asked(json!({"type": "container_upload", "file_id": "f"}))}), "server_ids"),
             (
                 json!({"messages": asked(json!({"type": "document", "source": {"type": "url", "url": "https://a"}}))}),

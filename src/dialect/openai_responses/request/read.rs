@@ -7,7 +7,7 @@ use crate::call::tool::{Function, Tool, ToolChoice};
 use crate::call::turn::{Content, Foreign, Part, Role, Turn};
 use crate::call::{Call, Extra, Format, Reasoning, ReasoningMode, Sampling};
 use crate::dialect::honour::{invalid, within};
-use crate::dialect::object::{Known, Object, Text, TextOr, read};
+use crate::dialect::object::{Known, Object, Reading, Text, TextOr, read};
 use crate::dialect::openai_responses::item::{Said, foreign, read_item};
 use crate::dialect::openai_responses::types::{self, Item, RawInput, Request, TextForm, TextFormat, Thinking};
 use crate::dialect::openai_responses::{NAME, namespace, seal};
@@ -137,7 +137,7 @@ impl<'a> Turns<'a> {
         if item.encrypted_content.as_deref() == Some(seal::THEIRS) {
             return Ok(());
         }
-        let said = read_item(item, unknown.is_empty()).map_err(|error| at(index, &error))?;
+        let said = read_item(item, unknown.is_empty(), Reading::Request).map_err(|error| at(index, &error))?;
         match said {
             Said::Message(Role::Assistant, parts) if unknown.is_empty() => self.model(parts),
             Said::Message(role, parts) => {

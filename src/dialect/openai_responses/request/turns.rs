@@ -7,6 +7,7 @@ use crate::call::needs::Need;
 use crate::call::seal;
 use crate::call::tool::ToolCall;
 use crate::call::turn::{Content, Part, Role, Source, Turn};
+use crate::dialect::call_ids;
 use crate::dialect::honour::{Extras, own, own_extras, unmet};
 use crate::dialect::openai_responses::{NAME, namespace};
 use serde::Serialize;
@@ -35,14 +36,14 @@ pub(super) enum OwnItemOut<'a> {
         encrypted_content: Option<&'a str>,
     },
     FunctionCall {
-        call_id: &'a str,
+        call_id: Cow<'a, str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         namespace: Option<&'a str>,
         name: &'a str,
         arguments: &'a str,
     },
     FunctionCallOutput {
-        call_id: &'a str,
+        call_id: Cow<'a, str>,
         output: ContentOut<'a>,
     },
 }
@@ -160,23 +161,21 @@ fn write_item<'a>(part: &'a Part, call: &Call) -> Result<Option<ItemOut<'a>>, Re
     Ok(Some(match &part.content {
         Content::ToolCall(ToolCall { id: call_id, name, arguments }) => {
             let (namespace, name) = namespace::split(name);
-            ItemOut::Own(OwnItemOut::FunctionCall { call_id, namespace, name, arguments })
+            ItemOut::Own(OwnItemOut::FunctionCall { call_id: fit(call_id, call), namespace, name, arguments })
         }
-        Content::ToolResult { id, parts, error } => {
-            ItemOut::Own(OwnItemOut::FunctionCallOutput { call_id: id, output: write_output(parts, *error)? })
-        }
-        // Thoughts without a seal are an echo of an answer: no vendor takes back another's. A named seal of another
-        // dialect is nothing to this one.
+        Content::ToolResult { id, parts, error } => ItemOut::Own(OwnItemOut::FunctionCallOutput {
+            call_id: fit(id, call),
+            output: write_output(parts, *error)?,
+        }),
+        // Thoughts without a seal are an echo of an answer, and no vendor takes back another's.
         Content::Thinking { signature: None, .. } if call.dialect != NAME => return Ok(None),
-        Content::Thinking { signature: Some(signature), .. } if seal::of(NAME, signature).is_none() => {
-            return if seal::is_named(signature) { Ok(None) } else { Err(unmet(Need::SignedReasoning)) };
-        }
+        Content::Thinking { signature: Some(signature), .. } if seal::of(NAME, signature).is_none() => return Ok(None),
         Content::Thinking { text, signature } => {
             let encrypted_content = signature.as_ref().and_then(|signature| seal::of(NAME, signature));
             let summary = if text.is_empty() { Vec::new() } else { vec![PartOut::SummaryText { text }] };
             ItemOut::Own(OwnItemOut::Reasoning { summary, encrypted_content })
         }
-        Content::RedactedThinking(_) => return Err(unmet(Need::SignedReasoning)),
+        Content::RedactedThinking(_) => return Ok(None),
         Content::Foreign(foreign) => {
             let json = own(foreign, NAME)?;
             if is_part(json) {
@@ -188,6 +187,11 @@ fn write_item<'a>(part: &'a Part, call: &Call) -> Result<Option<ItemOut<'a>>, Re
             return Ok(None);
         }
     }))
+}
+
+/// The id of a tool call; this dialect's own clients know what ids it takes.
+fn fit<'a>(id: &'a str, call: &Call) -> Cow<'a, str> {
+    if call.dialect == NAME { id.into() } else { call_ids::fit(id, call_ids::RESPONSES_MOST) }
 }
 
 /// What a call gave. There is no flag for a tool that failed, so the text says it.

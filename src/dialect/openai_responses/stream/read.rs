@@ -6,7 +6,7 @@ use crate::call::seal;
 use crate::call::turn::{Content, Part};
 use crate::call::usage::Usage;
 use crate::dialect::grammar::ReadEvents;
-use crate::dialect::object::{Known, Text, read, read_known, said};
+use crate::dialect::object::{Known, Reading, Text, read, read_known, said};
 use crate::dialect::openai_responses::NAME;
 use crate::dialect::openai_responses::item::{read_annotation, read_part};
 use crate::dialect::openai_responses::response::{Spoken, read_created, read_finish, read_output};
@@ -159,7 +159,7 @@ impl Reader {
     fn end_part(&mut self, event: &Event<'_>, sink: &mut Sink<'_>) -> Result<(), serde_json::Error> {
         let (Some(raw), Some(item)) = (event.part, self.item(event)) else { return Ok(()) };
         let (told, notes) = (item.part_told, item.notes);
-        match read_part(raw)? {
+        match read_part(raw, Reading::Answer)? {
             Content::Text { text, citations } => {
                 if !told && !text.is_empty() {
                     sink(Delta::Text(&text));

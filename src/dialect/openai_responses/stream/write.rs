@@ -2,6 +2,7 @@
 
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::delta::Delta;
+use crate::call::echo::Echo;
 use crate::call::json::Json;
 use crate::call::reply::Finish;
 use crate::call::turn::Citation;
@@ -14,7 +15,7 @@ use crate::dialect::openai_responses::response::{
 };
 use crate::dialect::openai_responses::stream::items::{List, Open, Words, raw, text_part};
 use crate::dialect::openai_responses::types::{Event, Item};
-use crate::dialect::openai_responses::{NAME, namespace, seal};
+use crate::dialect::openai_responses::{NAME, echo, namespace, seal};
 use crate::dialect::sse;
 use bytes::BytesMut;
 use serde::Serialize;
@@ -33,6 +34,8 @@ pub(in crate::dialect) struct Writer {
     id: String,
     model: String,
     created_s: u64,
+    /// What every response repeats of the request.
+    asked: Echo,
     sequence: u64,
     /// The items that are complete, as written.
     items: List,
@@ -148,6 +151,9 @@ impl WriteDeltas for Writer {
         self.sequence = event.sequence_number.map_or(self.sequence, |number| number + 1);
         let index = event.output_index.and_then(|index| usize::try_from(index).ok());
         match (event.kind.unwrap_or_default().0.as_ref(), index, event.item) {
+            ("response.created", ..) => {
+                self.asked = event.response.map(echo::of_response).unwrap_or_default();
+            }
             ("response.output_item.added", Some(index), Some(item)) => {
                 self.items.truncate(index);
                 self.adopt_item(item);
@@ -165,6 +171,10 @@ impl WriteDeltas for Writer {
             }
             _ => {}
         }
+    }
+
+    fn echo(&mut self, asked: &Echo) {
+        self.asked = asked.clone();
     }
 
     fn carried_on(&mut self, model: &str) {
@@ -370,7 +380,7 @@ impl Writer {
         out: &mut BytesMut,
     ) {
         let sequence_number = self.next();
-        let response = ResponseOut::new(&self.id, &self.model, self.created_s, output);
+        let response = ResponseOut::new(&self.id, &self.model, self.created_s, output, &self.asked);
         let response = match ended {
             Some((finish, usage)) => response.ended(finish, usage),
             None => response,

@@ -20,6 +20,9 @@ use crate::dialect::profile::Profile;
 /// The reason of the one code that means money at some vendors and throttling at others; the profile decides.
 pub(in crate::dialect) const INSUFFICIENT_QUOTA: &str = "insufficient_quota";
 
+/// The reason where a vendor does not take thoughts back that it did not seal itself, or misses its own.
+pub const FOREIGN_SEAL: &str = "foreign_seal";
+
 /// What all vendors share: identifiers, sentences, and identifiers that say little.
 pub(in crate::dialect) const SHARED: [(&str, &[Rule]); 3] = [
     ("identifiers", openai_chat::signals::RULES),

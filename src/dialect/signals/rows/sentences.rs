@@ -5,6 +5,7 @@ use crate::base::failure::FailureKind::{
     Quota, RateLimited, RegionDenied, ServerError, Unsupported,
 };
 use crate::base::scope::Scope;
+use crate::dialect::signals::rows::FOREIGN_SEAL;
 use crate::dialect::signals::rule::Rule;
 
 /// Where a call that is too long is refused; some servers call it their own fault. Not 429: that is the rate limit.
@@ -13,6 +14,40 @@ const TOO_LONG: &[u16] = &[0, 200, 400, 403, 404, 413, 422, 500, 502];
 const FULL: &[u16] = &[0, 400, 408, 429, 498, 500, 502, 503, 529];
 
 pub(super) const RULES: &[Rule] = &[
+    // thoughts that another vendor, account or model sealed, or none where this one wants its own: it takes the conversation
+    // without them (<https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking>,
+    // <https://ai.google.dev/gemini-api/docs/thought-signatures>)
+    Rule::says(
+        &[
+            "`signature` in `thinking`",
+            "expected `thinking`",
+            "must start with a thinking block",
+            "blocks in the latest assistant message cannot be modified",
+            "thought signature is not valid",
+            "invalid thought signature",
+            "corrupted thought signature",
+            "missing a thought_signature",
+            "missing a `thought_signature`",
+            "encrypted content could not be",
+            "without its required following item",
+            "without its required 'reasoning' item",
+            "items are not persisted when",
+        ],
+        Unsupported,
+        FOREIGN_SEAL,
+    )
+    .at(&[0, 400, 404, 422]),
+    // a vendor that wants every thought back, and another vendor had none: whoever began the turn ends it
+    Rule::says(
+        &[
+            "reasoning_content is missing",
+            "missing `reasoning_content`",
+            "reasoning_content` in the thinking mode must be",
+        ],
+        Unsupported,
+        "thoughts_missing",
+    )
+    .at(&[0, 400, 422]),
     // not from here
     Rule::says(
         &[
