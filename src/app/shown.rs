@@ -49,7 +49,7 @@ impl Seen<'_> {
     fn refusals(&self, pool: &Pool, deployment: &Deployment) -> Vec<Refusal> {
         let observed = self.world.observed(deployment);
         let ill = observed.and_then(|observed| observed.refuses(self.demand(), self.now, &pool.breaker));
-        let surged = self.world.surges.keeps_out(pool, deployment).then_some(Refusal::Price);
+        let surged = self.world.surges.keeps_out(pool, deployment).then_some(Refusal::Surge);
         self.world.restrictions.refuses(deployment).into_iter().chain(ill).chain(surged).collect()
     }
 }
@@ -124,7 +124,7 @@ fn refused(status: &mut DeploymentStatus, refusal: &Refusal) {
         Refusal::Restricted { .. } => ("restricted", None),
         Refusal::Breaker { retry_after } => (&*status.live.breaker, Some(*retry_after)),
         Refusal::Resting { retry_after, .. } | Refusal::Headroom { retry_after, .. } => ("resting", Some(*retry_after)),
-        Refusal::Price => ("too_expensive", None),
+        Refusal::Price | Refusal::Surge => ("too_expensive", None),
         Refusal::Full | Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Budget { .. } => ("closed", None),
     };
     status.state = state.to_owned();
@@ -156,10 +156,10 @@ fn unwell(refusal: &Refusal) -> Reason {
             format!("it is restricted ({}); `backstay release {id}` lifts that", cause.replace('_', " "))
         }
         Refusal::Full => "it has as many calls as it can bear for now".to_owned(),
-        Refusal::Price => {
+        Refusal::Surge => {
             "its price rose above the pool's `surge` bounds, and has not been low again for long enough".to_owned()
         }
-        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Budget { .. } => String::new(),
+        Refusal::Capability(_) | Refusal::Policy(_) | Refusal::Price | Refusal::Budget { .. } => String::new(),
     };
     Reason { code: refusal.code().to_owned(), reason, ..Reason::default() }
 }

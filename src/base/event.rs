@@ -81,6 +81,38 @@ impl GonePhase {
     }
 }
 
+/// What became of a hedge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HedgeOutcome {
+    /// It had content first.
+    Won,
+    /// The first deployment had.
+    Lost,
+    /// It failed.
+    Failed,
+    /// The pool's share of calls that may be hedged is used up: nobody was asked.
+    Capped,
+    /// What the pool may spend on extra attempts is short: nobody was asked.
+    NoBudget,
+    /// The other deployment could not be asked now.
+    Refused,
+}
+
+impl HedgeOutcome {
+    /// The `outcome` label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Won => "won",
+            Self::Lost => "lost",
+            Self::Failed => "failed",
+            Self::Capped => "capped",
+            Self::NoBudget => "no_budget",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// Tokens of an answer, as counted by the vendor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
@@ -199,6 +231,8 @@ pub struct AttemptRecord {
     pub took: Duration,
     /// From the attempt's start to the first content.
     pub first_content: Option<Duration>,
+    /// Whether it was made beside another that was slow.
+    pub hedge: bool,
     /// Whether the vendor may bill it.
     pub maybe_billed: bool,
     /// What it consumed, as counted or as estimated.
@@ -250,6 +284,25 @@ pub struct ExchangeRecord {
     pub grounds: Grounds,
 }
 
+impl ExchangeRecord {
+    /// Adds an attempt that has ended, and what it consumed.
+    pub fn add(&mut self, attempt: AttemptRecord) {
+        if matches!(attempt.counted, Counted::Vendor | Counted::Incomplete) {
+            self.tokens = match (self.tokens, attempt.tokens) {
+                (Some(before), Some(these)) => Some(before + these),
+                (before, these) => before.or(these),
+            };
+        }
+        if attempt.counted != Counted::Nothing {
+            self.cost = match (self.cost, attempt.cost) {
+                (Some(before), Some(this)) => Some(before + this),
+                (before, this) => before.or(this),
+            };
+        }
+        self.attempts.push(attempt);
+    }
+}
+
 /// Everything that is worth counting, logging or alerting on.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -295,6 +348,13 @@ pub enum Event {
         pool: Arc<str>,
         /// `carried_on`, or why it ended instead, from a closed set.
         outcome: &'static str,
+    },
+    /// A deployment was slow in a pool with `hedge`, and another one was to be asked beside it.
+    Hedge {
+        /// The pool.
+        pool: Arc<str>,
+        /// What became of that, from a closed set.
+        outcome: HedgeOutcome,
     },
     /// A limit refused something; the limit's name.
     LimitRejected {

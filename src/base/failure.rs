@@ -84,6 +84,8 @@ pub enum FailureKind {
     Oversize,
     /// A reload forbids the deployment while it answers, and the policy says that what runs there is stopped.
     Recalled,
+    /// Another deployment that was asked beside this one had content first, and this one was cancelled.
+    HedgeLost,
 }
 
 /// What an exchange does after a failed attempt, as long as nothing has gone out to the client.
@@ -144,7 +146,7 @@ pub enum Blame {
 
 impl FailureKind {
     /// Every kind, in the order of the `class` label's documentation.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::DnsError,
         Self::DnsDenied,
         Self::ConnectRefused,
@@ -181,6 +183,7 @@ impl FailureKind {
         Self::Deadline,
         Self::Oversize,
         Self::Recalled,
+        Self::HedgeLost,
     ];
 
     /// The `class` label in metrics and logs.
@@ -223,6 +226,7 @@ impl FailureKind {
             Self::Deadline => "deadline",
             Self::Oversize => "oversize",
             Self::Recalled => "recalled",
+            Self::HedgeLost => "hedge_lost",
         }
     }
 
@@ -258,8 +262,14 @@ impl FailureKind {
             | Self::Oversize
             | Self::Recalled => NextStep::Move,
             Self::ContentFilter | Self::BadRequest => NextStep::Answer,
-            Self::ClientGone | Self::Deadline => NextStep::Stop,
+            Self::ClientGone | Self::Deadline | Self::HedgeLost => NextStep::Stop,
         }
+    }
+
+    /// Whether the same deployment may well answer a moment later, without having asked to wait.
+    #[must_use]
+    pub fn often_passes(self) -> bool {
+        matches!(self.next_step(), NextStep::RetryOrMove | NextStep::MoveOrResend) && self != Self::RateLimited
     }
 
     /// What the health of the one to blame learns.
@@ -297,7 +307,8 @@ impl FailureKind {
             | Self::BadRequest
             | Self::ClientGone
             | Self::Deadline
-            | Self::Recalled => HealthEffect::Neutral,
+            | Self::Recalled
+            | Self::HedgeLost => HealthEffect::Neutral,
         }
     }
 
@@ -337,7 +348,8 @@ impl FailureKind {
             | Self::BadRequest
             | Self::ClientGone
             | Self::Deadline
-            | Self::Recalled => Blame::Nobody,
+            | Self::Recalled
+            | Self::HedgeLost => Blame::Nobody,
         }
     }
 
@@ -375,7 +387,8 @@ impl FailureKind {
             | Self::ClientGone
             | Self::Deadline
             | Self::Oversize
-            | Self::Recalled => None,
+            | Self::Recalled
+            | Self::HedgeLost => None,
         }
     }
 

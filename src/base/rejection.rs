@@ -178,6 +178,8 @@ pub enum Refusal {
     Full,
     /// It costs more than the call or the pool allows, or its price is unknown under a ceiling.
     Price,
+    /// Its price rose above the pool's bounds, and has not been low again for long enough.
+    Surge,
     /// A budget does not reach for it.
     Budget {
         /// `spent`, `held` by open calls, `unpriced`, `unbounded`, or `ledger` where what is left cannot be told.
@@ -202,6 +204,7 @@ impl Refusal {
             Self::Restricted { .. } => "restricted",
             Self::Full => "full",
             Self::Price => "price",
+            Self::Surge => "surge",
             Self::Budget { .. } => "budget",
         }
     }

@@ -83,6 +83,10 @@ pub const SURGE_LEAVE: f64 = 1.2;
 pub const SURGE_RETURN: f64 = 1.0;
 /// How long its price must have been so low.
 pub const SURGE_HOLD: Duration = seconds(600);
+/// The share of calls that may be asked of two deployments at once, in per cent: no more than are slower than the delay.
+pub const HEDGE_SHARE_PERCENT: u32 = 5;
+/// The most that can be configured: beyond it hedging is a second load on vendors that are slow already.
+pub const MOST_HEDGE_SHARE_PERCENT: u32 = 20;
 /// Answer cap where Anthropic's dialect demands one and the call has none.
 pub const MAX_OUTPUT_TOKENS: u64 = 8192;
 

@@ -141,7 +141,8 @@ fn refusal(refusal: &Refusal) -> Value {
         | Refusal::Resting { .. }
         | Refusal::Headroom { .. }
         | Refusal::Full
-        | Refusal::Price => {
+        | Refusal::Price
+        | Refusal::Surge => {
             json!({ "reason": refusal.code() })
         }
     }

@@ -24,6 +24,14 @@ pub(crate) fn prepare(work: &mut Work, deployment: &Arc<Deployment>) -> Result<P
     rest(work, deployment, first)
 }
 
+/// The request for a candidate that is asked beside another.
+pub(crate) fn prepare_beside(work: &Work, deployment: &Arc<Deployment>) -> Result<Prepared, Unfit> {
+    let (bounds, mut ingress) = (&work.world.snapshot.bounds, work.ingress.clone());
+    let mut prepared = request::prepare(&mut ingress, bounds, &work.admitted.pool, deployment)?;
+    prepared.told.clone_from(&work.told);
+    Ok(prepared)
+}
+
 /// The request for the rest in this manner, or in the next that the deployment's dialect has words for.
 fn rest(work: &mut Work, deployment: &Arc<Deployment>, manner: Manner) -> Result<Prepared, Unfit> {
     let Work { world, ingress, admitted, told, .. } = work;

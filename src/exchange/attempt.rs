@@ -4,16 +4,17 @@
 //! walks.
 
 use crate::base::clock::Moment;
-use crate::base::event::Event;
+use crate::base::event::{Event, Whom};
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::base::rejection::{Refusal, Rejection};
-use crate::call::needs::Need;
 use crate::dialect::{region, signals};
 use crate::exchange::admit::Admitted;
 use crate::exchange::approach;
 use crate::exchange::conclude::conclude;
 use crate::exchange::continuation::{Manner, Told};
+use crate::exchange::hedge::{self, Raced};
 use crate::exchange::ingress::Ingress;
+use crate::exchange::lesson;
 use crate::exchange::patience::{self, NextOne, Situation, Step};
 use crate::exchange::recall;
 use crate::exchange::receive::{self, Received};
@@ -21,6 +22,8 @@ use crate::exchange::request::{self, Prepared, Unfit};
 use crate::exchange::select::{Candidate, Selection};
 use crate::exchange::server_ids::{self, Claimant};
 use crate::exchange::settle::Settlement;
+use crate::exchange::under_way::Leg;
+use crate::exchange::walk::Walk;
 use crate::exchange::whereabouts;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::permit::Permit;
@@ -30,7 +33,6 @@ use crate::state::health::{Bid, Flight};
 use crate::state::quota::{Demand, Draw};
 use crate::state::world::{State, World};
 use crate::upstream::Connections;
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
@@ -88,35 +90,6 @@ pub(crate) struct Served {
 /// The attempts of an exchange, still going on.
 pub(crate) type Attempts = Pin<Box<dyn Future<Output = (Box<Work>, Result<Box<Served>, Rejection>)> + Send>>;
 
-/// How far the walk has come.
-struct Walk {
-    queue: VecDeque<Candidate>,
-    /// Those that had as much as they bear when they were asked.
-    full: VecDeque<Candidate>,
-    trickle: bool,
-    refusals: Vec<Refusal>,
-    failures: Vec<Failure>,
-    /// What is wrong with the call itself.
-    invalid: Option<Rejection>,
-    made: u32,
-    most: u32,
-    /// Whether the first move to another deployment was made.
-    moved: bool,
-}
-
-impl Walk {
-    fn new(Selection { candidates, trickle, refusals }: Selection, most: u32) -> Self {
-        let (full, failures) = (VecDeque::new(), Vec::new());
-        Self { queue: candidates, full, trickle, refusals, failures, invalid: None, made: 0, most, moved: false }
-    }
-
-    /// Whom to ask next, and whether to wait for a place there: for the preferred one, when nobody else is left.
-    fn next(&mut self) -> Option<(Candidate, bool)> {
-        let next = self.queue.pop_front().map(|candidate| (candidate, false));
-        next.or_else(|| std::mem::take(&mut self.full).pop_front().map(|candidate| (candidate, true)))
-    }
-}
-
 /// What became of one candidate.
 enum Verdict {
     Served(Box<Served>),
@@ -130,7 +103,7 @@ pub(crate) async fn run(mut work: Box<Work>, selection: Selection) -> (Box<Work>
     let made = u32::from(work.broken_off().is_some());
     let most = if work.admitted.fallback { work.admitted.pool.attempts.max(1) + made } else { 1 };
     let mut walk = Walk { made, ..Walk::new(selection, most) };
-    while let Some((candidate, waits)) = walk.next() {
+    while let Some((candidate, waits)) = walk.next(work.state.clock.now()) {
         if walk.made >= walk.most || !may_move(&work, &mut walk, &candidate) {
             break;
         }
@@ -188,31 +161,43 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
                 return Verdict::Next;
             }
         };
-        if let Err(refusal) = work.settlement.hold(&candidate.deployment).await {
-            work.settlement.passed_over(&candidate.deployment, &refusal);
-            walk.refusals.push(refusal);
-            return Verdict::Next;
-        }
+        let held = match work.settlement.hold(&candidate.deployment).await {
+            Ok(held) => held,
+            Err(refusal) => {
+                work.settlement.passed_over(&candidate.deployment, &refusal);
+                walk.refusals.push(refusal);
+                return Verdict::Next;
+            }
+        };
         let accept_empty = prepared.manner == Some(Manner::Prefill)
             || walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
         let mut draw = candidate.observed.account.send(work.demand);
         let began = Instant::now();
         let hangs = hangs(candidate, !walk.queue.is_empty());
-        match once(work, &permit, &prepared, &mut draw, (again, accept_empty), hangs).await {
-            Ok(received) => {
-                draw.succeeded();
-                remember(work, candidate);
-                work.state.restrictions.answered(&candidate.deployment);
+        work.settlement.begin_attempt(&candidate.deployment, whom(work, &permit), held);
+        let tried = Try { permit: &permit, prepared: &prepared, leg: Leg::First, fresh: again, accept_empty };
+        let raced = match hedge::plan(work, walk, candidate) {
+            None => Raced::First(once(work, &tried, &mut draw, hangs).await),
+            Some(plan) => Box::pin(hedge::race(work, walk, plan, &tried, &mut draw, hangs)).await,
+        };
+        match raced {
+            Raced::Hedge(mut served, failed) => {
+                match failed {
+                    Some(failure) => drop(lesson::failed(work, candidate, &mut flight, draw, failure)),
+                    None => lesson::outrun(work, &mut flight, began.elapsed()),
+                }
+                served.took = work.settlement.serves(&served.deployment, served.received.is_stream());
+                return Verdict::Served(served);
+            }
+            Raced::First(Ok(received)) => {
+                lesson::answered(work, candidate, draw);
+                lesson::remember(work, candidate);
                 let took = work.settlement.serves(&candidate.deployment, received.is_stream());
                 let deployment = Arc::clone(&candidate.deployment);
                 return Verdict::Served(Box::new(Served { deployment, flight, received, took }));
             }
-            Err(failure) => {
-                let now = work.state.clock.now();
-                let failure = flight.judged(clients_own(failure, work, candidate), now);
-                flight.failed(&failure, now);
-                draw.failed(&failure, now);
-                work.state.restrictions.failed(&candidate.deployment, &failure, now);
+            Raced::First(Err(failure)) => {
+                let failure = lesson::failed(work, candidate, &mut flight, draw, failure);
                 work.settlement.attempt_failed(&failure);
                 if let Some(other) = approach::otherwise(work, &candidate.deployment, &failure, &prepared) {
                     prepared = other;
@@ -224,6 +209,9 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
                     step => step,
                 };
                 walk.made += u32::from(!matches!(step, Step::Again { free: true, .. }));
+                if step == Step::Next && !again && walk.failures.is_empty() && failure.kind.often_passes() {
+                    walk.passing = Some(candidate.clone());
+                }
                 walk.failures.push(failure);
                 match step {
                     Step::Stop => return Verdict::Stop,
@@ -259,13 +247,7 @@ async fn set_out(
         let claimant = Claimant::new(&work.state.ids, &work.admitted.key, &candidate.deployment);
         prepared.claimant = Some(claimant);
     }
-    let timeouts = &prepared.timeouts;
-    let bid = Bid {
-        settings: work.admitted.pool.breaker,
-        limit: if work.ingress.scan.stream { timeouts.first_content } else { timeouts.answer },
-        input_tokens: work.ingress.scan.input_tokens,
-        trickle: walk.trickle,
-    };
+    let bid = bid(work, &prepared, walk.trickle);
     let now = work.state.clock.now();
     // since it was selected others may have drawn on its quota: where somebody else is left, it is not asked for a 429
     let scarce = candidate.observed.account.refuses(work.demand, now).filter(|_| !walk.queue.is_empty());
@@ -285,6 +267,17 @@ async fn set_out(
     })
 }
 
+/// What health is asked for an attempt with this request.
+pub(crate) fn bid(work: &Work, prepared: &Prepared, trickle: bool) -> Bid {
+    let timeouts = &prepared.timeouts;
+    Bid {
+        settings: work.admitted.pool.breaker,
+        limit: if work.ingress.scan.stream { timeouts.first_content } else { timeouts.answer },
+        input_tokens: work.ingress.scan.input_tokens,
+        trickle,
+    }
+}
+
 /// Waits a little until a deployment that has as much as it bears has a place: its load ebbs within moments, and the
 /// client would otherwise be refused.
 async fn wait_for_place(work: &Work, candidate: &Candidate, bid: &Bid) -> Result<Flight, Refusal> {
@@ -300,27 +293,6 @@ async fn wait_for_place(work: &Work, candidate: &Candidate, bid: &Bid) -> Result
             decided => return decided,
         }
     }
-}
-
-/// The session's next call finds a warm cache there.
-fn remember(work: &Work, candidate: &Candidate) {
-    if let Some(session) = work.session {
-        let mut affinity = work.state.affinity.lock().unwrap_or_else(PoisonError::into_inner);
-        affinity.served(session, &candidate.observed.health.deployment.key, work.state.clock.now());
-    }
-}
-
-/// What is not found may be what the client named, a file or an earlier answer: unless the vendor names the model, its
-/// absence says nothing of the model.
-fn clients_own(failure: Failure, work: &Work, candidate: &Candidate) -> Failure {
-    let named = |failure: &Failure| {
-        failure.said.as_ref().is_some_and(|said| said.message.contains(&*candidate.deployment.model))
-    };
-    let ids = work.ingress.scan.needs.has(Need::ServerIds);
-    if failure.kind == FailureKind::ModelGone && ids && !named(&failure) {
-        return Failure { kind: FailureKind::BadRequest, reason: "unknown_id".into(), scope: None, ..failure };
-    }
-    failure
 }
 
 /// What follows, with what the walk knows.
@@ -344,6 +316,8 @@ fn after(failure: &Failure, took: Duration, again: bool, work: &Work, walk: &mut
             Some(other) if is_twin(&other.deployment) => NextOne::Twin,
             Some(_) => NextOne::Other,
         },
+        doubted: observed.health.fails_for_once() && walk.all_others_fail(work.state.clock.now()),
+        others: u32::try_from(walk.queue.len()).unwrap_or(u32::MAX),
         // a trickle asks once
         attempts: if walk.trickle { 0 } else { walk.most.saturating_sub(walk.made + 1) },
         patience: work.admitted.pool.patience,
@@ -371,39 +345,45 @@ async fn hangs(candidate: &Candidate, others: bool) {
     }
 }
 
-/// One try at one deployment, up to its first content.
-async fn once(
-    work: &mut Work,
-    permit: &Permit,
-    prepared: &Prepared,
+/// Who is sent something with this permit, for the record.
+pub(crate) fn whom(work: &Work, permit: &Permit) -> Whom {
+    work.world.snapshot.whom(&work.admitted.key, &work.admitted.ask.residency, permit.deployment())
+}
+
+/// One try at one deployment.
+pub(crate) struct Try<'a> {
+    pub(crate) permit: &'a Permit,
+    pub(crate) prepared: &'a Prepared,
+    pub(crate) leg: Leg,
+    /// Whether it needs a connection of its own.
+    pub(crate) fresh: bool,
+    pub(crate) accept_empty: bool,
+}
+
+/// Makes one try, up to its first content.
+pub(crate) async fn once(
+    work: &Work,
+    tried: &Try<'_>,
     draw: &mut Draw,
-    (fresh, accept_empty): (bool, bool),
     hangs: impl Future<Output = ()>,
 ) -> Result<Received, Failure> {
     let left = work.deadline.saturating_duration_since(Instant::now());
-    let whom = work.world.snapshot.whom(&work.admitted.key, &work.admitted.ask.residency, permit.deployment());
-    work.settlement.begin_attempt(permit.deployment(), whom);
     if left < LEAST_TIME {
         return Err(Failure::new(FailureKind::Deadline, Phase::Connect, "no_time_left"));
     }
-    let recall = recall::watch(&work.state, &work.admitted.key, &work.admitted.ask, permit.deployment(), Phase::Sent);
+    let deployment = tried.permit.deployment();
+    let recall = recall::watch(&work.state, &work.admitted.key, &work.admitted.ask, deployment, Phase::Sent);
     tokio::select! {
         biased;
         recalled = recall => Err(recalled),
         () = hangs => Err(Failure::new(FailureKind::FirstContentTimeout, Phase::Sent, "hung")),
-        received = converse(work, permit, prepared, draw, fresh, accept_empty) => received,
+        received = converse(work, tried, draw) => received,
     }
 }
 
 /// Sends the request and reads the answer up to its first content.
-async fn converse(
-    work: &mut Work,
-    permit: &Permit,
-    prepared: &Prepared,
-    draw: &mut Draw,
-    fresh: bool,
-    accept_empty: bool,
-) -> Result<Received, Failure> {
+async fn converse(work: &Work, tried: &Try<'_>, draw: &mut Draw) -> Result<Received, Failure> {
+    let Try { permit, prepared, leg, fresh, accept_empty } = *tried;
     let began = Instant::now();
     let sent = tokio::time::timeout_at(
         work.deadline,
@@ -411,19 +391,20 @@ async fn converse(
     )
     .await;
     let incoming = sent.unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Sent, "headers")))?;
-    work.settlement.answered(incoming.status.as_u16());
-    observe_region(work, permit, region::observed(&incoming.headers).as_deref());
+    work.settlement.answered(leg, incoming.status.as_u16());
+    observe_region(work, tried, region::observed(&incoming.headers).as_deref());
     let told = signals::quota::read(&incoming.headers, Clock::unix_seconds().unsigned_abs());
     draw.answered(&told, work.state.clock.now());
     let received = receive::receive(incoming, prepared, began, accept_empty);
     let received = tokio::time::timeout_at(work.deadline, received)
         .await
         .unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Headers, "content")))?;
-    observe_region(work, permit, received.region());
+    observe_region(work, tried, received.region());
     Ok(received)
 }
 
 /// Takes note of where the vendor says that it processes the call.
-fn observe_region(work: &mut Work, permit: &Permit, said: Option<&str>) {
-    whereabouts::observed(said, permit.deployment(), &work.world, &work.state, &mut work.settlement);
+fn observe_region(work: &Work, tried: &Try<'_>, said: Option<&str>) {
+    let attempt = (&work.settlement, tried.leg);
+    whereabouts::observed(said, tried.permit.deployment(), &work.world, &work.state, attempt);
 }

@@ -89,6 +89,7 @@ fn spoken(headers: &HeaderMap) -> Dialect {
 }
 
 /// A request whose body was read and scanned once.
+#[derive(Clone)]
 pub(crate) struct Ingress {
     pub(crate) dialect: Dialect,
     pub(crate) headers: HeaderMap,

@@ -1,6 +1,6 @@
 //! Floor 5: a client request's whole life. Read the files in this order: `ingress` and `body` take the request in,
 //! `admit` says who calls and on what terms, `select` who may serve and `order` in which order (`session` knows where its
-//! prompt is warm), `attempt` asks them (`approach` and `request` are what goes out, `receive` the beginning of what comes
+//! prompt is warm), `attempt` asks them, `hedge` two of them at once (`approach` and `request` are what goes out, `receive` the beginning of what comes
 //! back, `patience` what follows a failure, `conclude` what the client is told when nobody answers), `pump`, `flow` and
 //! `relay` pass a stream on, `continuation` carries on what broke, `answer` is what the client gets, `settle` the record of
 //! it all, with the `charge` of each attempt. `vendor` is the way of what a vendor offers beside calls.
@@ -18,7 +18,9 @@ mod continuation;
 mod flow;
 mod funds;
 mod google;
+mod hedge;
 mod ingress;
+mod lesson;
 pub mod order;
 mod patience;
 mod pump;
@@ -30,7 +32,9 @@ pub mod select;
 pub mod server_ids;
 mod session;
 mod settle;
+mod under_way;
 mod vendor;
+mod walk;
 mod whereabouts;
 
 pub use answer::{Answer, Broken};
@@ -275,6 +279,9 @@ impl Exchanges {
         };
         let now = self.state.clock.now();
         flight.succeeded(now, None);
+        if let Some(awaited) = hedge::awaited(&work.ingress).filter(|_| work.admitted.pool.hedge.is_some()) {
+            flight.waited(took, awaited, now);
+        }
         attempt::deposit(&work.world, &work.admitted.pool, request::weight(&work.ingress), now);
         work.settlement.consumed(usage, Heard::text(body.len() as u64));
         let cost = work.settlement.cost();

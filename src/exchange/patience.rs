@@ -3,7 +3,7 @@
 //! Moving costs a cold prompt cache and may cost another model's style, so a pool has patience: a deployment that failed
 //! quickly in a way that often passes (a 500, a reset) is asked once more, and a short wait that a vendor asks for is kept.
 //! Where the next candidate is the same model at the same vendor moving costs little, and nobody waits. The last attempt is
-//! never spent on patience while another candidate has had none.
+//! never spent on patience while another candidate has had none, and no other one is where the vendor did not name the wait.
 
 use crate::base::failure::{FailureKind, NextStep};
 use std::time::Duration;
@@ -41,6 +41,10 @@ pub(crate) struct Situation {
     /// Whether its breaker is still closed.
     pub(crate) closed: bool,
     pub(crate) next: NextOne,
+    /// Whether all others failed when they were asked last, and this one had not.
+    pub(crate) doubted: bool,
+    /// Candidates that had no attempt yet.
+    pub(crate) others: u32,
     /// Attempts that may still be made.
     pub(crate) attempts: u32,
     /// The pool's.
@@ -70,6 +74,7 @@ pub(crate) fn decide(at: &Situation) -> Step {
         NextStep::Resend | NextStep::RetryOrMove | NextStep::MoveOrResend if at.again => Step::Next,
         NextStep::Resend => Step::Again { pause: Duration::ZERO, free: true },
         NextStep::MoveOrResend | NextStep::RetryOrMove if at.next == NextOne::Nobody => retry(at, alone(at)),
+        NextStep::MoveOrResend | NextStep::RetryOrMove if is_best(at) => retry(at, alone(at)),
         NextStep::MoveOrResend => Step::Next,
         NextStep::RetryOrMove => retry(at, patient(at)),
     }
@@ -80,6 +85,11 @@ fn retry(at: &Situation, pause: Option<Duration>) -> Step {
         Some(pause) => Step::Again { pause, free: false },
         None => Step::Next,
     }
+}
+
+/// Whether it is likelier to answer now than whoever comes next, for whom an attempt is left all the same.
+fn is_best(at: &Situation) -> bool {
+    at.doubted && at.closed && at.attempts > 1 && at.took <= at.patience && at.kind != FailureKind::RateLimited
 }
 
 /// The pause before asking again where nobody else is left; none where it would be too long.
@@ -93,7 +103,9 @@ fn alone(at: &Situation) -> Option<Duration> {
 
 /// The pause before asking again although another candidate waits; none where moving is better.
 fn patient(at: &Situation) -> Option<Duration> {
-    let worth_it = at.next == NextOne::Other && at.closed && at.attempts > 1 && !at.patience.is_zero();
+    // a vendor that names the wait means to answer then; without that word nobody's attempt is spent on hope
+    let spare = if at.hint.is_some() { at.attempts > 1 } else { at.attempts > at.others };
+    let worth_it = at.next == NextOne::Other && at.closed && spare && !at.patience.is_zero();
     let pause = match at.hint {
         Some(wait) => wait,
         None if at.kind == FailureKind::RateLimited => return None,
@@ -121,6 +133,8 @@ mod tests {
         again: false,
         closed: true,
         next: NextOne::Other,
+        doubted: false,
+        others: 1,
         attempts: 2,
         patience: ms(2_000),
         left: ms(60_000),
@@ -143,7 +157,9 @@ mod tests {
         check(Situation { attempts: 1, ..AT }, None);
         check(Situation { patience: ms(0), ..AT }, None);
         check(Situation { patience: ms(100), ..AT }, Some(50));
-        check(Situation { hint: Some(ms(1_500)), ..AT }, Some(1_500));
+        check(Situation { others: 2, ..AT }, None);
+        check(Situation { others: 2, attempts: 3, ..AT }, Some(250));
+        check(Situation { hint: Some(ms(1_500)), others: 2, ..AT }, Some(1_500));
         check(Situation { hint: Some(ms(2_500)), ..AT }, None);
     }
 
@@ -162,7 +178,7 @@ mod tests {
 
     #[test]
     fn f_074_alone_a_vendor_is_asked_twice() {
-        let alone = Situation { next: NextOne::Nobody, ..AT };
+        let alone = Situation { next: NextOne::Nobody, others: 0, ..AT };
         check(alone, Some(250));
         check(Situation { kind: Overloaded, ..alone }, Some(250));
         check(Situation { kind: Empty, ..alone }, Some(250));
@@ -172,6 +188,19 @@ mod tests {
         check(Situation { kind: RateLimited, hint: Some(ms(20_000)), ..alone }, None);
         check(Situation { again: true, ..alone }, None);
         check(Situation { attempts: 0, ..alone }, None);
+    }
+
+    #[test]
+    fn who_fails_for_once_is_asked_again_before_those_who_failed_last_time() {
+        let doubted = Situation { doubted: true, others: 2, ..AT };
+        check(doubted, Some(250));
+        check(Situation { kind: Empty, ..doubted }, Some(250));
+        check(Situation { kind: Overloaded, ..doubted }, Some(250));
+        check(Situation { attempts: 1, ..doubted }, None);
+        check(Situation { closed: false, ..doubted }, None);
+        check(Situation { kind: RateLimited, ..doubted }, None);
+        check(Situation { took: ms(2_001), ..doubted }, None);
+        check(Situation { kind: HeadersTimeout, ..doubted }, None);
     }
 
     #[test]

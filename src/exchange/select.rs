@@ -78,6 +78,8 @@ pub struct Candidate {
 pub struct Selection {
     /// In the order of asking.
     pub candidates: VecDeque<Candidate>,
+    /// Whom to ask when all of these have failed: their breakers are open, and each lets one call a second through then.
+    pub last: VecDeque<Candidate>,
     /// Whether the candidates are all unhealthy, and may be asked a trickle to find out when they are back.
     pub trickle: bool,
     /// Why the others are not asked.
@@ -191,8 +193,9 @@ impl Sieve {
         self.candidates.extend(self.scarce.into_iter().map(|(_, candidate)| candidate));
         self.candidates.append(&mut self.full);
         let trickle = self.candidates.is_empty();
-        let candidates = if trickle { self.trickle } else { self.candidates };
-        Ok(Selection { candidates, trickle, refusals: self.refusals })
+        let (candidates, last) =
+            if trickle { (self.trickle, VecDeque::new()) } else { (self.candidates, self.trickle) };
+        Ok(Selection { candidates, last, trickle, refusals: self.refusals })
     }
 }
 
@@ -205,7 +208,9 @@ pub(crate) fn others(work: &mut Work) -> Option<Selection> {
     let (now, turn, mut considered) = (state.clock.now(), state.random.bits(), Vec::new());
     let wanted = Wanted::of(admitted, ingress, *demand, None);
     let mut selection = select(world, &wanted, now, turn, &mut considered).ok()?;
-    selection.candidates.retain(|candidate| !Arc::ptr_eq(&candidate.deployment, last));
+    for candidates in [&mut selection.candidates, &mut selection.last] {
+        candidates.retain(|candidate| !Arc::ptr_eq(&candidate.deployment, last));
+    }
     // its twins with other credentials are as likely to break it again
     let broke = |candidate: &Candidate| broken.iter().any(|deployment| deployment.id == candidate.deployment.id);
     selection.candidates.make_contiguous().sort_by_key(broke);
@@ -234,7 +239,11 @@ fn eligible(look: &Look<'_>, deployment: &Arc<Deployment>) -> Result<(), Refusal
     }
     let tariff = deployment.rates.tariff(wanted.ask.input_tokens, wanted.at);
     let affordable = wanted.pool.ceiling().admits(tariff) && wanted.ceiling.admits(tariff);
-    if affordable && !world.surges.keeps_out(wanted.pool, deployment) { Ok(()) } else { Err(Refusal::Price) }
+    // the rule of the pool comes first: it says when the deployment is back
+    if world.surges.keeps_out(wanted.pool, deployment) {
+        return Err(Refusal::Surge);
+    }
+    if affordable { Ok(()) } else { Err(Refusal::Price) }
 }
 
 /// What the client is told when policy, capability or price leave nobody.
@@ -251,6 +260,7 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
             | Refusal::Headroom { .. }
             | Refusal::Full
             | Refusal::Price
+            | Refusal::Surge
             | Refusal::Budget { .. } => None,
         })
         .collect();
@@ -265,7 +275,7 @@ fn nobody_eligible(refusals: Vec<Refusal>) -> Rejection {
         (RejectionCode::NoCapableDeployment, named)
     } else if refusals.iter().any(|refusal| matches!(refusal, Refusal::Restricted { .. })) {
         (RejectionCode::PolicyDenied, RESTRICTED.to_owned())
-    } else if refusals.iter().any(|refusal| matches!(refusal, Refusal::Price)) {
+    } else if refusals.iter().any(|refusal| matches!(refusal, Refusal::Price | Refusal::Surge)) {
         let message =
             "Every deployment of this model costs more than this call or its pool allows, or its price is not known.";
         (RejectionCode::PolicyDenied, message.to_owned())
@@ -301,6 +311,7 @@ const fn wait(refusal: &Refusal) -> Option<Duration> {
         | Refusal::Policy(_)
         | Refusal::Restricted { .. }
         | Refusal::Price
+        | Refusal::Surge
         | Refusal::Budget { .. } => None,
     }
 }

@@ -1,14 +1,13 @@
 //! The end of an exchange: one event that holds every attempt, on every path out, the client's departure included.
 
-use crate::base::event::{
-    AttemptRecord, Considered, Counted, Event, ExchangeRecord, GonePhase, Grounds, Outcome, Whom,
-};
+use crate::base::event::{AttemptRecord, Considered, Event, ExchangeRecord, GonePhase, Grounds, Outcome, Whom};
 use crate::base::failure::{Failure, FailureKind};
 use crate::base::money::Microusd;
 use crate::base::rejection::{Refusal, Rejection};
 use crate::call::usage::Usage;
 use crate::exchange::charge::{self, Bill, End, Heard, Work};
 use crate::exchange::funds::{self, Outlay};
+use crate::exchange::under_way::{Leg, UnderWay};
 use crate::policy::Ask;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::key::Key;
@@ -18,8 +17,8 @@ use crate::state::purse::{Hold, Purse};
 use crate::state::terms::{Levels, Terms};
 use crate::state::world::State;
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -31,12 +30,12 @@ pub(crate) struct Settlement {
     state: Arc<State>,
     record: Option<Box<ExchangeRecord>>,
     began: Instant,
-    attempt: Option<Attempt>,
+    attempt: Option<UnderWay>,
+    /// The attempt that is made beside it.
+    hedge: OnceLock<UnderWay>,
     payer: Option<(Arc<Key>, Arc<Terms>)>,
     /// What the call may cost; `None` where nobody knows.
     outlay: Option<Outlay>,
-    /// What is held back for the attempt that is about to begin.
-    held: Vec<Hold>,
     /// What goes into the ledger when the exchange has ended.
     entries: Vec<Entry>,
     /// The status of a head that went out while the attempts were going on.
@@ -44,39 +43,6 @@ pub(crate) struct Settlement {
     streaming: bool,
     /// Seconds since 1970: what held then is what the call costs.
     priced_at: i64,
-}
-
-/// An attempt whose end is not known yet.
-struct Attempt {
-    deployment: Arc<Deployment>,
-    whom: Whom,
-    began: Instant,
-    first_content: Option<Duration>,
-    status: u16,
-    sent: bool,
-    /// The vendor's count, as far as it came.
-    usage: Option<Usage>,
-    heard: Heard,
-    /// What was held back for it, of each budget.
-    held: Vec<Hold>,
-}
-
-impl Attempt {
-    /// How it ended, as far as its bill goes.
-    fn end(&self, failure: Option<FailureKind>, maybe_billed: bool) -> End {
-        let answered_with_error = self.status >= 300;
-        match failure {
-            None => End::Whole,
-            Some(_) if answered_with_error || !(maybe_billed || self.sent) => End::Free,
-            Some(_) if self.deployment.voice.profile.stops_when_left() => End::Left,
-            Some(_) => End::Broken,
-        }
-    }
-
-    /// What is held back for it.
-    fn reserved(&self) -> Microusd {
-        self.held.iter().map(Hold::amount).max().unwrap_or_default()
-    }
 }
 
 impl Settlement {
@@ -107,9 +73,9 @@ impl Settlement {
             record: Some(Box::new(record)),
             began,
             attempt: None,
+            hedge: OnceLock::new(),
             payer: None,
             outlay: None,
-            held: Vec::new(),
             entries: Vec::new(),
             head: None,
             streaming: false,
@@ -149,18 +115,17 @@ impl Settlement {
     ///
     /// # Errors
     /// A budget does not reach.
-    pub(crate) async fn hold(&mut self, deployment: &Deployment) -> Result<(), Refusal> {
-        self.held.clear();
-        let (Some((_, terms)), Some(outlay)) = (&self.payer, &self.outlay) else { return Ok(()) };
+    pub(crate) async fn hold(&self, deployment: &Deployment) -> Result<Vec<Hold>, Refusal> {
+        let mut held = Vec::new();
+        let (Some((_, terms)), Some(outlay)) = (&self.payer, &self.outlay) else { return Ok(held) };
         let mean = terms.answers().mean();
         for purse in terms.purses() {
             let need = outlay
                 .need(deployment, purse.reserve(), mean, self.priced_at)
                 .map_err(|cause| unpriced(cause, purse))?;
-            let hold = purse.hold(need).await.map_err(funds::refusal)?;
-            self.held.push(hold);
+            held.push(purse.hold(need).await.map_err(funds::refusal)?);
         }
-        Ok(())
+        Ok(held)
     }
 
     /// Whether work at an unknown price may be done for the payer.
@@ -217,41 +182,69 @@ impl Settlement {
     }
 
     pub(crate) fn attempts(&self) -> usize {
-        self.record.as_ref().map_or(0, |record| record.attempts.len()) + usize::from(self.attempt.is_some())
+        self.record.as_ref().map_or(0, |record| record.attempts.len())
+            + usize::from(self.attempt.is_some())
+            + usize::from(self.hedges())
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
 
-    /// An attempt begins: from here to its end every count is its own.
-    pub(crate) fn begin_attempt(&mut self, deployment: &Arc<Deployment>, whom: Whom) {
-        self.attempt = Some(Attempt {
-            deployment: Arc::clone(deployment),
-            whom,
-            began: Instant::now(),
-            first_content: None,
-            status: 0,
-            sent: false,
-            usage: None,
-            heard: Heard::default(),
-            held: std::mem::take(&mut self.held),
-        });
+    /// An attempt begins, for which so much is held back: from here to its end every count is its own.
+    pub(crate) fn begin_attempt(&mut self, deployment: &Arc<Deployment>, whom: Whom, held: Vec<Hold>) {
+        self.attempt = Some(UnderWay::begin(deployment, whom, Leg::First, held));
+    }
+
+    /// Another attempt begins beside the one that is under way.
+    pub(crate) fn begin_hedge(&self, deployment: &Arc<Deployment>, whom: Whom, held: Vec<Hold>) {
+        let _ = self.hedge.set(UnderWay::begin(deployment, whom, Leg::Hedge, held));
+    }
+
+    /// Whether two attempts are under way.
+    pub(crate) fn hedges(&self) -> bool {
+        self.hedge.get().is_some()
+    }
+
+    fn leg(&self, leg: Leg) -> Option<&UnderWay> {
+        match leg {
+            Leg::First => self.attempt.as_ref(),
+            Leg::Hedge => self.hedge.get(),
+        }
     }
 
     /// Response headers came: whatever happens now, the vendor had the request.
-    pub(crate) fn answered(&mut self, status: u16) {
-        if let Some(attempt) = &mut self.attempt {
-            attempt.status = status;
-            attempt.sent = true;
+    pub(crate) fn answered(&self, leg: Leg, status: u16) {
+        if let Some(attempt) = self.leg(leg) {
+            attempt.answered(status);
         }
     }
 
     /// The vendor says where it processes the call.
-    pub(crate) fn observed(&mut self, region: &str) {
-        if let Some(attempt) = &mut self.attempt {
-            attempt.whom.observed = Some(region.into());
+    pub(crate) fn observed(&self, leg: Leg, region: &str) {
+        if let Some(attempt) = self.leg(leg) {
+            attempt.observed(region);
         }
+    }
+
+    /// One of two attempts failed, and the other goes on.
+    pub(crate) fn one_failed(&self, leg: Leg, failure: &Failure) {
+        if let Some(attempt) = self.leg(leg) {
+            attempt.failed(failure);
+        }
+    }
+
+    /// The first of two attempts goes on alone; the other has failed, or is cancelled.
+    pub(crate) fn hedge_ended(&mut self) {
+        if let Some(hedge) = self.hedge.take() {
+            self.end(hedge, Some(FailureKind::HedgeLost), Cow::Borrowed(""), true);
+        }
+    }
+
+    /// The second of two attempts goes on alone; the first has failed, or is cancelled.
+    pub(crate) fn hedge_won(&mut self) {
+        self.end_attempt(Some(FailureKind::HedgeLost), Cow::Borrowed(""), true);
+        self.attempt = self.hedge.take();
     }
 
     pub(crate) fn attempt_failed(&mut self, failure: &Failure) {
@@ -309,47 +302,49 @@ impl Settlement {
     }
 
     fn leave(&mut self, phase: GonePhase) {
-        let sent = self.attempt.is_some();
-        self.end_attempt(Some(FailureKind::ClientGone), Cow::Borrowed(""), sent);
+        let gone = Some(FailureKind::ClientGone);
+        if let Some(hedge) = self.hedge.take() {
+            self.end(hedge, gone, Cow::Borrowed(""), true);
+        }
+        self.end_attempt(gone, Cow::Borrowed(""), true);
         self.close(Outcome::ClientGone(phase));
     }
 
     fn end_attempt(&mut self, failure: Option<FailureKind>, reason: Cow<'static, str>, maybe_billed: bool) {
-        let Some(mut attempt) = self.attempt.take() else { return };
-        let bill = self.bill(&attempt, attempt.end(failure, maybe_billed));
-        self.pay(&mut attempt, failure, &bill);
+        if let Some(attempt) = self.attempt.take() {
+            self.end(attempt, failure, reason, maybe_billed);
+        }
+    }
+
+    fn end(
+        &mut self,
+        mut attempt: UnderWay,
+        failure: Option<FailureKind>,
+        reason: Cow<'static, str>,
+        maybe_billed: bool,
+    ) {
+        let ending = attempt.end(failure, reason, maybe_billed);
+        let bill = self.bill(&attempt, attempt.billed(&ending));
+        self.pay(&mut attempt, ending.failure, &bill);
         let Bill { tokens, counted, cost } = bill;
         let record = AttemptRecord {
             deployment: Arc::clone(&attempt.deployment.id),
-            whom: attempt.whom,
-            failure,
-            reason,
-            status: attempt.status,
-            took: attempt.began.elapsed(),
+            failure: ending.failure,
+            reason: ending.reason,
+            status: attempt.status(),
+            took: ending.took,
             first_content: attempt.first_content,
-            maybe_billed: maybe_billed || attempt.sent,
+            hedge: attempt.leg == Leg::Hedge,
+            maybe_billed: ending.maybe_billed || attempt.sent(),
             tokens,
             counted,
             cost,
+            whom: attempt.whom,
         };
-        self.note(|whole| {
-            if matches!(counted, Counted::Vendor | Counted::Incomplete) {
-                whole.tokens = match (whole.tokens, tokens) {
-                    (Some(before), Some(these)) => Some(before + these),
-                    (before, these) => before.or(these),
-                };
-            }
-            if counted != Counted::Nothing {
-                whole.cost = match (whole.cost, cost) {
-                    (Some(before), Some(this)) => Some(before + this),
-                    (before, this) => before.or(this),
-                };
-            }
-            whole.attempts.push(record);
-        });
+        self.note(|whole| whole.add(record));
     }
 
-    fn bill(&self, attempt: &Attempt, end: End) -> Bill {
+    fn bill(&self, attempt: &UnderWay, end: End) -> Bill {
         let Some(outlay) = self.outlay else { return Bill::default() };
         let end = if outlay.free { End::Free } else { end };
         let work = Work { end, usage: attempt.usage, heard: attempt.heard, size: outlay.size, at: self.priced_at };
@@ -357,7 +352,7 @@ impl Settlement {
     }
 
     /// Settles with limits and budgets, and notes what goes into the ledger.
-    fn pay(&mut self, attempt: &mut Attempt, failure: Option<FailureKind>, bill: &Bill) {
+    fn pay(&mut self, attempt: &mut UnderWay, failure: Option<FailureKind>, bill: &Bill) {
         let Some((key, terms)) = &self.payer else { return };
         let tokens = bill.tokens.unwrap_or_default();
         if bill.tokens.is_some() {

@@ -1,6 +1,7 @@
 //! Where vendors say that they process a call: recorded, and held against what was declared.
 
 use crate::exchange::settle::Settlement;
+use crate::exchange::under_way::Leg;
 use crate::snapshot::deployment::Deployment;
 use crate::state::world::{State, World};
 
@@ -10,11 +11,11 @@ pub(crate) fn observed(
     deployment: &Deployment,
     world: &World,
     state: &State,
-    settlement: &mut Settlement,
+    (settlement, leg): (&Settlement, Leg),
 ) {
     let Some(said) = said else { return };
     if world.snapshot.contradicts(deployment, said) {
         state.restrictions.contradicted(deployment, said);
     }
-    settlement.observed(said);
+    settlement.observed(leg, said);
 }

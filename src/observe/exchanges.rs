@@ -2,6 +2,7 @@
 //! comes.
 
 use crate::base::event::{AttemptRecord, Counted, ExchangeRecord, Outcome};
+use crate::base::failure::FailureKind;
 use crate::base::rejection::Refusal;
 use crate::dialect::Dialect;
 use crate::observe::families::{Counters, Seconds};
@@ -101,7 +102,7 @@ impl Exchanges {
                 Some(kind) => {
                     self.families.attempts.with([&deployment.name, kind.class()]).inc();
                     let moved = attempts.get(position + 1).is_some_and(|next| next.deployment != attempt.deployment);
-                    if moved {
+                    if moved && kind != FailureKind::HedgeLost {
                         self.families.failovers.with([&pool.name, kind.class()]).inc();
                     }
                 }
@@ -256,7 +257,6 @@ mod tests {
     use super::*;
     use crate::base::event::{GonePhase, Tokens};
     use crate::base::event::{Grounds, Whom};
-    use crate::base::failure::FailureKind;
     use crate::base::money::Microusd;
     use prometheus::TextEncoder;
     use std::time::Duration;
@@ -279,6 +279,7 @@ mod tests {
             status: 200,
             took: Duration::from_millis(100),
             first_content: failure.is_none().then_some(Duration::from_millis(40)),
+            hedge: false,
             maybe_billed: true,
             tokens: failure.is_none().then_some(TOKENS),
             counted: if failure.is_none() { Counted::Vendor } else { Counted::Nothing },

@@ -48,6 +48,9 @@ fn attempt(out: &mut Vec<u8>, attempt: &AttemptRecord) {
     if let Some(wait) = attempt.first_content {
         line.milliseconds("first_content_ms", wait);
     }
+    if attempt.hedge {
+        line.flag("hedge", true);
+    }
     line.flag("maybe_billed", attempt.maybe_billed);
     line.end();
 }

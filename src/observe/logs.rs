@@ -94,6 +94,9 @@ pub(super) fn tell(event: &Event, alert: impl FnOnce(&str) -> bool) {
         Event::Ids { failing: None } => tracing::warn!("the register of vendors' ids is written again"),
         Event::RetryBudgetDenied { pool } => tracing::debug!(%pool, "the retry budget is spent"),
         Event::Continuation { pool, outcome } => tracing::debug!(%pool, outcome, "a stream broke"),
+        Event::Hedge { pool, outcome } => {
+            tracing::debug!(%pool, outcome = outcome.label(), "a slow call was to be hedged")
+        }
         Event::LimitRejected { limit } => tracing::debug!(%limit, "a limit refused something"),
         Event::Exchange(_) => {}
     }

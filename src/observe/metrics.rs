@@ -76,6 +76,7 @@ pub(super) struct Metrics {
     breaker_transitions: Counters<3>,
     retry_budget_denied: Counters<1>,
     continuations: Counters<2>,
+    hedges: Counters<2>,
     limits_rejected: Counters<1>,
     tls_failures: Counters<2>,
     reloads: Counters<2>,
@@ -121,6 +122,7 @@ impl Metrics {
             breaker_transitions: Counters::new(r, "breaker_transitions_total", "Changes of breakers", changes)?,
             retry_budget_denied: Counters::new(r, "retry_budget_denied_total", "Attempts it refused", ["pool"])?,
             continuations: Counters::new(r, "continuations_total", "Streams that broke", ["pool", "outcome"])?,
+            hedges: Counters::new(r, "hedges_total", "Slow calls that were hedged or were to be", ["pool", "outcome"])?,
             limits_rejected: Counters::new(r, "limit_rejected_total", "What our own limits refused", ["limit"])?,
             tls_failures: Counters::new(r, "tls_failures_total", "Failed TLS handshakes", ["side", "reason"])?,
             reloads: Counters::new(r, "reload_total", "Reloads; what kind of file was wrong", ["file", "result"])?,
@@ -191,6 +193,7 @@ impl Metrics {
             Event::VendorReport { vendor, report } => self.vendor_reports.with([vendor, report]).inc(),
             Event::RetryBudgetDenied { pool } => self.retry_budget_denied.with([pool]).inc(),
             Event::Continuation { pool, outcome } => self.continuations.with([pool, outcome]).inc(),
+            Event::Hedge { pool, outcome } => self.hedges.with([pool, outcome.label()]).inc(),
             Event::LimitRejected { limit } => self.limits_rejected.with([limit]).inc(),
             Event::TlsFailed { side, reason } => self.tls_failures.with([side, reason]).inc(),
             Event::Reload { accepted, generation, diagnostics, .. } => {

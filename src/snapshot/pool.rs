@@ -1,5 +1,6 @@
 //! Pools: the deployments behind one public model name.
 
+use crate::config::defaults;
 use crate::price::{Ceiling, Factor};
 use crate::snapshot::deployment::{Deployment, Timeouts};
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub struct Pool {
     pub deadline: Duration,
     /// Whether broken streams are carried on.
     pub continuation: bool,
+    /// How often another deployment is asked beside one that is slow for once; `None` for never.
+    pub hedge: Option<HedgeSettings>,
     /// The pool's own timeouts; a deployment's win where it has some.
     pub timeouts: Timeouts,
     /// How its deployments' breakers behave.
@@ -77,6 +80,13 @@ pub struct SurgeSettings {
     pub hold: Duration,
 }
 
+/// How often two deployments are asked at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HedgeSettings {
+    /// The share of calls that may be, in per cent.
+    pub share_percent: u32,
+}
+
 /// How a breaker behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerSettings {
@@ -94,6 +104,19 @@ pub struct BreakerSettings {
     pub close_after: u32,
     /// How long the concurrency cap after closing grows until it is lifted.
     pub slow_start: Duration,
+}
+
+impl BreakerSettings {
+    /// Those of a pool that says nothing.
+    pub const USUAL: Self = Self {
+        consecutive: defaults::BREAKER_CONSECUTIVE,
+        samples: defaults::BREAKER_SAMPLES,
+        success_percent: defaults::BREAKER_SUCCESS_PERCENT,
+        open: defaults::BREAKER_OPEN,
+        cap: defaults::BREAKER_CAP,
+        close_after: defaults::BREAKER_CLOSE_AFTER,
+        slow_start: defaults::BREAKER_SLOW_START,
+    };
 }
 
 /// What an active probe may cost.

@@ -3,8 +3,8 @@
 //!
 //! When the first vendor fails, its whole load comes to the second, whose own limits nobody knows. Each throttling says
 //! that it is carrying too much: the cap falls below what was under way, and grows again by one for each round of
-//! successes. A deployment that has lost nothing has no cap: to refuse a client for fear of a limit that was never met
-//! would cost more than the throttled attempt that teaches it.
+//! successes, more carefully close to where it was lost. A deployment that has lost nothing has no cap: to refuse a client
+//! for fear of a limit that was never met would cost more than the throttled attempt that teaches it.
 
 use crate::base::clock::Moment;
 use std::time::Duration;
@@ -16,6 +16,9 @@ const OF_PEAK: f64 = 2.0;
 const CUT: f64 = 0.7;
 /// No loss takes it below this.
 const LEAST: f64 = 4.0;
+/// Successes that a step takes at least close to where it was lost last: where each such step is one too many, no more than
+/// one attempt in twenty is lost.
+const CAREFUL_STEP: f64 = 40.0;
 /// After so long without a loss the cap is lifted.
 const LIFTED: Duration = Duration::from_secs(300);
 /// Half the time over which a peak is remembered.
@@ -27,6 +30,8 @@ pub struct AdmissionCap {
     limit: Option<f64>,
     successes: f64,
     lost_at: Moment,
+    /// The cap that was cut last.
+    lost_with: f64,
     cut_at: Option<Moment>,
     peak: Peak,
 }
@@ -66,7 +71,8 @@ impl AdmissionCap {
             return;
         }
         self.successes += 1.0;
-        if self.successes >= *limit {
+        let careful = *limit + 1.0 >= self.lost_with;
+        if self.successes >= if careful { limit.max(CAREFUL_STEP) } else { *limit } {
             self.successes = 0.0;
             *limit += 1.0;
         }
@@ -83,6 +89,7 @@ impl AdmissionCap {
         self.successes = 0.0;
         let start = START.max(OF_PEAK * f64::from(self.peak.recent(now)));
         let carried = self.limit.unwrap_or(start).min(f64::from(inflight).max(LEAST / CUT));
+        self.lost_with = self.limit.unwrap_or(carried);
         self.limit = Some((carried * CUT).max(LEAST));
     }
 }
@@ -171,6 +178,12 @@ mod tests {
         assert_eq!(cap.limit(at(1.0)), Some(15));
         (0..100).for_each(|_| cap.succeeded(3, at(1.0)));
         assert_eq!(cap.limit(at(1.0)), Some(15), "an idle deployment proves nothing");
+        (0..15 + 16 + 17 + 18).for_each(|_| cap.succeeded(15, at(1.0)));
+        assert_eq!(cap.limit(at(1.0)), Some(19));
+        (0..39).for_each(|_| cap.succeeded(19, at(1.0)));
+        assert_eq!(cap.limit(at(1.0)), Some(19), "with twenty it was lost");
+        cap.succeeded(19, at(1.0));
+        assert_eq!(cap.limit(at(1.0)), Some(20));
         assert_eq!(cap.limit(at(301.0)), None, "after five minutes without a loss it is lifted");
     }
 

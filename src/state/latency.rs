@@ -1,6 +1,8 @@
-//! How long a deployment takes to its first content: for people, for the order `latency`, and as a sign that it is sick.
+//! How long a deployment takes to its first content: for people, for the order `latency`, as a sign that it is sick, and as
+//! the time after which another is asked beside it.
 
 use crate::base::clock::Moment;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A sample's weight is what the time since the last one leaves of this, so that a burst counts little more than one.
@@ -11,6 +13,8 @@ const SEED_MS: f64 = 1_000.0;
 /// What a failure adds, where the vendor does not ask for more.
 const PENALTY: Duration = Duration::from_secs(5);
 const LONGEST_PENALTY: Duration = Duration::from_secs(300);
+/// A penalty below this is forgotten.
+const FADED_MS: f64 = 0.2;
 
 /// Upper ends of the classes of prompts, in tokens: long prompts take long, and that is no sickness.
 const CLASSES: [u64; 3] = [1_000, 8_000, 32_000];
@@ -26,6 +30,21 @@ const USUAL_SAMPLES: u32 = 20;
 /// Who was found slow and asked nothing since is no longer thought slow after so long.
 const STALE: Duration = Duration::from_secs(300);
 
+/// Samples that the slow end is read from, and the fewest that tell it.
+const TAIL_SAMPLES: usize = 100;
+const LEAST_TAIL_SAMPLES: usize = 20;
+/// Of a hundred calls so many are not slower.
+const TAIL_PERCENT: usize = 95;
+
+/// What a call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// The first content of a stream whose prompt has so many tokens.
+    FirstContent(u64),
+    /// A whole answer that is short by its nature.
+    ShortAnswer,
+}
+
 /// First-content latency of one deployment.
 #[derive(Debug, Default)]
 pub struct Latency {
@@ -34,6 +53,7 @@ pub struct Latency {
     penalty_ms: f64,
     penalised_at: Moment,
     classes: [Class; CLASSES.len() + 1],
+    short_answers: Tail,
 }
 
 impl Latency {
@@ -45,10 +65,31 @@ impl Latency {
         self.sampled_at = now;
         self.penalty_ms = self.penalty_ms(now) / 2.0;
         self.penalised_at = now;
-        let class = CLASSES.iter().filter(|end| input_tokens > **end).count();
-        if let Some(class) = self.classes.get_mut(class) {
-            class.sample(sample, now);
+        self.waited(took, Awaited::FirstContent(input_tokens), now);
+    }
+
+    /// What was awaited came after this time, or had not come by then.
+    pub fn waited(&mut self, took: Duration, awaited: Awaited, now: Moment) {
+        let sample = took.as_secs_f64() * 1_000.0;
+        match awaited {
+            Awaited::FirstContent(input_tokens) => {
+                if let Some(class) = self.classes.get_mut(class(input_tokens)) {
+                    class.sample(sample, now);
+                    class.tail.sample(sample);
+                }
+            }
+            Awaited::ShortAnswer => self.short_answers.sample(sample),
         }
+    }
+
+    /// How long nearly all that was awaited took of late; `None` while too little was seen.
+    #[must_use]
+    pub fn tail(&self, awaited: Awaited) -> Option<Duration> {
+        let tail = match awaited {
+            Awaited::FirstContent(input_tokens) => &self.classes.get(class(input_tokens))?.tail,
+            Awaited::ShortAnswer => &self.short_answers,
+        };
+        tail.end()
     }
 
     /// An attempt failed, and the vendor perhaps asks to wait.
@@ -72,6 +113,12 @@ impl Latency {
         self.smoothed_ms.or(seed).map(|typical| typical + penalty)
     }
 
+    /// Whether a failure is remembered still, about five minutes long.
+    #[must_use]
+    pub fn failed_of_late(&self, now: Moment) -> bool {
+        self.penalty_ms(now) > FADED_MS
+    }
+
     /// Whether it takes far longer than usual with prompts of some length.
     #[must_use]
     pub fn is_slow(&self, now: Moment) -> bool {
@@ -81,6 +128,11 @@ impl Latency {
     fn penalty_ms(&self, now: Moment) -> f64 {
         self.penalty_ms * decayed(now.since(self.penalised_at), DECAY)
     }
+}
+
+/// The class of a prompt of so many tokens.
+fn class(input_tokens: u64) -> usize {
+    CLASSES.iter().filter(|end| input_tokens > **end).count()
 }
 
 fn decayed(passed: Duration, over: Duration) -> f64 {
@@ -95,6 +147,7 @@ struct Class {
     /// Logarithm of the usual milliseconds: a mean of logarithms is not carried off by one that took minutes.
     usual_ln: f64,
     slow: bool,
+    tail: Tail,
 }
 
 impl Class {
@@ -122,6 +175,31 @@ impl Class {
 
     fn is_slow(&self, now: Moment) -> bool {
         self.slow && now.since(self.recent[0].1) < STALE
+    }
+}
+
+/// The last samples, in milliseconds.
+#[derive(Debug, Default)]
+struct Tail {
+    last: VecDeque<f32>,
+}
+
+impl Tail {
+    fn sample(&mut self, ms: f64) {
+        if self.last.len() == TAIL_SAMPLES {
+            self.last.pop_front();
+        }
+        self.last.push_back(ms as f32);
+    }
+
+    fn end(&self) -> Option<Duration> {
+        let mut samples = Vec::from_iter(self.last.iter().copied());
+        if samples.len() < LEAST_TAIL_SAMPLES {
+            return None;
+        }
+        let place = (samples.len() * TAIL_PERCENT / 100).min(samples.len() - 1);
+        let (_, ms, _) = samples.select_nth_unstable_by(place, f32::total_cmp);
+        Some(Duration::from_secs_f64(f64::from(*ms) / 1_000.0))
     }
 }
 
@@ -177,6 +255,20 @@ mod tests {
         check(1.0, 9.0, 4);
         check(0.3, 2.0, 50);
         check(4.0, 9.0, 50);
+    }
+
+    #[test]
+    fn the_slow_end_is_learnt_by_the_length_of_prompts() {
+        let (mut latency, short) = (Latency::default(), Awaited::FirstContent(500));
+        (1..20).for_each(|i| latency.sample(seconds(0.1 * f64::from(i)), 500, at(f64::from(i))));
+        assert_eq!(latency.tail(short), None, "too little was seen");
+        (0..200).for_each(|i| latency.sample(seconds(0.01 * f64::from(i % 100)), 500, at(f64::from(20 + i))));
+        let tail = latency.tail(short).unwrap().as_secs_f64();
+        assert!((0.94..=0.96).contains(&tail), "{tail}");
+        assert_eq!(latency.tail(Awaited::FirstContent(50_000)), None);
+        assert_eq!(latency.tail(Awaited::ShortAnswer), None);
+        (0..20).for_each(|i| latency.waited(seconds(2.0), Awaited::ShortAnswer, at(f64::from(300 + i))));
+        assert_eq!(latency.tail(Awaited::ShortAnswer), Some(seconds(2.0)));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod bucket;
 pub mod budget;
 pub mod clock;
 pub mod health;
+pub mod hedging;
 pub mod ids;
 pub mod latency;
 pub mod ledger;

@@ -49,6 +49,14 @@ impl RetryBudget {
         enough
     }
 
+    /// Takes what an extra attempt of so many tokens costs that is not needed, only wished for: `false` unless as much stays
+    /// for one that is needed.
+    pub fn withdraw_spare(&mut self, tokens: u64, now: Moment) -> bool {
+        self.pass(now);
+        let spare = self.floor >= 2.0 || self.tokens >= 2.0 * tokens as f64;
+        spare && self.withdraw(tokens, now)
+    }
+
     /// Lets time pass: the floor fills, what lay unspent fades.
     fn pass(&mut self, now: Moment) {
         let passed = now.since(self.at).as_secs_f64();
@@ -71,6 +79,18 @@ mod tests {
         let mut budget = RetryBudget::default();
         let granted = (0..2000).filter(|i| budget.withdraw(1000, at(f64::from(*i) * 0.005))).count();
         assert!((30..=33).contains(&granted), "{granted} extra attempts in 10 s");
+    }
+
+    #[test]
+    fn what_is_only_wished_for_leaves_enough_for_what_is_needed() {
+        let mut budget = RetryBudget::default();
+        assert!(budget.withdraw_spare(1_000, at(0.0)) && budget.withdraw_spare(1_000, at(0.0)));
+        assert!(!budget.withdraw_spare(1_000, at(0.0)), "the last one is for a retry");
+        assert!(budget.withdraw(1_000, at(0.0)));
+        (0..9).for_each(|_| budget.deposit(1_000, at(0.0)));
+        assert!(!budget.withdraw_spare(1_000, at(0.0)));
+        budget.deposit(1_000, at(0.0));
+        assert!(budget.withdraw_spare(1_000, at(0.0)), "a fifth of ten pays for two");
     }
 
     #[test]

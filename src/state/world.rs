@@ -11,6 +11,7 @@ use crate::snapshot::pool::{BreakerSettings, Pool};
 use crate::state::affinity::Affinity;
 use crate::state::clock::Clock;
 use crate::state::health::{DeploymentHealth, Health};
+use crate::state::hedging::Hedging;
 use crate::state::ids::Ids;
 use crate::state::ledger::Ledger;
 use crate::state::limits::Limits;
@@ -30,6 +31,9 @@ use tokio::sync::watch;
 /// A pool's retry budget, shared by its exchanges.
 pub type SharedBudget = Arc<Mutex<RetryBudget>>;
 
+/// What a pool may still hedge, shared by its exchanges.
+pub type SharedHedging = Arc<Mutex<Hedging>>;
+
 /// One snapshot with the observations that belong to it: what an exchange takes once and keeps to its end.
 pub struct World {
     /// The settings.
@@ -41,6 +45,7 @@ pub struct World {
     observed: Vec<Arc<Observed>>,
     terms: HashMap<Arc<str>, Arc<Terms>>,
     budgets: HashMap<Arc<str>, SharedBudget>,
+    hedging: HashMap<Arc<str>, SharedHedging>,
 }
 
 /// What was observed of one deployment.
@@ -88,6 +93,12 @@ impl World {
     pub fn budget(&self, pool: &Pool) -> Option<&SharedBudget> {
         self.budgets.get(&pool.name)
     }
+
+    /// What one of the snapshot's pools may still hedge.
+    #[must_use]
+    pub fn hedging(&self, pool: &Pool) -> Option<&SharedHedging> {
+        self.hedging.get(&pool.name)
+    }
 }
 
 /// Everything that outlives a snapshot.
@@ -133,6 +144,7 @@ impl State {
             purses: Purses::new(Arc::clone(&ledger), clock, Arc::clone(&sink)),
             answers: Mutex::default(),
             retry_budgets: Mutex::default(),
+            hedging: Mutex::default(),
         };
         let world = bind(snapshot, &restrictions, &health, &kept);
         let generations = watch::Sender::new(world.snapshot.generation);
@@ -208,10 +220,12 @@ struct Kept {
     purses: Purses,
     answers: Mutex<HashMap<Arc<str>, Arc<Answers>>>,
     retry_budgets: Mutex<HashMap<Arc<str>, SharedBudget>>,
+    hedging: Mutex<HashMap<Arc<str>, SharedHedging>>,
 }
 
 fn bind(snapshot: Arc<Snapshot>, restrictions: &Arc<Restrictions>, health: &Health, kept: &Kept) -> World {
     let mut budgets = kept.retry_budgets.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut hedging = kept.hedging.lock().unwrap_or_else(PoisonError::into_inner);
     let mut answers = kept.answers.lock().unwrap_or_else(PoisonError::into_inner);
     let observe = |deployment: &Arc<Deployment>| {
         Arc::new(Observed { health: health.of(deployment), account: kept.quotas.of(deployment) })
@@ -227,11 +241,18 @@ fn bind(snapshot: Arc<Snapshot>, restrictions: &Arc<Restrictions>, health: &Heal
         surges: Arc::clone(&kept.surges),
         observed,
         terms: snapshot.keys.by_name.values().map(&mut terms).collect(),
-        budgets: snapshot
-            .pools
-            .values()
-            .map(|pool| (Arc::clone(&pool.name), Arc::clone(budgets.entry(Arc::clone(&pool.name)).or_default())))
-            .collect(),
+        budgets: of_pools(&snapshot, &mut budgets, |_| true),
+        hedging: of_pools(&snapshot, &mut hedging, |pool| pool.hedge.is_some()),
         snapshot,
     }
+}
+
+/// What is kept for each of the snapshot's pools that are `meant`.
+fn of_pools<T: Clone + Default>(
+    snapshot: &Snapshot,
+    kept: &mut HashMap<Arc<str>, T>,
+    meant: impl Fn(&Pool) -> bool,
+) -> HashMap<Arc<str>, T> {
+    let pools = snapshot.pools.values().filter(|pool| meant(pool));
+    pools.map(|pool| (Arc::clone(&pool.name), kept.entry(Arc::clone(&pool.name)).or_default().clone())).collect()
 }

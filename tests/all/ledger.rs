@@ -386,6 +386,29 @@ async fn f_151_while_the_ledger_cannot_be_written_leases_are_used_up_and_nothing
     assert_eq!(proxy.metric("backstay_ledger_writable").await, 1.0);
 }
 
+#[tokio::test]
+async fn f_152_a_disk_that_is_slow_keeps_no_call_waiting() {
+    let proxy = plan(Dialect::OpenaiChat, "usd = 10000, period = \"day\"").start().await;
+    let body = json!({ "model": "smart", "max_tokens": 100, "messages": [{ "role": "user", "content": "Hello" }] });
+    let mut spent = cost(&proxy.client().post(PATH, &body).await);
+    // whatever is written from here on waits for this, as for a sync that takes its time
+    let held = Connection::open(proxy.written().join("state/ledger/ledger.sqlite")).unwrap();
+    held.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut client = proxy.client().kept();
+    for _ in 0..50 {
+        let answer = client.post(PATH, &body).await;
+        assert_eq!(answer.status, 200, "what was leased before pays: {}", answer.text());
+        spent += cost(&answer);
+    }
+    assert!(proxy.metric("backstay_ledger_lag_entries").await > 0.0);
+    assert_eq!(entries(&proxy.path("")).len(), 1, "nothing is written yet");
+    held.execute_batch("ROLLBACK").unwrap();
+    let directory = proxy.written();
+    assert_eq!(entries(&directory).len(), 51);
+    assert_eq!(account(&directory, "key/app").0 as u64, spent, "all of it is written when the disk is back");
+    assert_eq!(proxy.metric("backstay_ledger_lag_entries").await, 0.0);
+}
+
 /// Calls until the connection breaks; gives what the whole answers cost.
 async fn spend(client: Client) -> Vec<u64> {
     let mut costs = Vec::new();

@@ -19,6 +19,7 @@ mod family;
 mod faults;
 mod feeds;
 mod floors;
+mod hedging;
 mod ledger;
 mod limits;
 mod matrix;

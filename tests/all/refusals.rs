@@ -1,6 +1,7 @@
 //! What vendors refuse in their own words, said by a vendor behind the real proxy: who is asked next, who rests, and what the
 //! client is told.
 
+use crate::support::client::Client;
 use crate::support::proxy::{Plan, Proxy};
 use backstay::demo::vendor::{Cuts, Fault, Recording};
 use backstay::dialect::Dialect;
@@ -301,4 +302,50 @@ async fn f_073_a_wait_is_nobodys_where_another_can_answer() {
         assert_eq!(proxy.client().chat(false).await.header("x-backstay-served-by"), "second/model-of-second");
     }
     assert_eq!(proxy.calls(), [1, 2]);
+}
+
+#[tokio::test]
+async fn f_067_a_model_that_was_replaced_silently_is_seen_by_the_client() {
+    for dialect in [Dialect::OpenaiChat, Dialect::Anthropic] {
+        let proxy = Plan::two(dialect).start().await;
+        proxy.vendors[0].change_script(|script| script.model = Some("another-model-2026-11-01".to_owned()));
+        for stream in [false, true] {
+            for answer in [proxy.client().chat(stream).await, proxy.client().message(stream).await] {
+                assert_eq!((answer.status, answer.clean), (200, true), "{}", answer.text());
+                assert!(answer.text().contains("another-model-2026-11-01"), "{dialect:?}: {}", answer.text());
+                assert!(!answer.text().contains("model-of-first"), "{dialect:?}: {}", answer.text());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn f_071_a_clients_retry_is_a_call_of_its_own_and_no_answer_of_anothers() {
+    let proxy = Plan::two(Dialect::OpenaiChat)
+        .with("[key.other]\nsecret = { file = \"secrets/other\" }\nresidency = \"any\"\ndata = []\n")
+        .file("secrets/other", "sk-test-other-6611")
+        .start()
+        .await;
+    let ask = async |client: &Client, text: &str| {
+        let body = json!({ "model": "smart", "messages": [{ "role": "user", "content": text }] }).to_string();
+        let answer = client.post_with("/v1/chat/completions", body, &[("idempotency-key", "one-and-the-same")]).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        (answer.header("x-request-id").to_owned(), answer.json()["id"].as_str().unwrap().to_owned())
+    };
+    let (client, other) = (proxy.client(), proxy.client().key("sk-test-other-6611"));
+    let answers = [
+        ask(&client, "Hello").await,
+        ask(&client, "Hello").await,
+        ask(&client, "Bye").await,
+        ask(&other, "Hello").await,
+    ];
+    assert_eq!(proxy.calls(), [4, 0]);
+    for (place, (request, id)) in answers.iter().enumerate() {
+        let before = &answers[..place];
+        assert!(before.iter().all(|(one, another)| one != request && another != id), "{answers:?}");
+    }
+    // nor is the vendor told a key by which it might mix up two of our clients
+    for call in proxy.vendors[0].log().entries().calls() {
+        assert_eq!(call.header("idempotency-key"), None);
+    }
 }

@@ -139,7 +139,7 @@ impl Totals {
         all
     }
 
-    fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.0.resize(KINDS.len() + 1, Tally::default());
         self.0.iter_mut().zip(&other.0).for_each(|(sum, tally)| sum.add(tally));
     }

@@ -202,10 +202,19 @@ impl Lab {
         told.iter().map(|(at, said)| ((*at - self.began).as_secs_f64(), said.clone())).collect()
     }
 
-    /// When breakers whose name begins so went `to` this state.
-    pub(super) fn changes(&self, node: &str, to: &str) -> Vec<f64> {
-        let said = |said: &str| said.strip_prefix(node).is_some_and(|rest| rest.contains(&format!(" {to} ")));
-        self.told().into_iter().filter(|(_, text)| said(text)).map(|(second, _)| second).collect()
+    /// When breakers whose name begins so went `to` this state, and why.
+    pub(super) fn changes(&self, node: &str, to: &str) -> Vec<(f64, String)> {
+        let why = |said: &str| said.strip_prefix(node)?.split_once(&format!(" {to} ")).map(|(_, why)| why.to_owned());
+        self.told().into_iter().filter_map(|(second, text)| Some((second, why(&text)?))).collect()
+    }
+
+    /// Whether a vendor's deployment is degraded now.
+    pub(super) fn is_degraded(&self, vendor: usize) -> bool {
+        let world = self.state.world();
+        let pool = &world.snapshot.pools["p"];
+        let deployment = pool.deployments().nth(vendor).expect("a deployment");
+        let health = world.health(deployment).expect("a health");
+        health.is_degraded(self.state.clock.now(), &pool.breaker)
     }
 }
 

@@ -15,6 +15,10 @@ use tokio::time::Instant;
 /// Ports of the vendors begin here.
 pub(super) const FIRST_PORT: u16 = 1_000;
 
+/// The time over which a vendor watches how fast its load grows, and the requests of that time that are always taken.
+const ACCELERATION_S: usize = 30;
+const ACCELERATION_FLOOR: u32 = 150;
+
 /// What is wrong with a vendor for a while.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Trouble {
@@ -32,6 +36,8 @@ pub(super) enum Trouble {
     Empty(f64),
     /// Takes so many times as long as usual to the first content.
     Slow(f64),
+    /// Answers 429 to what comes beyond so many times what it took in the half minute before.
+    Accelerates(f64),
 }
 
 impl Trouble {
@@ -44,7 +50,7 @@ impl Trouble {
             | Self::Silent(share)
             | Self::Stalls(share)
             | Self::Empty(share) => 1.0 - share,
-            Self::Slow(_) => 1.0,
+            Self::Slow(_) | Self::Accelerates(_) => 1.0,
         }
     }
 }
@@ -62,6 +68,8 @@ pub(super) struct Spell {
 pub(super) struct Second {
     /// Requests that came, the listings of probes not counted.
     pub(super) came: u32,
+    /// Those that were refused because they became too many too soon.
+    pub(super) throttled: u32,
     /// The most that were under way at once.
     pub(super) peak: u32,
 }
@@ -109,6 +117,25 @@ impl Vendor {
         (*inflight, Place(Arc::clone(self)))
     }
 
+    /// Whether this request is beyond so many times what was taken in the half minute before the last.
+    fn is_too_soon(&self, factor: f64) -> bool {
+        let second = self.began.elapsed().as_secs() as usize;
+        let mut seconds = self.seconds.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = |from: usize, to: usize| {
+            let part = seconds.iter().take(to + 1).skip(from);
+            part.map(|second| second.came - second.throttled).sum::<u32>()
+        };
+        let now = taken((second + 1).saturating_sub(ACCELERATION_S), second);
+        let before = match second.checked_sub(ACCELERATION_S) {
+            Some(end) => taken((end + 1).saturating_sub(ACCELERATION_S), end),
+            None => 0,
+        };
+        let most = ACCELERATION_FLOOR.max((f64::from(before) * factor) as u32);
+        let too_soon = now > most;
+        seconds[second].throttled += u32::from(too_soon);
+        too_soon
+    }
+
     /// Reads one request and does with it what befalls the vendor now.
     async fn serve(self: Arc<Self>, mut pipe: DuplexStream) {
         let Some(request) = read(&mut pipe).await else { return };
@@ -137,6 +164,9 @@ impl Vendor {
             Some(Trouble::Stalls(share)) if hit(share) => {
                 let _ = pipe.write_all(format!("{STREAM_HEAD}content-length: 9999\r\n\r\n").as_bytes()).await;
                 return gone(&mut pipe).await;
+            }
+            Some(Trouble::Accelerates(factor)) if self.is_too_soon(factor) => {
+                return say(&mut pipe, 60, &error(429)).await;
             }
             Some(Trouble::Slow(factor)) => factor,
             _ => 1.0,

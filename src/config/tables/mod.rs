@@ -9,7 +9,7 @@ mod zones;
 
 pub use key::{Budget, ClientCertificate, Key, Limit, Period, Reserve, Team};
 pub use policy_tests::{PolicyTest, PolicyTests, TestDeployment, TestKey, TestRefusal, TestVendor};
-pub use pool::{Breaker, Order, Pool, Probe, Surge};
+pub use pool::{Breaker, Hedge, Order, Pool, Probe, Surge};
 pub use price::{DatedPrice, DatedPrices, PriceBook, PriceTier, Uplift};
 pub use vendor::{Auth, Deployment, Endpoint, MaxTokensMember, Price, Quirks, Timeouts, ToolCallIds, Vendor};
 pub use zones::{Region, Zone, Zones};

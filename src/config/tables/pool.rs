@@ -51,6 +51,8 @@ section! {
         deadline: Option<Duration>,
         /// Whether broken streams are carried on where it is safe.
         continuation: Option<bool>,
+        /// Whether a deployment that is slow for once gets company.
+        hedge: Option<At<Hedge>>,
         /// How long to wait for what.
         timeouts: Option<Timeouts>,
         /// When a deployment is taken out and tried again.
@@ -71,6 +73,14 @@ section! {
         r#return: Option<Number>,
         /// How long the price must hold.
         hold: Option<Duration>,
+    }
+}
+
+section! {
+    /// How often a second deployment is asked beside one that is slow for once.
+    Hedge {
+        /// The share of calls that may be, in per cent.
+        share_percent: Option<u32>,
     }
 }
 

@@ -28,21 +28,33 @@ section! {
 #[derive(Clone, Debug)]
 pub struct DatedPrices(pub Vec<At<DatedPrice>>);
 
-section! {
+/// Declares a section with what each kind of token costs.
+macro_rules! of_tokens {
+    ($(#[doc = $doc:literal])* $name:ident { $($more:tt)* }) => {
+        section! {
+            $(#[doc = $doc])*
+            $name {
+                /// A fresh prompt token.
+                input: At<UsdPerMillion>,
+                /// An answer token.
+                output: At<UsdPerMillion>,
+                /// A prompt token read from cache; as `input` unless given.
+                cached: Option<At<UsdPerMillion>>,
+                /// A prompt token written to cache; as `input` unless given.
+                written: Option<UsdPerMillion>,
+                /// A prompt token written to cache for an hour; as `written` unless given.
+                written_1h: Option<UsdPerMillion>,
+                /// A token of reasoning; as `output` unless given.
+                reasoning: Option<UsdPerMillion>,
+                $($more)*
+            }
+        }
+    };
+}
+
+of_tokens! {
     /// US dollars per million tokens, from a date on.
     DatedPrice {
-        /// A fresh prompt token.
-        input: At<UsdPerMillion>,
-        /// An answer token.
-        output: At<UsdPerMillion>,
-        /// A prompt token read from cache; as `input` unless given.
-        cached: Option<At<UsdPerMillion>>,
-        /// A prompt token written to cache; as `input` unless given.
-        written: Option<UsdPerMillion>,
-        /// A prompt token written to cache for an hour; as `written` unless given.
-        written_1h: Option<UsdPerMillion>,
-        /// A token of reasoning; as `output` unless given.
-        reasoning: Option<UsdPerMillion>,
         /// Factor for calls in a batch.
         batch: Option<At<Number>>,
         /// Factors where the endpoint's host is one of a region, by region or zone; `any` stands for every region.
@@ -54,7 +66,7 @@ section! {
     }
 }
 
-section! {
+of_tokens! {
     /// Other prices for whole calls, in US dollars per million tokens.
     PriceTier {
         /// Where the prompt has more tokens than this, cached ones included.
@@ -63,18 +75,6 @@ section! {
         hours: Vec<At<String>>,
         /// On these days of the week.
         days: Vec<At<String>>,
-        /// A fresh prompt token.
-        input: At<UsdPerMillion>,
-        /// An answer token.
-        output: At<UsdPerMillion>,
-        /// A prompt token read from cache; as `input` unless given.
-        cached: Option<At<UsdPerMillion>>,
-        /// A prompt token written to cache; as `input` unless given.
-        written: Option<UsdPerMillion>,
-        /// A prompt token written to cache for an hour; as `written` unless given.
-        written_1h: Option<UsdPerMillion>,
-        /// A token of reasoning; as `output` unless given.
-        reasoning: Option<UsdPerMillion>,
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Window {
     pub remaining: u64,
     /// How long until it is whole again, from the answer on. `None`: the vendor does not say, or says what cannot be.
     pub reset: Option<Duration>,
+    /// Whether it fills up bit by bit until then (a token bucket, as OpenAI, Anthropic and Groq have it), and not all at once
+    /// at the end of a minute or a day.
+    pub refills: bool,
 }
 
 impl Quota {
@@ -160,8 +163,9 @@ fn window(headers: &HeaderMap, series: &Series, now_s: u64) -> Option<Window> {
     }
     let reset = if series.reset.is_empty() { None } else { value(series.reset) };
     let reset = reset.map_or(series.length, |text| reset::parse(text, now_s));
+    let refills = series.length.is_none() && reset.is_some();
     // more left than the window holds (Together, recording 2db78c718bd342cb): the limit is another window's
-    Some(Window { limit: limit.filter(|limit| *limit >= remaining), remaining, reset })
+    Some(Window { limit: limit.filter(|limit| *limit >= remaining), remaining, reset, refills })
 }
 
 #[cfg(test)]
@@ -176,8 +180,10 @@ mod tests {
         read(&headers, NOW_S)
     }
 
+    /// A window that fills up bit by bit.
     const fn window(limit: u64, remaining: u64, millis: u64) -> Option<Window> {
-        Some(Window { limit: Some(limit), remaining, reset: Some(Duration::from_millis(millis)) })
+        let reset = Some(Duration::from_millis(millis));
+        Some(Window { limit: Some(limit), remaining, reset, refills: true })
     }
 
     #[test]
@@ -224,10 +230,11 @@ mod tests {
             ("x-ratelimitbysize-limit-month", "10000000000"),
             ("x-ratelimitbysize-remaining-month", "9999967817"),
         ]);
-        assert_eq!(mistral.tokens, window(250_000, 249_891, 60_000));
+        let minute = window(250_000, 249_891, 60_000).map(|window| Window { refills: false, ..window });
+        assert_eq!(mistral.tokens, minute);
         // xAI, 3ecca791ded35ddd: no reset at all
         let xai = quota(&[("x-ratelimit-limit-requests", "480"), ("x-ratelimit-remaining-requests", "479")]);
-        assert_eq!(xai.requests, Some(Window { limit: Some(480), remaining: 479, reset: None }));
+        assert_eq!(xai.requests, Some(Window { limit: Some(480), remaining: 479, reset: None, refills: false }));
     }
 
     #[test]
@@ -246,9 +253,15 @@ mod tests {
             ("anthropic-ratelimit-tokens-remaining", "540000"),
             ("anthropic-ratelimit-tokens-reset", "1970-01-01T00:00:00Z"),
         ]);
-        assert_eq!(long_ago.tokens, Some(Window { limit: Some(540_000), remaining: 540_000, reset: None }));
+        assert_eq!(
+            long_ago.tokens,
+            Some(Window { limit: Some(540_000), remaining: 540_000, reset: None, refills: false })
+        );
         // Together, 2db78c718bd342cb
         let odd = quota(&[("x-ratelimit-limit", "10"), ("x-ratelimit-remaining", "19"), ("x-ratelimit-reset", "2")]);
-        assert_eq!(odd.requests, Some(Window { limit: None, remaining: 19, reset: Some(Duration::from_secs(2)) }));
+        assert_eq!(
+            odd.requests,
+            Some(Window { limit: None, remaining: 19, reset: Some(Duration::from_secs(2)), refills: false })
+        );
     }
 }

@@ -29,6 +29,7 @@ use crate::exchange::receive::{collect, read_error};
 use crate::exchange::select::nobody_left;
 use crate::exchange::server_ids::{self, Claimant, Held};
 use crate::exchange::settle::Settlement;
+use crate::exchange::under_way::Leg;
 use crate::exchange::whereabouts;
 use crate::policy::Ask;
 use crate::price::Ceiling;
@@ -272,7 +273,7 @@ impl Passage {
     {
         let deployment = Arc::clone(chosen.permit.deployment());
         let whom = self.world.snapshot.whom(&self.key, &chosen.ask.residency, &deployment);
-        self.settlement.begin_attempt(&deployment, whom);
+        self.settlement.begin_attempt(&deployment, whom, Vec::new());
         let recall = recall::watch(&self.state, &self.key, &chosen.ask, &deployment, Phase::Sent);
         let timeouts = chosen.pool.timeouts_at(&deployment);
         let mut outgoing = self.outgoing();
@@ -311,9 +312,9 @@ impl Passage {
 
     /// Takes note of the head of an answer.
     fn answered(&mut self, deployment: &Deployment, incoming: &Incoming) {
-        self.settlement.answered(incoming.status.as_u16());
+        self.settlement.answered(Leg::First, incoming.status.as_u16());
         let said = region::observed(&incoming.headers);
-        whereabouts::observed(said.as_deref(), deployment, &self.world, &self.state, &mut self.settlement);
+        whereabouts::observed(said.as_deref(), deployment, &self.world, &self.state, (&self.settlement, Leg::First));
     }
 
     /// What an answer with an error status means.

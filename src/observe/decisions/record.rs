@@ -120,7 +120,8 @@ fn considered(out: &mut Vec<u8>, one: &Considered) {
             | Refusal::Resting { .. }
             | Refusal::Headroom { .. }
             | Refusal::Full
-            | Refusal::Price,
+            | Refusal::Price
+            | Refusal::Surge,
         )
         | None => {}
     }
@@ -142,6 +143,9 @@ fn attempt(out: &mut Vec<u8>, attempt: &AttemptRecord) {
     }
     line.number("status", attempt.status);
     line.milliseconds("ms", attempt.took);
+    if attempt.hedge {
+        line.flag("hedge", true);
+    }
     line.flag("maybe_billed", attempt.maybe_billed);
     line.end();
 }

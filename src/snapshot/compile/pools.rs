@@ -7,7 +7,7 @@ use crate::config::tables::{self, Order as WrittenOrder, Probe};
 use crate::config::{At, defaults, names};
 use crate::price::{Ceiling, Factor};
 use crate::snapshot::deployment::{Deployment, Timeouts};
-use crate::snapshot::pool::{BreakerSettings, Order, Pool, ProbeKind, ProbeSettings, SurgeSettings};
+use crate::snapshot::pool::{BreakerSettings, HedgeSettings, Order, Pool, ProbeKind, ProbeSettings, SurgeSettings};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -149,6 +149,7 @@ impl Compiler<'_> {
             attempts,
             deadline: table.deadline.unwrap_or(defaults::DEADLINE),
             continuation: table.continuation.unwrap_or(false),
+            hedge: table.hedge.as_ref().map(|hedge| self.hedge(hedge)),
             timeouts: DEFAULT_TIMEOUTS.with(overrides(table.timeouts.as_ref())),
             breaker: self.breaker(table.breaker.as_ref()),
             probe: ProbeSettings {
@@ -177,26 +178,34 @@ impl Compiler<'_> {
         SurgeSettings { leave: Factor::nearest(leave), back: Factor::nearest(back), hold }
     }
 
+    fn hedge(&mut self, written: &At<tables::Hedge>) -> HedgeSettings {
+        let share_percent = written.share_percent.unwrap_or(defaults::HEDGE_SHARE_PERCENT);
+        if !(1..=defaults::MOST_HEDGE_SHARE_PERCENT).contains(&share_percent) {
+            let help = format!("`share_percent` is between 1 and {}", defaults::MOST_HEDGE_SHARE_PERCENT);
+            self.error(&written.place, format!("{share_percent} % of calls cannot be asked twice"), help);
+        }
+        HedgeSettings { share_percent }
+    }
+
     fn breaker(&mut self, written: Option<&At<tables::Breaker>>) -> BreakerSettings {
-        let table = written.map(|written| &written.value);
+        let Some(written) = written else { return BreakerSettings::USUAL };
+        let (table, usual) = (&written.value, BreakerSettings::USUAL);
         let settings = BreakerSettings {
-            consecutive: table.and_then(|table| table.consecutive).unwrap_or(defaults::BREAKER_CONSECUTIVE),
-            samples: table.and_then(|table| table.samples).unwrap_or(defaults::BREAKER_SAMPLES),
-            success_percent: table.and_then(|table| table.success_percent).unwrap_or(defaults::BREAKER_SUCCESS_PERCENT),
-            open: table.and_then(|table| table.open).unwrap_or(defaults::BREAKER_OPEN),
-            cap: table.and_then(|table| table.cap).unwrap_or(defaults::BREAKER_CAP),
-            close_after: table.and_then(|table| table.close_after).unwrap_or(defaults::BREAKER_CLOSE_AFTER),
-            slow_start: table.and_then(|table| table.slow_start).unwrap_or(defaults::BREAKER_SLOW_START),
+            consecutive: table.consecutive.unwrap_or(usual.consecutive),
+            samples: table.samples.unwrap_or(usual.samples),
+            success_percent: table.success_percent.unwrap_or(usual.success_percent),
+            open: table.open.unwrap_or(usual.open),
+            cap: table.cap.unwrap_or(usual.cap),
+            close_after: table.close_after.unwrap_or(usual.close_after),
+            slow_start: table.slow_start.unwrap_or(usual.slow_start),
         };
-        if let Some(written) = written {
-            let counts = [settings.consecutive, settings.samples, settings.close_after];
-            if counts.contains(&0) || settings.success_percent > 100 {
-                let help = "counts begin at 1, success_percent ends at 100";
-                self.error(&written.place, "the breaker has a number that makes no sense", help);
-            }
-            if settings.open > settings.cap || settings.open.is_zero() {
-                self.error(&written.place, "the breaker's `open` must be above zero and at most its `cap`", "");
-            }
+        let counts = [settings.consecutive, settings.samples, settings.close_after];
+        if counts.contains(&0) || settings.success_percent > 100 {
+            let help = "counts begin at 1, success_percent ends at 100";
+            self.error(&written.place, "the breaker has a number that makes no sense", help);
+        }
+        if settings.open > settings.cap || settings.open.is_zero() {
+            self.error(&written.place, "the breaker's `open` must be above zero and at most its `cap`", "");
         }
         settings
     }

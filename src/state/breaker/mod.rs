@@ -169,6 +169,12 @@ impl Breaker {
         matches!(self.phase, Phase::Closed)
     }
 
+    /// Hard failures since the last success, while it is closed.
+    #[must_use]
+    pub const fn failures_in_a_row(&self) -> u32 {
+        self.consecutive
+    }
+
     /// Whether it is open because most of what stands below it is.
     #[must_use]
     pub const fn is_rolled_up(&self) -> bool {

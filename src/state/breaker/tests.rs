@@ -1,14 +1,6 @@
 use super::*;
 
-const SETTINGS: BreakerSettings = BreakerSettings {
-    consecutive: 5,
-    samples: 10,
-    success_percent: 50,
-    open: Duration::from_secs(5),
-    cap: Duration::from_secs(120),
-    close_after: 2,
-    slow_start: Duration::from_secs(60),
-};
+const SETTINGS: BreakerSettings = BreakerSettings::USUAL;
 
 fn at(seconds: f64) -> Moment {
     Moment::after_start(Duration::from_secs_f64(seconds))

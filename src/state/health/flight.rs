@@ -8,6 +8,7 @@ use crate::base::failure::{Blame, Failure, FailureKind, HealthEffect};
 use crate::base::scope::Scope;
 use crate::snapshot::pool::BreakerSettings;
 use crate::state::breaker::{By, Lesson};
+use crate::state::latency::Awaited;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,11 @@ impl Flight {
                 inner.latency.sample(took, self.input_tokens, now);
             }
         });
+    }
+
+    /// What was awaited had not come after this time, when another deployment had it; or came whole, and was short.
+    pub fn waited(&mut self, took: Duration, awaited: Awaited, now: Moment) {
+        self.of.deployment.change(|inner| inner.latency.waited(took, awaited, now));
     }
 
     /// The failure with what the other credentials of the vendor tell: when all of them are refused at once, that is the

@@ -119,6 +119,22 @@ impl DeploymentHealth {
         self.is_closed() && sound(&self.deployment) && sound(&self.host) && !self.deployment.is_full(now, settings)
     }
 
+    /// Whether the last attempt there failed, not long ago, or a trial would be the next: no proof that it is down, and reason
+    /// enough to ask others before.
+    #[must_use]
+    pub fn fails(&self, now: Moment) -> bool {
+        let in_a_row = |node: &Arc<Node>| node.lock().breaker.failures_in_a_row();
+        let failed = in_a_row(&self.deployment) + in_a_row(&self.host) > 0;
+        !self.is_closed() || failed && self.deployment.lock().latency.failed_of_late(now)
+    }
+
+    /// Whether this is the only one of its recent attempts that failed, or none did.
+    #[must_use]
+    pub fn fails_for_once(&self) -> bool {
+        let in_a_row = |node: &Arc<Node>| node.lock().breaker.failures_in_a_row();
+        in_a_row(&self.deployment) + in_a_row(&self.host) <= 1
+    }
+
     /// Whether it takes far longer than usual, or fails too often, though not so that its breaker opens.
     #[must_use]
     pub fn is_degraded(&self, now: Moment, settings: &BreakerSettings) -> bool {

@@ -8,7 +8,7 @@ use crate::dialect::status_page::Report;
 use crate::snapshot::pool::BreakerSettings;
 use crate::state::admission::AdmissionCap;
 use crate::state::breaker::Breaker;
-use crate::state::latency::Latency;
+use crate::state::latency::{Awaited, Latency};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -182,6 +182,11 @@ impl Node {
     /// Smoothed time to first content in milliseconds.
     pub fn first_content_ms(&self) -> Option<f64> {
         self.lock().latency.typical_ms()
+    }
+
+    /// How long nearly all calls waited here of late for what is awaited; `None` while too little was seen.
+    pub fn tail(&self, awaited: Awaited) -> Option<Duration> {
+        self.lock().latency.tail(awaited)
     }
 
     /// How many attempts at once it is asked to carry; `None` where it has lost nothing to overload of late.

@@ -4,15 +4,7 @@ use crate::config::load::load;
 use crate::snapshot::{Snapshot, compile};
 use std::fs;
 
-const SETTINGS: BreakerSettings = BreakerSettings {
-    consecutive: 5,
-    samples: 10,
-    success_percent: 50,
-    open: Duration::from_secs(5),
-    cap: Duration::from_secs(120),
-    close_after: 2,
-    slow_start: Duration::from_secs(60),
-};
+const SETTINGS: BreakerSettings = BreakerSettings::USUAL;
 
 const CONFIG: &str = r#"
 [listener.main]

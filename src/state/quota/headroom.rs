@@ -78,9 +78,15 @@ pub struct Headroom {
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
+    /// What was left when it was read.
     remaining: u64,
     limit: Option<u64>,
+    read: Moment,
     until: Moment,
+    /// What flows in since it was read, where a window fills up bit by bit.
+    refill_per_s: f64,
+    /// What answers without figures have taken since, by our estimate.
+    debited: u64,
     /// The vendor said that nothing is left, and when there will be: no estimate of ours has a share in it.
     spent: bool,
 }
@@ -203,7 +209,7 @@ impl Headroom {
         ];
         let share = |(known, sent): (Option<Known>, u64)| {
             let known = known.filter(|known| known.is_believed(now))?;
-            let left = known.remaining.saturating_sub(sent).saturating_mul(100);
+            let left = known.left(now).saturating_sub(sent).saturating_mul(100);
             u32::try_from(left / known.limit?.max(1)).ok()
         };
         windows.into_iter().filter_map(share).min().unwrap_or(100)
@@ -215,7 +221,7 @@ impl Headroom {
         let sent = self.under_way;
         let left = |known: Option<Known>, sent: u64| {
             let known = known.filter(|known| known.is_believed(now))?;
-            let remaining = known.remaining.saturating_sub(sent);
+            let remaining = known.left(now).saturating_sub(sent);
             Some(Left { remaining, limit: known.limit, resets_in: known.until.since(now) })
         };
         let tokens = [
@@ -236,7 +242,7 @@ impl Headroom {
         ];
         for (known, spent) in spends {
             if let Some(known) = known {
-                known.remaining = known.remaining.saturating_sub(spent);
+                known.debited = known.debited.saturating_add(spent);
             }
         }
     }
@@ -244,9 +250,19 @@ impl Headroom {
 
 impl Known {
     fn from(window: Window, now: Moment) -> Self {
-        let reset = window.reset.unwrap_or(BELIEVED).min(BELIEVED);
-        let Window { remaining, limit, .. } = window;
-        Self { remaining, limit, until: now + reset, spent: remaining == 0 && window.reset.is_some() }
+        let Window { limit, remaining, reset, refills } = window;
+        let gone = limit.filter(|_| refills).map_or(0, |limit| limit.saturating_sub(remaining));
+        let seconds = reset.unwrap_or(BELIEVED).as_secs_f64().max(1e-3);
+        let until = now + reset.unwrap_or(BELIEVED).min(BELIEVED);
+        let spent = remaining == 0 && reset.is_some();
+        Self { remaining, limit, read: now, until, refill_per_s: gone as f64 / seconds, debited: 0, spent }
+    }
+
+    /// What is left now: what was told, and what has flowed in since, less what was taken.
+    fn left(&self, now: Moment) -> u64 {
+        let refilled = (self.refill_per_s * now.since(self.read).as_secs_f64()) as u64;
+        let whole = self.limit.unwrap_or(u64::MAX);
+        self.remaining.saturating_add(refilled).min(whole).saturating_sub(self.debited)
     }
 
     fn is_believed(&self, now: Moment) -> bool {
@@ -257,8 +273,16 @@ impl Known {
     /// are rough, and a window that is whole is worth a try.
     fn lacks(&self, sent: u64, asked: u64, now: Moment) -> Option<Shortage> {
         let asked = asked.min(self.limit.unwrap_or(u64::MAX)).max(1);
-        let lacks = self.is_believed(now) && self.remaining.saturating_sub(sent) < asked;
-        lacks.then(|| Shortage { retry_after: self.until.since(now), told: self.spent })
+        let lacking = asked.saturating_sub(self.left(now).saturating_sub(sent));
+        if lacking == 0 || !self.is_believed(now) {
+            return None;
+        }
+        let whole = self.until.since(now);
+        let retry_after = match lacking as f64 / self.refill_per_s {
+            seconds if seconds < whole.as_secs_f64() => Duration::from_secs_f64(seconds),
+            _ => whole,
+        };
+        Some(Shortage { retry_after, told: self.spent })
     }
 }
 
@@ -276,7 +300,8 @@ mod tests {
     }
 
     fn window(limit: u64, remaining: u64, reset_s: u64) -> Option<Window> {
-        Some(Window { limit: Some(limit), remaining, reset: Some(Duration::from_secs(reset_s)) })
+        let reset = Some(Duration::from_secs(reset_s));
+        Some(Window { limit: Some(limit), remaining, reset, refills: false })
     }
 
     fn tokens(limit: u64, remaining: u64, reset_s: u64) -> Quota {
@@ -326,9 +351,40 @@ mod tests {
         check(&tokens(30_000, 0, 10), 1, 10.0, Ok(()));
         check(&requests(1_000, 0, 86_400), 1, 59.0, Err(true));
         check(&requests(1_000, 0, 86_400), 1, 60.0, Ok(()));
-        let unsaid = Quota { tokens: Some(Window { limit: Some(9), remaining: 0, reset: None }), ..Quota::default() };
+        let unsaid = Quota {
+            tokens: Some(Window { limit: Some(9), remaining: 0, reset: None, refills: false }),
+            ..Quota::default()
+        };
         check(&unsaid, 1, 59.0, Err(false));
         check(&unsaid, 1, 60.0, Ok(()));
+    }
+
+    #[test]
+    fn f_078_a_bucket_that_fills_up_carries_again_before_its_next_reading() {
+        let refilling = |quota: Quota| Quota {
+            tokens: quota.tokens.map(|window| Window { refills: true, ..window }),
+            requests: quota.requests.map(|window| Window { refills: true, ..window }),
+            ..quota
+        };
+        // 600 tokens a second flow in
+        let bucket = refilling(tokens(30_000, 0, 50));
+        check(&bucket, 6_000, 9.9, Err(true));
+        check(&bucket, 6_000, 10.1, Ok(()));
+        let wait = told(&bucket).carries(demand(6_000), at(4.0)).map_err(|shortage| shortage.retry_after);
+        assert_eq!(wait, Err(Duration::from_secs(6)));
+        let left = told(&bucket).left(at(5.0)).1.map(|left| left.remaining);
+        assert_eq!((left, told(&bucket).percent(at(25.0))), (Some(3_000), 50));
+        // one request every 7.2 minutes
+        let slow = refilling(requests(200, 0, 86_400));
+        check(&slow, 1, 59.0, Err(true));
+        let full = told(&refilling(tokens(30_000, 29_000, 1))).left(at(0.9)).1.map(|left| left.remaining);
+        assert_eq!(full, Some(29_900));
+        let mut drawn = told(&bucket);
+        drawn.settle(demand(0), &Quota::default(), at(1.0));
+        drawn.send(demand(6_000));
+        drawn.settle(demand(6_000), &Quota::default(), at(10.0));
+        assert!(drawn.carries(demand(6_000), at(19.9)).is_err(), "what flowed in is taken once");
+        assert_eq!(drawn.carries(demand(6_000), at(20.1)), Ok(()));
     }
 
     #[test]

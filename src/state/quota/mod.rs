@@ -281,7 +281,8 @@ mod tests {
     #[test]
     fn what_never_reached_the_vendor_draws_nothing_and_what_may_have_does() {
         let ((account, _), call) = (account(), Demand::new(400, 0));
-        let window = crate::dialect::signals::quota::Window { limit: Some(1_000), remaining: 1_000, reset: None };
+        let (limit, remaining) = (Some(1_000), 1_000);
+        let window = crate::dialect::signals::quota::Window { limit, remaining, reset: None, refills: false };
         account.send(Demand::default()).answered(&Quota { tokens: Some(window), ..Quota::default() }, at(0));
         account.send(call).failed(&Failure::new(FailureKind::ConnectRefused, Phase::Connect, ""), at(0));
         let left = || account.left(at(1)).1.map(|left| left.remaining);

@@ -71,6 +71,7 @@ fn only_the_snapshot_mints_permits_and_few_paths_use_them() {
             "src/snapshot/permit.rs",
             // attempts, whatever brought them about; selection asks beforehand and throws the permit away
             "src/exchange/attempt.rs",
+            "src/exchange/hedge.rs",
             "src/exchange/select.rs",
             // what a vendor offers beside calls
             "src/exchange/vendor/mod.rs",

@@ -1,7 +1,7 @@
 //! One event of every kind, in several shapes of exchange: what a busy process would emit.
 
 use backstay::base::event::{
-    AttemptRecord, Considered, Event, ExchangeRecord, GonePhase, Grounds, Outcome, Tokens, Whom,
+    AttemptRecord, Considered, Event, ExchangeRecord, GonePhase, Grounds, HedgeOutcome, Outcome, Tokens, Whom,
 };
 use backstay::base::failure::FailureKind;
 use backstay::base::money::{Microusd, TokenPrice};
@@ -110,6 +110,7 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::QuotaSpent { credential: "openai/default".into(), spent: false },
         Event::RetryBudgetDenied { pool: "smart".into() },
         Event::Continuation { pool: "smart".into(), outcome: "carried_on" },
+        Event::Hedge { pool: "smart".into(), outcome: HedgeOutcome::Won },
         Event::LimitRejected { limit: "concurrency" },
         Event::TlsFailed { side: "client", reason: "version" },
         reload(true, &[]),
