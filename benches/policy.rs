@@ -74,7 +74,7 @@ fn key(index: usize, team: Option<&Arc<str>>) -> KeyFacts {
         team: team.cloned(),
         jurisdiction: ["DE", "FR", "US"][index % 3].into(),
         residency: ["any", "EU"][index % 2].into(),
-        screened: index % 2 == 0,
+        screened: index.is_multiple_of(2),
         data: words(&["personal"]),
         max_price: (Some(TokenPrice(100_000_000 + index as u64)), None),
         ..KeyFacts::default()

@@ -30,6 +30,7 @@ use crate::snapshot::permit::Permit;
 use crate::snapshot::pool::Pool;
 use crate::state::clock::Clock;
 use crate::state::health::{Bid, Flight};
+use crate::state::purse::Hold;
 use crate::state::quota::{Demand, Draw};
 use crate::state::world::{State, World};
 use crate::upstream::Connections;
@@ -153,24 +154,15 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
     };
     let mut again = false;
     loop {
-        let permit = match permit(work, walk, &candidate.deployment) {
-            Ok(permit) => permit,
+        let (permit, held) = match cleared(work, walk, &candidate.deployment).await {
+            Ok(cleared) => cleared,
             Err(refusal) => {
                 work.settlement.passed_over(&candidate.deployment, &refusal);
                 walk.refusals.push(refusal);
                 return Verdict::Next;
             }
         };
-        let held = match work.settlement.hold(&candidate.deployment).await {
-            Ok(held) => held,
-            Err(refusal) => {
-                work.settlement.passed_over(&candidate.deployment, &refusal);
-                walk.refusals.push(refusal);
-                return Verdict::Next;
-            }
-        };
-        let accept_empty = prepared.manner == Some(Manner::Prefill)
-            || walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
+        let accept_empty = takes_empty(&prepared, walk);
         let mut draw = candidate.observed.account.send(work.demand);
         let began = Instant::now();
         let hangs = hangs(candidate, !walk.queue.is_empty());
@@ -224,6 +216,18 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
             }
         }
     }
+}
+
+/// Leave of policy and of the budgets that pay.
+async fn cleared(work: &mut Work, walk: &Walk, deployment: &Arc<Deployment>) -> Result<(Permit, Vec<Hold>), Refusal> {
+    let permit = permit(work, walk, deployment)?;
+    let held = work.settlement.hold(deployment).await?;
+    Ok((permit, held))
+}
+
+/// Whether an answer with nothing in it may be meant so.
+fn takes_empty(prepared: &Prepared, walk: &Walk) -> bool {
+    prepared.manner == Some(Manner::Prefill) || walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty)
 }
 
 /// Prepares the request, and asks health for leave to send it.

@@ -103,7 +103,7 @@ pub(super) fn string(out: &mut Vec<u8>, text: &str) {
     let text = text.get(..text.floor_char_boundary(FOREIGN_BYTES)).unwrap_or_default();
     out.push(b'"');
     // all bytes are looked at, which the processor does for many at once
-    let plain = |all, byte| all & (byte >= b' ') & (byte <= b'~') & (byte != b'"') & (byte != b'\\');
+    let plain = |all, byte| all & (b' '..=b'~').contains(&byte) & (byte != b'"') & (byte != b'\\');
     if text.bytes().fold(true, plain) {
         // names of the config and our own words: nothing to escape
         out.extend_from_slice(text.as_bytes());
