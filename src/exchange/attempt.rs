@@ -30,6 +30,7 @@ use crate::snapshot::permit::Permit;
 use crate::snapshot::pool::Pool;
 use crate::state::clock::Clock;
 use crate::state::health::{Bid, Flight};
+use crate::state::purse::Hold;
 use crate::state::quota::{Demand, Draw};
 use crate::state::world::{State, World};
 use crate::upstream::Connections;
@@ -153,22 +154,7 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
     };
     let mut again = false;
     loop {
-        let permit = match permit(work, walk, &candidate.deployment) {
-            Ok(permit) => permit,
-            Err(refusal) => {
-                work.settlement.passed_over(&candidate.deployment, &refusal);
-                walk.refusals.push(refusal);
-                return Verdict::Next;
-            }
-        };
-        let held = match work.settlement.hold(&candidate.deployment).await {
-            Ok(held) => held,
-            Err(refusal) => {
-                work.settlement.passed_over(&candidate.deployment, &refusal);
-                walk.refusals.push(refusal);
-                return Verdict::Next;
-            }
-        };
+        let Some((permit, held)) = leave(work, walk, candidate).await else { return Verdict::Next };
         let accept_empty = prepared.manner == Some(Manner::Prefill)
             || walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
         let mut draw = candidate.observed.account.send(work.demand);
@@ -224,6 +210,20 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
             }
         }
     }
+}
+
+/// Asks policy for a permit and the budgets for what the attempt may cost; who refuses is noted.
+async fn leave(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Option<(Permit, Vec<Hold>)> {
+    let refusal = match permit(work, walk, &candidate.deployment) {
+        Ok(permit) => match work.settlement.hold(&candidate.deployment).await {
+            Ok(held) => return Some((permit, held)),
+            Err(refusal) => refusal,
+        },
+        Err(refusal) => refusal,
+    };
+    work.settlement.passed_over(&candidate.deployment, &refusal);
+    walk.refusals.push(refusal);
+    None
 }
 
 /// Prepares the request, and asks health for leave to send it.
