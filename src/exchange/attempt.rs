@@ -154,15 +154,9 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
     };
     let mut again = false;
     loop {
-        let (permit, held) = match cleared(work, walk, &candidate.deployment).await {
-            Ok(cleared) => cleared,
-            Err(refusal) => {
-                work.settlement.passed_over(&candidate.deployment, &refusal);
-                walk.refusals.push(refusal);
-                return Verdict::Next;
-            }
-        };
-        let accept_empty = takes_empty(&prepared, walk);
+        let Some((permit, held)) = leave(work, walk, candidate).await else { return Verdict::Next };
+        let accept_empty = prepared.manner == Some(Manner::Prefill)
+            || walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
         let mut draw = candidate.observed.account.send(work.demand);
         let began = Instant::now();
         let hangs = hangs(candidate, !walk.queue.is_empty());
@@ -218,16 +212,18 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
     }
 }
 
-/// Leave of policy and of the budgets that pay.
-async fn cleared(work: &mut Work, walk: &Walk, deployment: &Arc<Deployment>) -> Result<(Permit, Vec<Hold>), Refusal> {
-    let permit = permit(work, walk, deployment)?;
-    let held = work.settlement.hold(deployment).await?;
-    Ok((permit, held))
-}
-
-/// Whether an answer with nothing in it may be meant so.
-fn takes_empty(prepared: &Prepared, walk: &Walk) -> bool {
-    prepared.manner == Some(Manner::Prefill) || walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty)
+/// Asks policy for a permit and the budgets for what the attempt may cost; who refuses is noted.
+async fn leave(work: &mut Work, walk: &mut Walk, candidate: &Candidate) -> Option<(Permit, Vec<Hold>)> {
+    let refusal = match permit(work, walk, &candidate.deployment) {
+        Ok(permit) => match work.settlement.hold(&candidate.deployment).await {
+            Ok(held) => return Some((permit, held)),
+            Err(refusal) => refusal,
+        },
+        Err(refusal) => refusal,
+    };
+    work.settlement.passed_over(&candidate.deployment, &refusal);
+    walk.refusals.push(refusal);
+    None
 }
 
 /// Prepares the request, and asks health for leave to send it.

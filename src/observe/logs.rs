@@ -81,37 +81,20 @@ pub(super) fn tell(event: &Event, alert: impl FnOnce(&str) -> bool) {
         Event::Drain { left, done: false } => tracing::info!(left, "draining: finishing what is under way"),
         Event::Drain { left: 0, done: true } => tracing::info!("drained"),
         Event::Drain { left, done: true } => tracing::warn!(left, "the drain's time is over; some streams were cut"),
-        Event::Budget { account, spent: true } => tracing::warn!(%account, "a budget is spent"),
-        Event::Budget { account, spent: false } => tracing::info!(%account, "calls fit into a budget again"),
-        Event::Ledger { failing: Some(why) } => {
-            tracing::error!(%why, "the ledger cannot be written; budgets go on as far as what they have leased");
-        }
-        Event::Ledger { failing: None } => tracing::warn!("the ledger is written again"),
-        Event::Ids { failing: Some(why) } => tracing::error!(%why, "the register of vendors' ids cannot be written"),
-        Event::Ids { failing: None } => tracing::warn!("the register of vendors' ids is written again"),
-        Event::Probe { .. }
-        | Event::TlsFailed { .. }
-        | Event::RetryBudgetDenied { .. }
-        | Event::Continuation { .. }
-        | Event::Hedge { .. }
-        | Event::LimitRejected { .. }
-        | Event::Exchange(_) => trace(event),
-    }
-}
-
-/// Tells whoever looks for it what happens all the time.
-fn trace(event: &Event) {
-    match event {
         Event::Probe { node, failure: Some(kind) } => tracing::debug!(%node, class = kind.class(), "a probe failed"),
         Event::Probe { node, failure: None } => tracing::debug!(%node, "a probe went well"),
         Event::TlsFailed { side, reason } => tracing::debug!(%side, %reason, "a TLS handshake failed"),
+        Event::Budget { account, spent: true } => tracing::warn!(%account, "a budget is spent"),
+        Event::Budget { account, spent: false } => tracing::info!(%account, "calls fit into a budget again"),
+        Event::Ledger { failing: Some(why) } => tracing::error!(%why, "the ledger cannot be written; leases go on"),
+        Event::Ledger { failing: None } => tracing::warn!("the ledger is written again"),
+        Event::Ids { failing: Some(why) } => tracing::error!(%why, "the register of vendors' ids cannot be written"),
+        Event::Ids { failing: None } => tracing::warn!("the register of vendors' ids is written again"),
         Event::RetryBudgetDenied { pool } => tracing::debug!(%pool, "the retry budget is spent"),
         Event::Continuation { pool, outcome } => tracing::debug!(%pool, outcome, "a stream broke"),
-        Event::Hedge { pool, outcome } => {
-            tracing::debug!(%pool, outcome = outcome.label(), "a slow call was to be hedged")
-        }
+        Event::Hedge { pool, outcome } => tracing::debug!(%pool, outcome = outcome.label(), "a slow call"),
         Event::LimitRejected { limit } => tracing::debug!(%limit, "a limit refused something"),
-        _ => {}
+        Event::Exchange(_) => {}
     }
 }
 
