@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a file, a socket or the environment.
 
 pub mod clock;
+pub mod consequence;
 pub mod diagnostic;
 pub mod event;
 pub mod failure;

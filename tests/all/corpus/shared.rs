@@ -51,12 +51,9 @@ pub(super) fn call(call: &Call, dialect: Dialect) -> SharedCall {
             .map(|part| text(std::slice::from_ref(part)))
             .filter(|text| !text.is_empty())
             .collect(),
-        said: call
-            .turns
-            .iter()
-            .filter(|turn| !turn.is_system())
-            .flat_map(|turn| said(turn.role, &turn.parts))
-            .collect(),
+        said: numbered(
+            call.turns.iter().filter(|turn| !turn.is_system()).flat_map(|turn| said(turn.role, &turn.parts)).collect(),
+        ),
         // Gemini keeps every function to its schema, or none
         tools: call.tools.iter().filter_map(|offered| tool(offered, gemini)).collect(),
         tool_choice: match &call.tool_choice {
@@ -84,7 +81,6 @@ pub(super) fn call(call: &Call, dialect: Dialect) -> SharedCall {
     }
 }
 
-/// Tool results first, then what is said, then tool calls: the order that every dialect can tell.
 /// Claude does not think with a budget where it ends a turn that it did not begin with thoughts of its own.
 fn ends_anothers_turn(call: &Call, dialect: Dialect) -> bool {
     let claude = matches!(dialect, Dialect::Anthropic | Dialect::Bedrock) && call.dialect != dialect.name();
@@ -98,6 +94,23 @@ fn ends_anothers_turn(call: &Call, dialect: Dialect) -> bool {
     claude && budget && calls && !own
 }
 
+/// Calls and their results by number: every vendor takes ids of its own form, and a result must find its call in all of them.
+fn numbered(mut said: Vec<Said>) -> Vec<Said> {
+    let mut ids: Vec<String> = Vec::new();
+    for one in &mut said {
+        if let Said::ToolCall(id, ..) | Said::ToolResult(id, _) = one {
+            let known = ids.iter().position(|known| known == id);
+            let number = known.unwrap_or(ids.len());
+            if known.is_none() {
+                ids.push(id.clone());
+            }
+            *id = number.to_string();
+        }
+    }
+    said
+}
+
+/// Tool results first, then what is said, then tool calls: the order that every dialect can tell.
 fn said(role: Role, parts: &[Part]) -> Vec<Said> {
     let mut said: Vec<Said> = parts.iter().filter_map(|part| one_said(role, &part.content)).collect();
     said.sort_by_key(|said| match said {
