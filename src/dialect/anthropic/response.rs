@@ -114,7 +114,7 @@ struct AnswerOut<'a> {
 /// A block, or one that only this dialect knows.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum AnyBlockOut<'a> {
+pub(super) enum AnyBlockOut<'a> {
     Own(BlockOut<'a>),
     Foreign(&'a Json),
 }

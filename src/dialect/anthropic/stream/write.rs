@@ -6,7 +6,7 @@ use crate::call::json::Json;
 use crate::call::reply::Finish;
 use crate::call::usage::Usage;
 use crate::dialect::anthropic::NAME;
-use crate::dialect::anthropic::response::{BlockOut, CitationOut, EndOut, write_citation};
+use crate::dialect::anthropic::response::{AnyBlockOut, BlockOut, CitationOut, EndOut, write_citation};
 use crate::dialect::anthropic::types::{Event, Kind, UsageOut};
 use crate::dialect::call_ids;
 use crate::dialect::emit::write_event;
@@ -56,13 +56,6 @@ struct MessageOut<'a> {
     stop_reason: Option<()>,
     stop_sequence: Option<()>,
     usage: UsageOut,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum AnyBlockOut<'a> {
-    Own(BlockOut<'a>),
-    Foreign(&'a Json),
 }
 
 #[derive(Serialize)]
