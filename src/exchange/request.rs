@@ -180,7 +180,11 @@ pub(crate) fn prepare_rest(
     let Asked::Call { call, .. } = ingress.asked().map_err(Unfit::Call)? else { return Err(unspoken()) };
     let call = Box::new(continuation::ask(call, manner, told.text()));
     let rest = Asked::Call { call, echo: Echo::default() };
-    let written = rest.write(&profile, &deployment.model, deployment.default_max_tokens, profile.usage_on_request);
+    // a vendor that repeats a beginning would show it twice: it is asked to take one here alone, where the repeat is cut
+    let offered =
+        if manner == Manner::Prefix { profile.capabilities.with(Need::Prefill) } else { profile.capabilities };
+    let asked = Profile { capabilities: offered, ..profile };
+    let written = rest.write(&asked, &deployment.model, deployment.default_max_tokens, profile.usage_on_request);
     let body = fitted(written.map_err(Unfit::Deployment)?, &profile, forbids_keeping(ingress, deployment, &profile));
     let prepared = prepare(ingress, bounds, pool, deployment)?;
     Ok(Prepared { body, told: Some(Box::new(told.clone())), manner: Some(manner), translated: true, ..prepared })

@@ -6,7 +6,7 @@ use crate::call::needs::Capabilities;
 use crate::dialect::Dialect;
 use crate::dialect::profile::Profile;
 use crate::price::Rates;
-use crate::snapshot::proof::Proof;
+use crate::snapshot::proof::{Proof, TokenSource};
 use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
 use std::time::Duration;
@@ -142,6 +142,15 @@ impl Deployment {
     pub fn account(&self) -> String {
         let credential = self.credential.as_ref().map_or("", |credential| &*credential.name);
         format!("{} {credential}", self.host_key)
+    }
+
+    /// Where the tokens come from that it is called with, if it is.
+    #[must_use]
+    pub fn token_source(&self) -> Option<&TokenSource> {
+        match &self.credential.as_ref()?.proof {
+            Proof::Token(source) => Some(source),
+            Proof::Header | Proof::Signature(_) => None,
+        }
     }
 
     /// Everything it speaks.
