@@ -14,15 +14,16 @@ pub fn body(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Bytes 
     }
 }
 
-/// The event that tells of an error inside a stream; nothing follows it, no terminator either.
+/// The event that tells of an error inside a stream; nothing follows it, no terminator either. `number` is its own where the
+/// dialect numbers its events.
 #[must_use]
-pub fn event(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Bytes {
+pub fn event(dialect: Dialect, rejection: &Rejection, request_id: &str, number: u64) -> Bytes {
     let told = told(dialect, rejection, request_id);
     match dialect {
         Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => {
             format!("data: {told}\n\n").into()
         }
-        Dialect::OpenaiResponses => format!("event: error\ndata: {}\n\n", responses_event(told)).into(),
+        Dialect::OpenaiResponses => format!("event: error\ndata: {}\n\n", responses_event(told, number)).into(),
         Dialect::Anthropic | Dialect::AnthropicCount | Dialect::Bedrock => {
             format!("event: error\ndata: {told}\n\n").into()
         }
@@ -31,14 +32,27 @@ pub fn event(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Bytes
 }
 
 /// OpenAI's Responses tell the members of an error in the event itself; SDKs raise what they find under `error`.
-fn responses_event(mut told: Value) -> Value {
+fn responses_event(mut told: Value, number: u64) -> Value {
     let error = told["error"].clone();
     told["type"] = "error".into();
-    told["sequence_number"] = 0.into();
+    told["sequence_number"] = number.into();
     for member in ["code", "message", "param"] {
         told[member] = error[member].clone();
     }
     told
+}
+
+/// The number of the event that comes after these, where the dialect numbers its events and the last of these is numbered.
+#[must_use]
+pub fn next_number(dialect: Dialect, events: &[u8]) -> Option<u64> {
+    const NUMBER: &[u8] = b"\"sequence_number\":";
+    if dialect != Dialect::OpenaiResponses {
+        return None;
+    }
+    let digits = events.get(memchr::memmem::rfind(events, NUMBER)? + NUMBER.len()..)?.trim_ascii_start();
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+    let number: u64 = std::str::from_utf8(digits.get(..end)?).ok()?.parse().ok()?;
+    number.checked_add(1)
 }
 
 /// What keeps a waiting client's timeouts at rest, and means nothing.
@@ -253,7 +267,7 @@ mod tests {
     fn an_error_event_is_one_event() {
         let rejection = Rejection::new(RejectionCode::UpstreamBroken, "line\nbreak");
         for (dialect, name) in [(Dialect::OpenaiChat, ""), (Dialect::Anthropic, "error")] {
-            let bytes = event(dialect, &rejection, "r");
+            let bytes = event(dialect, &rejection, "r", 0);
             let event = crate::dialect::sse::Event::parse(&bytes);
             assert_eq!((event.name, bytes.ends_with(b"\n\n")), (name.as_bytes(), true));
             let told = tree(&event.data);
@@ -261,6 +275,22 @@ mod tests {
                 (&told["error"]["code"], &told["error"]["message"]),
                 (&json!("upstream_broken"), &json!("line\nbreak"))
             );
+        }
+    }
+
+    #[test]
+    fn an_error_event_carries_the_numbers_on() {
+        let rejection = Rejection::new(RejectionCode::UpstreamBroken, "m");
+        let numbered = String::from_utf8(event(Dialect::OpenaiResponses, &rejection, "r", 7).to_vec()).unwrap();
+        let said = "data: {\"delta\":\"\\\"sequence_number\\\":9\",\"sequence_number\": 4}\n\n";
+        for (dialect, events, expected) in [
+            (Dialect::OpenaiResponses, numbered.as_str(), Some(8)),
+            (Dialect::OpenaiResponses, said, Some(5)),
+            (Dialect::OpenaiResponses, ": ping\n\n", None),
+            (Dialect::OpenaiResponses, "\"sequence_number\":x", None),
+            (Dialect::OpenaiChat, numbered.as_str(), None),
+        ] {
+            assert_eq!(next_number(dialect, events.as_bytes()), expected, "{events}");
         }
     }
 }
