@@ -14,8 +14,8 @@ pub fn body(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Bytes 
     }
 }
 
-/// The event that tells of an error inside a stream; nothing follows it, no terminator either. `number` is its own where the
-/// dialect numbers its events.
+/// The event that tells of an error inside a stream; nothing follows it, no terminator either. It has this `number` where the
+/// dialect counts its events.
 #[must_use]
 pub fn event(dialect: Dialect, rejection: &Rejection, request_id: &str, number: u64) -> Bytes {
     let told = told(dialect, rejection, request_id);
@@ -35,23 +35,28 @@ pub fn event(dialect: Dialect, rejection: &Rejection, request_id: &str, number: 
 fn responses_event(mut told: Value, number: u64) -> Value {
     let error = told["error"].clone();
     told["type"] = "error".into();
-    told["sequence_number"] = number.into();
+    told[NUMBER] = number.into();
     for member in ["code", "message", "param"] {
         told[member] = error[member].clone();
     }
     told
 }
 
-/// The number of the event that comes after these, where the dialect numbers its events and the last of these is numbered.
+/// How Responses name the number of an event.
+const NUMBER: &str = "sequence_number";
+const QUOTED_NUMBER: &[u8] = b"\"sequence_number\"";
+
+/// The number of the event that follows these, which are whole; `None` where none of them has one.
 #[must_use]
-pub fn next_number(dialect: Dialect, events: &[u8]) -> Option<u64> {
-    const NUMBER: &[u8] = b"\"sequence_number\":";
+pub fn number_after(dialect: Dialect, events: &[u8]) -> Option<u64> {
     if dialect != Dialect::OpenaiResponses {
         return None;
     }
-    let digits = events.get(memchr::memmem::rfind(events, NUMBER)? + NUMBER.len()..)?.trim_ascii_start();
-    let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
-    let number: u64 = std::str::from_utf8(digits.get(..end)?).ok()?.parse().ok()?;
+    // within a text its quotes are escaped
+    let at = memchr::memmem::rfind(events, QUOTED_NUMBER)? + QUOTED_NUMBER.len();
+    let rest = events.get(at..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+    let digits = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+    let number: u64 = std::str::from_utf8(rest.get(..digits)?).ok()?.parse().ok()?;
     number.checked_add(1)
 }
 
@@ -279,18 +284,21 @@ mod tests {
     }
 
     #[test]
-    fn an_error_event_carries_the_numbers_on() {
-        let rejection = Rejection::new(RejectionCode::UpstreamBroken, "m");
-        let numbered = String::from_utf8(event(Dialect::OpenaiResponses, &rejection, "r", 7).to_vec()).unwrap();
-        let said = "data: {\"delta\":\"\\\"sequence_number\\\":9\",\"sequence_number\": 4}\n\n";
-        for (dialect, events, expected) in [
-            (Dialect::OpenaiResponses, numbered.as_str(), Some(8)),
-            (Dialect::OpenaiResponses, said, Some(5)),
-            (Dialect::OpenaiResponses, ": ping\n\n", None),
-            (Dialect::OpenaiResponses, "\"sequence_number\":x", None),
-            (Dialect::OpenaiChat, numbered.as_str(), None),
+    fn an_error_event_counts_on() {
+        for (events, expected) in [
+            ("event: x\ndata: {\"type\":\"x\",\"sequence_number\":7}\n\n", Some(8)),
+            (
+                "data: {\"sequence_number\": 7, \"a\":1}\n\ndata: {\"sequence_number\" : 8,\"delta\":\"hi\"}\n\n",
+                Some(9),
+            ),
+            (": keep-alive\n\n", None),
+            ("", None),
         ] {
-            assert_eq!(next_number(dialect, events.as_bytes()), expected, "{events}");
+            assert_eq!(number_after(Dialect::OpenaiResponses, events.as_bytes()), expected, "{events}");
+            assert_eq!(number_after(Dialect::OpenaiChat, events.as_bytes()), None);
         }
+        let rejection = Rejection::new(RejectionCode::UpstreamBroken, "m");
+        let bytes = event(Dialect::OpenaiResponses, &rejection, "r", 9);
+        assert_eq!(tree(&crate::dialect::sse::Event::parse(&bytes).data)["sequence_number"], 9);
     }
 }

@@ -28,7 +28,7 @@ pub struct Relay {
     /// The pause between two pings to a client that waits.
     ping_every: Duration,
     ping_at: Instant,
-    /// What the next event is numbered with, in the dialect that numbers them.
+    /// The number that an error event would have.
     number: u64,
     /// Makes one JSON array of the events, for a client that wants no events.
     array: Option<Box<Array>>,
@@ -59,7 +59,8 @@ impl Relay {
     }
 
     fn new(dialect: Dialect, phase: Stage, ping_every: Duration) -> Self {
-        Self { dialect, phase, timer: None, ping_every, ping_at: Instant::now() + ping_every, number: 0, array: None }
+        let ping_at = Instant::now() + ping_every;
+        Self { dialect, phase, timer: None, ping_every, ping_at, number: 0, array: None }
     }
 
     /// The same, as one JSON array where the client wants no events.
@@ -119,7 +120,7 @@ impl Relay {
                 Stage::Flowing(flow) => match flow.poll(cx) {
                     Poll::Ready(Step::Bytes(bytes)) => {
                         self.ping_at = Instant::now() + self.ping_every;
-                        self.number = error::next_number(self.dialect, &bytes).unwrap_or(self.number);
+                        self.number = error::number_after(self.dialect, &bytes).unwrap_or(self.number);
                         return Poll::Ready(Some(Ok(bytes)));
                     }
                     Poll::Ready(Step::Done) => {
