@@ -218,7 +218,7 @@ impl Pump {
                 self.heard.event(event.data.len());
                 true
             }
-            Mark::Quiet => true,
+            Mark::Quiet => !event.is_hollow(),
             Mark::End => {
                 if let Err(failure) = verdict(&self.seen, self.garbage) {
                     if failure.kind == FailureKind::Empty {
