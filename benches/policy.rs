@@ -115,6 +115,12 @@ fn ask() -> Ask {
 
 /// How many of the deployments the key may use.
 fn decide_all(engine: &Engine, key: usize, ask: &Ask) -> usize {
+    let verdicts = engine.decide_pool(key, "smart", black_box(ask));
+    (0..DEPLOYMENTS).filter(|deployment| verdicts.about(*deployment).is_some_and(Result::is_ok)).count()
+}
+
+/// The same, asked of one deployment after the other, as attempts do.
+fn decide_each(engine: &Engine, key: usize, ask: &Ask) -> usize {
     (0..DEPLOYMENTS).filter(|deployment| engine.decide(key, *deployment, black_box(ask)).is_ok()).count()
 }
 
@@ -129,6 +135,9 @@ fn decisions(criterion: &mut Criterion) {
     for (name, teams) in POLICIES {
         let engine = engine(teams, 10, KEYS);
         group.bench_function(format!("remembered, {name}"), |bench| bench.iter(|| decide_all(&engine, 0, &ask)));
+        group.bench_function(format!("remembered, one by one, {name}"), |bench| {
+            bench.iter(|| decide_each(&engine, 0, &ask));
+        });
         let mut key = 0;
         group.bench_function(format!("a key that is new, {name}"), |bench| {
             bench.iter(|| {

@@ -27,7 +27,7 @@ use crate::state::ids::Ids;
 use crate::state::ledger::Ledger;
 use crate::state::restrictions::Restrictions;
 use crate::state::world::State;
-use crate::upstream::{Connections, Tokens};
+use crate::upstream::{Connections, Reachable, Tokens};
 use application::Application;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -35,7 +35,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use views::Live;
 
@@ -134,7 +134,8 @@ impl App {
             ))
         })?;
         let admin = admin_listener.local_addr().map_err(|error| Fatal::Start(error.to_string()))?;
-        let reloader = watch(options.config, &sources, &state, &observer, &sink)?;
+        let (reachable, follow) = watch::channel(Reachable::default());
+        let reloader = reload_into(options.config, &sources, &state, &observer, &sink, reachable)?;
         let views =
             Live::new(Arc::clone(&state), Arc::clone(&observer), reloader.clone(), drain.clone(), Instant::now());
         let ended = drain.clone();
@@ -142,10 +143,15 @@ impl App {
             admin::serve(admin_listener, Arc::new(views), async move { ended.reached(Phase::Cut).await }).await
         });
         let tokens = Tokens::new(seed());
-        let connections = Connections::new(Arc::clone(&sink), Arc::clone(&tokens));
-        let probing = tokio::spawn(probe::run(Arc::clone(&state), connections));
+        let told = Arc::clone(&sink);
+        let connect = move || {
+            let connections = Connections::new(Arc::clone(&told), Arc::clone(&tokens));
+            connections.follow(follow.clone());
+            connections
+        };
+        let probing = tokio::spawn(probe::run(Arc::clone(&state), connect()));
         let pricing = tokio::spawn(watch_prices(Arc::clone(&state)));
-        let serving = serve(doors, options.workers, &state, &drain, sink, tokens)?;
+        let serving = serve(doors, options.workers, &state, &drain, sink, connect)?;
         let background = Background { drain: drain.clone(), reloader: reloader.clone(), probing, pricing };
         Ok(Self { state, warnings, listeners, admin, reloader, drain, observer, serving, serving_admin, background })
     }
@@ -198,7 +204,7 @@ fn serve(
     state: &Arc<State>,
     drain: &Drain,
     sink: Arc<dyn Sink>,
-    tokens: Arc<Tokens>,
+    connect: impl Fn() -> Arc<Connections> + Send + Sync + 'static,
 ) -> Result<oneshot::Receiver<io::Result<()>>, Fatal> {
     let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let current = {
@@ -208,10 +214,9 @@ fn serve(
         })
     };
     let bounds = server_bounds(&state.world().snapshot.bounds);
-    let setting = Setting { bounds, drain: drain.clone(), sink: Arc::clone(&sink), current };
+    let setting = Setting { bounds, drain: drain.clone(), sink, current };
     let state = Arc::clone(state);
-    let application =
-        move |_| Application::new(Arc::clone(&state), Connections::new(Arc::clone(&sink), Arc::clone(&tokens)));
+    let application = move |_| Application::new(Arc::clone(&state), connect());
     let (end, ended) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fatal::Start(error.to_string()))?;
@@ -225,18 +230,22 @@ fn serve(
     Ok(ended)
 }
 
-fn watch(
+/// Serves what the files become; `reachable` is told of whom anybody may call from then on.
+fn reload_into(
     config: PathBuf,
     sources: &crate::config::sources::Sources,
     state: &Arc<State>,
     observer: &Arc<Observer>,
     sink: &Arc<dyn Sink>,
+    reachable: watch::Sender<Reachable>,
 ) -> Result<Reloader, Fatal> {
     let served = Arc::clone(&state.world().snapshot);
     let (state, observer) = (Arc::clone(state), Arc::clone(observer));
     let install = Box::new(move |snapshot: Arc<Snapshot>| {
         observer.install(&snapshot);
-        state.install(snapshot);
+        state.install(Arc::clone(&snapshot));
+        // it serves already: finding out whom no key may call can take a while
+        reachable.send_replace(snapshot.reachable().into());
     });
     reload::watch(config, sources, &served, Arc::clone(sink), install).map_err(|error| Fatal::Start(error.to_string()))
 }

@@ -1,44 +1,47 @@
 //! Decisions: default deny, a forbid wins, and what cannot be evaluated is refused.
 
 use crate::base::diagnostic::{Diagnostic, Place};
-use crate::call::needs::{Need, Needs};
+use crate::call::needs::Needs;
 use crate::policy::ask::Ask;
+use crate::policy::cedar::Cedar;
 use crate::policy::groups::{Group, Groups};
 use crate::policy::inventory::{DeploymentFacts, Inventory, KeyFacts};
 use crate::policy::memo::Memo;
-use crate::policy::question::{CallFacts, Words, cost_bucket, hosts_tools};
-use crate::policy::reads::{Fact, Reads};
+use crate::policy::pools::{Pools, Verdicts};
+use crate::policy::question::{CallFacts, PoolQuestion, Question, Words};
+use crate::policy::reads::Fact;
 use crate::policy::rules::{self, PolicyFile, Rule};
+use crate::policy::schema;
 use crate::policy::verdict::{Finding, Verdict};
-use crate::policy::{entities, schema};
-use cedar_policy::{Authorizer, Context, Entities, EntityUid, Request, RestrictedExpression, Schema};
+use cedar_policy::Schema;
+use std::cell::LazyCell;
 use std::error::Error;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 /// The rule id of a refusal because the call names a zone or data class that nobody knows.
 pub const UNKNOWN_WORD: &str = "unknown_word";
 
 /// Most decisions that are made before anybody asks.
 const PREPARED: usize = 10_000;
+/// Most decisions that are remembered: all of 1,000 keys of different facts on 60 deployments.
+const DECISIONS: usize = 65_536;
+/// Most pools of which is remembered what was decided of all their deployments for one kind of call.
+const POOLS: usize = 8_192;
 
 /// The compiled policies.
 #[derive(Debug)]
 pub struct Engine {
-    authorizer: Authorizer,
+    cedar: Cedar,
     groups: Groups,
-    entities: Entities,
-    action: EntityUid,
-    keys: Vec<EntityUid>,
-    deployments: Vec<EntityUid>,
     inventory: Inventory,
     rules: Vec<Rule>,
     words: Words,
-    /// What all policies together said, and what each group of them said.
-    verdicts: Memo<Verdict>,
-    findings: Memo<Arc<Finding>>,
-    /// The context that was built last: one call asks about many deployments.
-    context: Mutex<Option<(CallFacts, Context)>>,
+    pools: Pools,
+    /// What all policies together said of a pool, what they said of a deployment, and what each group of them said.
+    choices: Memo<PoolQuestion, Verdicts>,
+    verdicts: Memo<Question, Verdict>,
+    findings: Memo<Question, Arc<Finding>>,
     usable: Vec<OnceLock<bool>>,
 }
 
@@ -61,19 +64,14 @@ impl Engine {
     fn assemble(inventory: Inventory, schema: &Schema, rules: Vec<Rule>) -> Result<Self, Box<dyn Error>> {
         let vocabulary = &inventory.vocabulary;
         let words = Words::new(vocabulary.data.iter().map(AsRef::as_ref), vocabulary.zones());
-        let deployments = inventory.deployments.iter();
-        let deployments = deployments.map(|deployment| entities::uid("Deployment", &deployment.id));
         Ok(Self {
-            authorizer: Authorizer::new(),
-            groups: Groups::new(&rules, &inventory, &words)?,
-            entities: entities::build(&inventory, schema)?,
-            action: entities::uid("Action", "call")?,
-            keys: inventory.keys.iter().map(|key| entities::uid("Key", &key.name)).collect::<Result<_, _>>()?,
-            deployments: deployments.collect::<Result<_, _>>()?,
+            cedar: Cedar::of(&inventory, schema)?,
+            groups: Groups::new(&rules, &inventory, &words),
             words,
-            verdicts: Memo::default(),
-            findings: Memo::default(),
-            context: Mutex::default(),
+            pools: Pools::of(&inventory),
+            choices: Memo::of(POOLS),
+            verdicts: Memo::of(DECISIONS),
+            findings: Memo::of(DECISIONS),
             usable: inventory.deployments.iter().map(|_| OnceLock::new()).collect(),
             inventory,
             rules,
@@ -84,13 +82,27 @@ impl Engine {
     ///
     /// # Errors
     /// The ids of the deciding policies; none where no policy permits it.
-    pub fn decide(&self, key: usize, deployment: usize, ask: &Ask) -> Result<(), Vec<Arc<str>>> {
-        let facts = self.inventory.deployments.get(deployment);
-        let cost = ask.estimated_cost(facts.and_then(|facts| facts.price_of(ask.input_tokens)));
-        let Some(call) = self.words.call(ask, cost) else { return Err(vec![Arc::from(UNKNOWN_WORD)]) };
-        let Some(question) = self.groups.question(key, deployment, call) else { return Err(Vec::new()) };
-        let asked = Asked { key, deployment, call, ask, cost };
-        self.verdicts.recall(question, || self.evaluate(&asked)).map_err(|rules| rules.to_vec())
+    pub fn decide(&self, key: usize, deployment: usize, ask: &Ask) -> Verdict {
+        let Some(call) = self.words.call(ask) else { return unknown_word() };
+        self.decide_call(key, deployment, ask, call)
+    }
+
+    /// The same of every deployment of a pool, by one look-up where it was decided before; nothing where there is no such pool.
+    #[must_use]
+    pub fn decide_pool(&self, key: usize, pool: &str, ask: &Ask) -> Verdicts {
+        let Some((number, members)) = self.pools.named(pool) else { return Verdicts::default() };
+        let Some(call) = self.words.call(ask) else { return Verdicts::of(members, |_| unknown_word()) };
+        let decide = || Verdicts::of(members, |deployment| self.decide_call(key, deployment, ask, call));
+        match self.groups.pool_question(key, number, self.pools.size(ask), call) {
+            Some(question) => self.choices.recall(question, decide),
+            None => decide(),
+        }
+    }
+
+    fn decide_call(&self, key: usize, deployment: usize, ask: &Ask, call: CallFacts) -> Verdict {
+        let call = call.costing(ask.estimated_cost(self.inventory.deployments.get(deployment)));
+        let Some(question) = self.groups.question(key, deployment, call) else { return Err(Arc::from([])) };
+        self.verdicts.recall(question, || self.evaluate(key, deployment, call, ask))
     }
 
     /// Whether any key may use the deployment of this index for an ordinary call of its own: one that holds what the key
@@ -165,45 +177,18 @@ impl Engine {
     }
 
     /// What all policies say that concern the key and the deployment.
-    fn evaluate(&self, asked: &Asked<'_>) -> Verdict {
+    fn evaluate(&self, key: usize, deployment: usize, call: CallFacts, ask: &Ask) -> Verdict {
+        let evaluator = LazyCell::new(|| self.cedar.evaluator(key, deployment, ask, call.estimated_cost()));
+        let find = |group: &Group| match &*evaluator {
+            Some(evaluator) => Finding::of(group.policies.iter().map(|policy| policy.says(evaluator))),
+            None => Finding::unanswered(),
+        };
         let mut whole = Finding::default();
-        for group in self.groups.concerned(asked.key, asked.deployment, asked.call) {
-            let Some(question) = group.question(asked.key, asked.deployment, asked.call) else {
-                return Err(Arc::from([]));
-            };
-            whole.add(&self.findings.recall(question, || Arc::new(self.ask(group, asked))));
+        for group in self.groups.concerned(key, deployment, call) {
+            let Some(question) = group.question(key, deployment, call) else { return Err(Arc::from([])) };
+            whole.add(&self.findings.recall(question, || Arc::new(find(group))));
         }
         whole.verdict()
-    }
-
-    fn ask(&self, group: &Group, asked: &Asked<'_>) -> Finding {
-        match self.request(group, asked) {
-            Some(request) => Finding::of(&self.authorizer.is_authorized(&request, &group.policies, &self.entities)),
-            None => Finding::unanswered(),
-        }
-    }
-
-    /// What is asked, in Cedar; `None` where it cannot be said.
-    fn request(&self, group: &Group, asked: &Asked<'_>) -> Option<Request> {
-        let (principal, resource) = (self.keys.get(asked.key)?, self.deployments.get(asked.deployment)?);
-        let context = self.context(group, asked)?;
-        Request::new(principal.clone(), self.action.clone(), resource.clone(), context, None).ok()
-    }
-
-    /// The context of a call, which holds all that the group reads of it.
-    fn context(&self, group: &Group, asked: &Asked<'_>) -> Option<Context> {
-        // the cost is another at every deployment
-        if group.reads.has(Fact::EstimatedCost) {
-            return context(asked.ask, asked.cost, group.reads).ok();
-        }
-        let mut last = self.context.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |(known, _): &&(CallFacts, Context)| known.only(group.reads) == asked.call.only(group.reads);
-        if let Some((_, context)) = last.as_ref().filter(same) {
-            return Some(context.clone());
-        }
-        let context = context(asked.ask, asked.cost, Reads::EVERYTHING).ok()?;
-        *last = Some((asked.call, context.clone()));
-        Some(context)
     }
 
     /// The ordinary calls of a key, over all that no client chooses: the attempt and the hour.
@@ -226,39 +211,13 @@ impl Engine {
     }
 }
 
-/// A key, a deployment and a call.
-struct Asked<'a> {
-    key: usize,
-    deployment: usize,
-    call: CallFacts,
-    ask: &'a Ask,
-    /// What the call is expected to cost there, in micro-dollars.
-    cost: u64,
+fn unknown_word() -> Verdict {
+    Err(Arc::from([Arc::from(UNKNOWN_WORD)]))
 }
 
 /// Whether the key may ask for a pool that the deployment is in.
 fn reaches(key: &KeyFacts, deployment: &DeploymentFacts) -> bool {
     key.models.is_empty() || key.models.iter().any(|model| deployment.pools.contains(model))
-}
-
-/// What is read of a call, in Cedar.
-fn context(ask: &Ask, cost: u64, reads: Reads) -> Result<Context, Box<dyn Error>> {
-    let long = |number: u64| RestrictedExpression::new_long(i64::try_from(number).unwrap_or(i64::MAX));
-    let data = ask.data.iter().map(|class| entities::uid("Data", class).map(RestrictedExpression::new_entity_uid));
-    let zone = entities::uid("Zone", &ask.residency)?;
-    let attributes = [
-        (Fact::Data, "data", RestrictedExpression::new_set(data.collect::<Result<Vec<_>, _>>()?)),
-        (Fact::Residency, "residency", RestrictedExpression::new_entity_uid(zone)),
-        (Fact::Screened, "screened", RestrictedExpression::new_bool(ask.screened)),
-        (Fact::Stores, "stores", RestrictedExpression::new_bool(ask.needs.has(Need::Stores))),
-        (Fact::HostedTools, "hosted_tools", RestrictedExpression::new_bool(hosts_tools(ask))),
-        (Fact::Attempt, "attempt", long(u64::from(ask.attempt))),
-        (Fact::Depth, "depth", long(u64::from(ask.depth))),
-        (Fact::EstimatedCost, "estimated_cost", long(cost_bucket(cost))),
-        (Fact::Hour, "hour", long(u64::from(ask.hour))),
-    ];
-    let read = attributes.into_iter().filter(|(fact, _, _)| reads.has(*fact));
-    Ok(Context::from_pairs(read.map(|(_, name, value)| (name.to_owned(), value)))?)
 }
 
 #[cfg(test)]

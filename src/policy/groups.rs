@@ -4,21 +4,20 @@
 //! one group; what a group said of one question holds for every question that is the same in what the group reads, whichever
 //! key and deployment it is about.
 
+use crate::policy::cedar::Condition;
 use crate::policy::classes::{Classes, Classifier, number};
 use crate::policy::heads::{Head, Name, names_of_deployment, names_of_key};
 use crate::policy::inventory::Inventory;
-use crate::policy::question::{CallFacts, DataClasses, Question, QuickHasher, Words};
-use crate::policy::reads::Reads;
+use crate::policy::question::{CallFacts, DataClasses, PoolQuestion, Question, QuickHasher, Size, Words};
+use crate::policy::reads::{Fact, Reads};
 use crate::policy::rules::Rule;
-use cedar_policy::PolicySet;
 use std::collections::HashMap;
-use std::error::Error;
 use std::hash::BuildHasherDefault;
 
 /// Policies of one head that read the same.
 #[derive(Debug)]
 pub(super) struct Group {
-    pub(super) policies: PolicySet,
+    pub(super) policies: Vec<Condition>,
     number: u64,
     pub(super) reads: Reads,
     /// Data of which a call must hold some, for the group to say anything of it.
@@ -54,16 +53,16 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    pub(super) fn new(rules: &[Rule], inventory: &Inventory, words: &Words) -> Result<Self, Box<dyn Error>> {
+    pub(super) fn new(rules: &[Rule], inventory: &Inventory, words: &Words) -> Self {
         let mut members: HashMap<(&Head, Reads), usize> = HashMap::new();
-        let mut sorted: Vec<(&Head, Reads, PolicySet)> = Vec::new();
+        let mut sorted: Vec<(&Head, Reads, Vec<Condition>)> = Vec::new();
         for rule in rules {
             let group = *members.entry((&rule.head, rule.reads)).or_insert(sorted.len());
             if group == sorted.len() {
-                sorted.push((&rule.head, rule.reads, PolicySet::new()));
+                sorted.push((&rule.head, rule.reads, Vec::new()));
             }
             if let Some((_, _, policies)) = sorted.get_mut(group) {
-                policies.add(rule.policy.clone())?;
+                policies.push(Condition::of(rule));
             }
         }
         let names = Names::of(rules);
@@ -86,7 +85,7 @@ impl Groups {
         let names_of_keys: Vec<_> = inventory.keys.iter().map(|key| names.numbers(names_of_key(key))).collect();
         let of_deployment = |deployment| names.numbers(names_of_deployment(deployment, inventory).into_iter());
         let names_of_deployments: Vec<_> = inventory.deployments.iter().map(of_deployment).collect();
-        Ok(Self {
+        Self {
             keys: number(names_of_keys.iter().zip(classifier.of_keys(reads).iter())),
             deployments: number(names_of_deployments.iter().zip(classifier.of_deployments(reads).iter())),
             groups,
@@ -94,7 +93,7 @@ impl Groups {
             names_of_keys,
             names_of_deployments,
             reads,
-        })
+        }
     }
 
     /// What is asked of all policies together, with everything left out that none of them reads; `None` for a key or a
@@ -102,6 +101,12 @@ impl Groups {
     pub(super) fn question(&self, key: usize, deployment: usize, call: CallFacts) -> Option<Question> {
         let call = call.only(self.reads);
         Some(Question::new(0, *self.keys.get(key)?, *self.deployments.get(deployment)?, call))
+    }
+
+    /// The same about every deployment of the pool of this number; `None` for a key that is not there.
+    pub(super) fn pool_question(&self, key: usize, pool: u32, size: Size, call: CallFacts) -> Option<PoolQuestion> {
+        let size = if self.reads.has(Fact::EstimatedCost) { size } else { Size::default() };
+        Some(PoolQuestion::new(*self.keys.get(key)?, pool, size, call.only(self.reads)))
     }
 
     /// The groups whose heads the key, the deployment and the call meet.

@@ -1,4 +1,4 @@
-//! A question to policy in a few words: what its answer is remembered under.
+//! Questions to policy in a few words: what their answers are remembered under.
 
 use crate::call::needs::Need;
 use crate::policy::ask::Ask;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Most data classes that a config may know: they are kept as bits.
 pub const MAX_DATA_CLASSES: usize = 64;
 
-/// A question in a few words: what answers are remembered under.
+/// What is asked about one deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Question {
     group: u64,
@@ -23,6 +23,31 @@ impl Question {
     pub(super) const fn new(group: u64, key: u32, deployment: u32, call: CallFacts) -> Self {
         Self { group, key_and_deployment: (key as u64) << 32 | deployment as u64, call }
     }
+}
+
+/// What is asked about every deployment of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct PoolQuestion {
+    key_and_pool: u64,
+    /// What the call costs at every deployment follows from it; nothing where no policy reads that.
+    size: Size,
+    call: CallFacts,
+}
+
+impl PoolQuestion {
+    /// What all policies are asked about a key of this class, a pool, and a call of this size.
+    pub(super) const fn new(key: u32, pool: u32, size: Size, call: CallFacts) -> Self {
+        Self { key_and_pool: (key as u64) << 32 | pool as u64, size, call }
+    }
+}
+
+/// How large a call is, as far as its cost depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Size {
+    /// Of prompt and answer, rounded.
+    pub(super) tokens: (u64, u64),
+    /// How many of the lengths are exceeded from which on some deployment charges more.
+    pub(super) tier: u64,
 }
 
 /// Some of the data classes.
@@ -45,6 +70,16 @@ pub(super) struct CallFacts {
 }
 
 impl CallFacts {
+    /// The same call, expected to cost so many micro-dollars.
+    pub(super) const fn costing(self, estimated_cost: u64) -> Self {
+        Self { estimated_cost, ..self }
+    }
+
+    /// What it is expected to cost, in micro-dollars.
+    pub(super) const fn estimated_cost(self) -> u64 {
+        self.estimated_cost
+    }
+
     /// Whether the call holds data of one of these classes.
     pub(super) const fn holds_one_of(self, classes: DataClasses) -> bool {
         classes.0 == DataClasses::ANY.0 || self.data & classes.0 != 0
@@ -97,8 +132,8 @@ impl Words {
         bits.map_or(DataClasses::ANY, DataClasses)
     }
 
-    /// What an ask says of the call; `None` when it holds a word that nobody knows.
-    pub(super) fn call(&self, ask: &Ask, cost: u64) -> Option<CallFacts> {
+    /// What an ask says of the call, before it is known what it costs; `None` when it holds a word that nobody knows.
+    pub(super) fn call(&self, ask: &Ask) -> Option<CallFacts> {
         let mut data = 0;
         for class in &ask.data {
             data |= 1_u64.checked_shl(*self.data.get(class)?)?;
@@ -113,7 +148,7 @@ impl Words {
                 | flag(STORES, ask.needs.has(Need::Stores))
                 | flag(HOSTED_TOOLS, hosts_tools(ask)),
             attempt_and_hour: u64::from(ask.attempt) << 32 | u64::from(ask.hour),
-            estimated_cost: cost_bucket(cost),
+            estimated_cost: 0,
         })
     }
 }
@@ -121,16 +156,6 @@ impl Words {
 /// Whether a call makes the vendor act or keep something: tools that it runs, ids of what it holds.
 pub(super) fn hosts_tools(ask: &Ask) -> bool {
     ask.needs.has(Need::HostedTools) || ask.needs.has(Need::ServerIds)
-}
-
-/// The cost rounded up to three significant binary digits, so that similar calls share a decision.
-pub(super) const fn cost_bucket(microusd: u64) -> u64 {
-    let digits = u64::BITS - microusd.leading_zeros();
-    if digits <= 3 {
-        return microusd;
-    }
-    let step = 1 << (digits - 3);
-    microusd.div_ceil(step).saturating_mul(step)
 }
 
 /// A hasher for few short words and for numbers that clients cannot choose freely.
@@ -151,17 +176,5 @@ impl Hasher for QuickHasher {
 
     fn finish(&self) -> u64 {
         self.0 ^ self.0 >> 29
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn costs_are_rounded_up() {
-        for (cost, bucket) in [(0, 0), (7, 7), (8, 8), (9, 10), (1000, 1024), (1025, 1280), (u64::MAX, u64::MAX)] {
-            assert_eq!(cost_bucket(cost), bucket, "{cost}");
-        }
     }
 }

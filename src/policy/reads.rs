@@ -84,9 +84,6 @@ const ZONES: [&str; 3] = ["residency", "jurisdiction", "seat"];
 pub(super) struct Reads(u32);
 
 impl Reads {
-    /// All facts.
-    pub(super) const EVERYTHING: Self = Self(u32::MAX);
-
     /// What a policy's conditions read, by its JSON form; whatever is not understood counts as everything of the thing.
     pub(super) fn of(policy: &Value) -> Self {
         let mut reads = Self::default();

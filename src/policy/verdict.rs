@@ -1,41 +1,49 @@
 //! What policies said: default deny, a forbid wins, and what cannot be evaluated is refused.
 
-use cedar_policy::{AuthorizationError, Decision, Response};
 use std::sync::Arc;
 
 /// The rule id of a refusal because a policy could not be evaluated; Cedar itself would skip that policy.
 pub const EVALUATION_ERROR: &str = "evaluation_error";
 
-/// A decision: permitted, or the rules that refuse it.
-pub(super) type Verdict = Result<(), Arc<[Arc<str>]>>;
+/// A decision: permitted, or the ids of the rules that refuse it; none where no policy permits it.
+pub type Verdict = Result<(), Arc<[Arc<str>]>>;
 
 /// What some of the policies say of a question.
 #[derive(Debug, Default)]
 pub(super) struct Finding {
-    /// Whether one of them permits it; not to be asked where one forbids it.
+    /// Whether one of them permits it.
     permits: bool,
     forbid: Vec<Arc<str>>,
-    /// Those that erred. Cedar skips them, so that an erring forbid would permit; we refuse.
+    /// Those that erred. Cedar would skip them, so that an erring forbid would permit; we refuse.
     erred: Vec<Arc<str>>,
     /// Whether something stood in the way of asking at all.
     unanswered: bool,
 }
 
+/// What one policy says of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    Permit,
+    Forbid,
+    /// It does not concern it.
+    Nothing,
+    /// It cannot be evaluated.
+    Error,
+}
+
 impl Finding {
-    /// Cedar's answer over these policies alone.
-    pub(super) fn of(answer: &Response) -> Self {
-        let ids = || answer.diagnostics().reason().map(|id| Arc::from(id.as_ref()));
-        let permits = answer.decision() == Decision::Allow;
-        let erred = answer.diagnostics().errors().map(|error| {
-            let AuthorizationError::PolicyEvaluationError(error) = error;
-            Arc::from(error.policy_id().as_ref())
-        });
-        Self {
-            permits,
-            forbid: if permits { Vec::new() } else { ids().collect() },
-            erred: erred.collect(),
-            unanswered: false,
+    /// What these policies say, each by its id.
+    pub(super) fn of<'a>(policies: impl Iterator<Item = (&'a Arc<str>, Said)>) -> Self {
+        let mut finding = Self::default();
+        for (id, said) in policies {
+            match said {
+                Said::Permit => finding.permits = true,
+                Said::Forbid => finding.forbid.push(Arc::clone(id)),
+                Said::Error => finding.erred.push(Arc::clone(id)),
+                Said::Nothing => {}
+            }
         }
+        finding
     }
 
     /// Where the question could not be put.

@@ -227,6 +227,15 @@ impl Vocabulary {
         self.region(&said).is_some_and(|said| known(declared) && known(&said) && !self.overlap(declared, &said))
     }
 
+    /// Whether a place in a vendor's own words lies within the region that was declared; `global`, or a place that nobody
+    /// knows, lies within none.
+    #[must_use]
+    pub fn confirms(&self, declared: &str, said: &str) -> bool {
+        let said: String = said.chars().filter(|letter| !letter.is_whitespace()).collect();
+        let said = self.region(&said).and_then(|said| self.countries_of(&said));
+        matches!((said, self.countries_of(declared)), (Some(said), Some(declared)) if said.is_subset(declared))
+    }
+
     /// Whether no place lies in both zones; what is unknown lies in no other zone.
     #[must_use]
     pub fn apart(&self, left: &str, right: &str) -> bool {
@@ -335,6 +344,17 @@ mod tests {
         assert_eq!(zones("uksouth"), ["ADEQUATE", "GB"]);
         assert_eq!(zones("unknown"), ["unknown"]);
         assert_eq!(zones("atlantis"), ["unknown"]);
+    }
+
+    #[test]
+    fn f_093_a_place_confirms_a_region_that_holds_it() {
+        let words = Vocabulary::shipped();
+        for (declared, said) in [("eu", "Sweden Central"), ("eu-central-1", "eu-central-1"), ("us", "US")] {
+            assert!(words.confirms(declared, said) && !words.contradicts(declared, said), "{declared} {said}");
+        }
+        for (declared, said) in [("us", "global"), ("eu", "yul"), ("eu-central-1", "eu"), ("unknown", "us")] {
+            assert!(!words.confirms(declared, said) && !words.contradicts(declared, said), "{declared} {said}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::call::needs::Capabilities;
 use crate::dialect::Dialect;
 use crate::dialect::profile::Profile;
 use crate::price::Rates;
-use crate::snapshot::proof::Proof;
+use crate::snapshot::proof::{Proof, TokenSource};
 use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,6 +123,8 @@ pub struct Deployment {
     pub timeouts: Timeouts,
     /// Those of the timeouts that vendor, endpoint or deployment set: they win over a pool's.
     pub own_timeouts: TimeoutOverrides,
+    /// Its vendor promises to keep nothing (`retention_days = 0`): a call that would be kept there is sent so that it is not.
+    pub keeps_nothing: bool,
 }
 
 impl Deployment {
@@ -140,6 +142,15 @@ impl Deployment {
     pub fn account(&self) -> String {
         let credential = self.credential.as_ref().map_or("", |credential| &*credential.name);
         format!("{} {credential}", self.host_key)
+    }
+
+    /// Where the tokens come from that it is called with, if it is.
+    #[must_use]
+    pub fn token_source(&self) -> Option<&TokenSource> {
+        match &self.credential.as_ref()?.proof {
+            Proof::Token(source) => Some(source),
+            Proof::Header | Proof::Signature(_) => None,
+        }
     }
 
     /// Everything it speaks.

@@ -65,6 +65,8 @@ pub struct Snapshot {
     pub deployments: Vec<Arc<Deployment>>,
     /// Vendors' status pages.
     pub feeds: Vec<Feed>,
+    /// Whether a deployment is taken out when an answer of it does not place it within its declared region.
+    pub enforces_observed_region: bool,
     /// Where each deployment stands in law, in order of their index.
     pub standings: Vec<Standing>,
     /// The next second since 1970 at which a deployment's price changes by itself: what was compiled from it is stale then.

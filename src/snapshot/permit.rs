@@ -1,11 +1,12 @@
 //! The permit: without one, nothing is sent, dialled or resolved. Only a [`Snapshot`] mints it, from a policy decision.
 
 use crate::base::rejection::Refusal;
-use crate::policy::Ask;
+use crate::policy::{Ask, Verdicts};
 use crate::snapshot::Snapshot;
-use crate::snapshot::deployment::Deployment;
+use crate::snapshot::deployment::{Deployment, Endpoint};
 use crate::snapshot::feed::Feed;
 use crate::snapshot::key::Key;
+use crate::snapshot::pool::Pool;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -66,13 +67,25 @@ impl Snapshot {
     /// # Errors
     /// [`Refusal::Policy`] when no key may.
     pub fn probe_permit(&self, deployment: &Arc<Deployment>) -> Result<Permit, Refusal> {
-        let denied = || Refusal::Policy(Arc::from([]));
-        let current = self.current(deployment).ok_or_else(denied)?;
+        let current = self.current(deployment).ok_or_else(gone)?;
         if self.policy.usable_by_some_key(current.index) {
             Ok(Permit { deployment: Arc::clone(deployment) })
         } else {
-            Err(denied())
+            Err(gone())
         }
+    }
+}
+
+impl Snapshot {
+    /// Every endpoint that somebody may be sent to: those of deployments that some key may use, those that give out their tokens,
+    /// and their vendors' status pages.
+    #[must_use]
+    pub fn reachable(&self) -> Vec<Arc<Endpoint>> {
+        let usable = self.deployments.iter().filter(|one| self.policy.usable_by_some_key(one.index));
+        let called = usable
+            .flat_map(|one| std::iter::once(&one.endpoint).chain(one.token_source().map(|source| &source.endpoint)));
+        let pages = self.feeds.iter().filter(|feed| self.feed_permit(feed).is_ok()).map(|feed| &feed.page.endpoint);
+        called.chain(pages).cloned().collect()
     }
 }
 
@@ -83,18 +96,50 @@ pub struct Asking<'a> {
     asked: Option<(usize, Cow<'a, Ask>)>,
 }
 
-impl Asking<'_> {
+impl<'a> Asking<'a> {
     /// Asks policy whether the call may go to `deployment`, as [`Snapshot::permit`] does.
     ///
     /// # Errors
     /// [`Refusal::Policy`] with the ids of the deciding policies.
     pub fn permit(&self, deployment: &Arc<Deployment>) -> Result<Permit, Refusal> {
-        let denied = |rules: Vec<Arc<str>>| Refusal::Policy(rules.into());
-        let (key, ask) = self.asked.as_ref().ok_or_else(|| denied(Vec::new()))?;
-        let current = self.snapshot.current(deployment).ok_or_else(|| denied(Vec::new()))?;
-        self.snapshot.policy.decide(*key, current.index, ask).map_err(denied)?;
+        let (key, ask) = self.asked.as_ref().ok_or_else(gone)?;
+        let current = self.snapshot.current(deployment).ok_or_else(gone)?;
+        self.snapshot.policy.decide(*key, current.index, ask).map_err(Refusal::Policy)?;
         Ok(Permit { deployment: Arc::clone(deployment) })
     }
+
+    /// Asks policy about every deployment of `pool` at once, which takes one look-up where it was asked before.
+    #[must_use]
+    pub fn about(self, pool: &Pool) -> Answers<'a> {
+        let decide = |(key, ask): &(usize, Cow<'_, Ask>)| self.snapshot.policy.decide_pool(*key, &pool.name, ask);
+        Answers { verdicts: self.asked.as_ref().map(decide).unwrap_or_default(), asking: self }
+    }
+}
+
+/// What policy says of a call to the deployments of a pool. It tells whom to choose; leave to contact one is a [`Permit`] alone.
+pub struct Answers<'a> {
+    asking: Asking<'a>,
+    verdicts: Verdicts,
+}
+
+impl Answers<'_> {
+    /// Whether policy permits the call to go to `deployment`, as [`Asking::permit`] would say.
+    ///
+    /// # Errors
+    /// [`Refusal::Policy`] with the ids of the deciding policies.
+    pub fn permits(&self, deployment: &Arc<Deployment>) -> Result<(), Refusal> {
+        let current = self.asking.snapshot.current(deployment).ok_or_else(gone)?;
+        match self.verdicts.about(current.index) {
+            Some(verdict) => verdict.clone().map_err(Refusal::Policy),
+            // a reload took it out of the pool, or the key is gone
+            None => self.asking.permit(deployment).map(drop),
+        }
+    }
+}
+
+/// What is said of a key or a deployment that is no longer there.
+fn gone() -> Refusal {
+    Refusal::Policy(Arc::from([]))
 }
 
 impl Snapshot {
@@ -118,9 +163,9 @@ impl Snapshot {
     }
 
     /// Today's deployment of the same health key, which a reload may have replaced or removed.
-    fn current(&self, deployment: &Deployment) -> Option<&Arc<Deployment>> {
+    fn current(&self, deployment: &Arc<Deployment>) -> Option<&Arc<Deployment>> {
         match self.deployments.get(deployment.index) {
-            Some(same) if same.health_key == deployment.health_key => Some(same),
+            Some(same) if Arc::ptr_eq(same, deployment) || same.health_key == deployment.health_key => Some(same),
             _ => self.deployments.iter().find(|other| other.health_key == deployment.health_key),
         }
     }

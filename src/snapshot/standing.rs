@@ -41,10 +41,13 @@ impl Snapshot {
         }
     }
 
-    /// Whether a place that an answer names contradicts the declared one. What is not understood contradicts nothing.
+    /// Whether a place that an answer names takes the deployment out: it lies outside of the declared region, or, where that is
+    /// enforced, not known to be within it. A deployment that declares no place has none to lose.
     #[must_use]
     pub fn contradicts(&self, deployment: &Deployment, observed: &str) -> bool {
-        self.policy.vocabulary().contradicts(&deployment.region, observed)
+        let (words, declared) = (self.policy.vocabulary(), &*deployment.region);
+        let unconfirmed = || declared != UNKNOWN && !words.confirms(declared, observed);
+        words.contradicts(declared, observed) || (self.enforces_observed_region && unconfirmed())
     }
 }
 

@@ -31,7 +31,7 @@ use crate::base::failure::Failure;
 use crate::snapshot::deployment::{Deployment, Endpoint, Timeouts};
 use crate::snapshot::permit::Permit;
 use crate::upstream::http1::Wire;
-use crate::upstream::http2::{Lease, Told};
+use crate::upstream::http2::{Lease, Told, lock};
 use crate::upstream::links::Place;
 use crate::upstream::payload::Payload;
 use crate::upstream::request::{Outbound, Unanswered};
@@ -44,8 +44,9 @@ use http::{HeaderMap, Method, StatusCode};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// How often resting connections are looked through.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -85,7 +86,12 @@ pub struct Connections {
     tokens: Arc<Tokens>,
     sites: Mutex<Sites>,
     sweeping: AtomicBool,
+    /// The endpoints that anybody may call, once that is known.
+    reachable: Mutex<Option<Reachable>>,
 }
+
+/// The endpoints that anybody may call.
+pub type Reachable = Arc<[Arc<Endpoint>]>;
 
 /// The sites, found by the endpoint's place in memory, which its weak pointer keeps from being used for another.
 #[derive(Default)]
@@ -111,7 +117,21 @@ impl Connections {
             tokens,
             sites: Mutex::default(),
             sweeping: AtomicBool::new(false),
+            reachable: Mutex::default(),
         })
+    }
+
+    /// Keeps no connection at rest at an endpoint that nobody may call any more: whenever it is told anew who may be called, it
+    /// closes those at once, and those that still carry something soon after it has ended. Needs a runtime.
+    pub fn follow(&self, mut told: watch::Receiver<Reachable>) {
+        let this = Weak::clone(&self.this);
+        tokio::spawn(async move {
+            while told.changed().await.is_ok() {
+                let Some(connections) = this.upgrade() else { return };
+                *lock(&connections.reachable) = Some(Arc::clone(&told.borrow_and_update()));
+                connections.sweep(Instant::now());
+            }
+        });
     }
 
     /// Sends one request to the permit's deployment and waits for the head of the answer, as long as `timeouts` say. `fresh`: do not use a connection that
@@ -189,7 +209,7 @@ impl Connections {
             match asked {
                 Ok(incoming) => return Ok(incoming),
                 Err(Unanswered::Failed(failure)) => return Err(failure),
-                Err(Unanswered::Unsent(unsent)) => request = *unsent,
+                Err(Unanswered::Unsent(unsent)) => request = unsent,
             }
         }
         Err(http1::closed_at_once())
@@ -244,7 +264,7 @@ impl Connections {
     /// The site of an endpoint; after a reload, the one that the same endpoint had before.
     fn site(&self, endpoint: &Arc<Endpoint>) -> Result<Arc<Site>, Failure> {
         let place = Arc::as_ptr(endpoint) as usize;
-        let mut sites = self.sites();
+        let mut sites = lock(&self.sites);
         if let Some((_, site)) = sites.by_endpoint.get(&place) {
             site.touch();
             return Ok(Arc::clone(site));
@@ -276,15 +296,13 @@ impl Connections {
     }
 
     fn sweep(&self, now: Instant) {
-        let mut sites = self.sites();
+        let reachable = lock(&self.reachable).clone();
+        let mut sites = lock(&self.sites);
         for (_, site) in sites.by_endpoint.values() {
-            site.sweep(now, SITE_UNUSED);
+            let is_reachable = reachable.as_ref().is_none_or(|endpoints| endpoints.iter().any(|one| site.is(one)));
+            site.sweep(now, if is_reachable { SITE_UNUSED } else { Duration::ZERO });
         }
         sites.by_endpoint.retain(|_, (endpoint, site)| endpoint.strong_count() > 0 || !site.is_empty());
-    }
-
-    fn sites(&self) -> MutexGuard<'_, Sites> {
-        self.sites.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

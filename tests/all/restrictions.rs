@@ -223,10 +223,10 @@ fn answered_in(place: &str) -> [String; 2] {
 
 #[tokio::test]
 async fn f_093_an_answer_that_says_in_its_body_that_it_is_from_elsewhere_takes_the_deployment_out() {
-    let check = async |declared: &'static str, place: &str, observed: Option<&str>, out: bool| {
+    let check = async |declared: &'static str, more: &str, place: &str, observed: Option<&str>, out: bool| {
         for (streamed, body) in [false, true].into_iter().zip(answered_in(place)) {
             let vendors = [("first", Dialect::Anthropic), ("second", Dialect::OpenaiChat)];
-            let proxy = Plan::of(&vendors).region(0, declared).start().await;
+            let proxy = Plan::of(&vendors).region(0, declared).with(more).start().await;
             let kind = if streamed { "text/event-stream" } else { "application/json" };
             replay(&proxy, &[("content-type", kind)], &body, Cuts::Whole);
             let answer = proxy.client().chat(streamed).await;
@@ -241,12 +241,16 @@ async fn f_093_an_answer_that_says_in_its_body_that_it_is_from_elsewhere_takes_t
             assert_eq!(recorded(proxy).await.as_deref(), observed, "{told}");
         }
     };
-    check("eu", "us", Some("us"), true).await;
-    check("us", "us", Some("us"), false).await;
-    // this names no place, so that it contradicts none
-    check("us", "global", Some("global"), false).await;
+    const ENFORCED: &str = "[policy]\nenforce_observed_region = true\n";
+    check("eu", "", "us", Some("us"), true).await;
+    check("us", "", "us", Some("us"), false).await;
+    check("us", ENFORCED, "us", Some("us"), false).await;
+    // this names no place, so that it contradicts none, and confirms none
+    check("us", "", "global", Some("global"), false).await;
+    check("us", ENFORCED, "global", Some("global"), true).await;
+    check("unknown", ENFORCED, "global", Some("global"), false).await;
     // recordings of models that are older than the member
-    check("eu", "not_available", None, false).await;
+    check("eu", ENFORCED, "not_available", None, false).await;
 }
 
 /// Where the first attempt was answered, as the decision log has it. Ends the proxy.

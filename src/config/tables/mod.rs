@@ -190,6 +190,8 @@ section! {
         agreements: Vec<At<String>>,
         /// Further certifications.
         certifications: Vec<At<String>>,
+        /// Whether a deployment is taken out when an answer of it does not place it within its declared region.
+        enforce_observed_region: Option<bool>,
     }
 }
 

@@ -5,6 +5,7 @@ use crate::base::money::TokenPrice;
 use crate::policy::EVALUATION_ERROR;
 use crate::policy::inventory::{DeploymentFacts, KeyFacts, VendorFacts};
 use crate::policy::vocabulary::Vocabulary;
+use std::collections::HashSet;
 
 fn words(list: &[&str]) -> Vec<Arc<str>> {
     list.iter().copied().map(Arc::from).collect()
@@ -191,9 +192,48 @@ fn unknown_words_are_refused() {
     let engine = engine(&shipped());
     let index = key_index(&engine, "careless");
     let atlantis = Ask { residency: "Atlantis".into(), ..ask(&engine, "careless") };
-    assert_eq!(engine.decide(index, 1, &atlantis), Err(vec![UNKNOWN_WORD.into()]));
+    assert_eq!(engine.decide(index, 1, &atlantis), Err(Arc::from([UNKNOWN_WORD.into()])));
     let secret = Ask { data: words(&["top-secret"]), ..ask(&engine, "careless") };
-    assert_eq!(engine.decide(index, 1, &secret), Err(vec![UNKNOWN_WORD.into()]));
+    assert_eq!(engine.decide(index, 1, &secret), Err(Arc::from([UNKNOWN_WORD.into()])));
+}
+
+/// A pool's answers are remembered under less than a deployment's: what calls differ in must not be lost on the way.
+#[test]
+fn a_pool_is_told_of_each_deployment_what_it_is_told_alone() {
+    let mut inventory = inventory();
+    inventory.deployments[3].pools = Vec::new();
+    inventory.deployments[7].long_prices = vec![(1_000, (TokenPrice(90_000_000), TokenPrice(90_000_000)))];
+    let cheap = r#"@id("cheap") forbid (principal, action, resource) when { context.estimated_cost > 3000 };"#;
+    let late = r#"@id("late") forbid (principal, action, resource) when { context.hour > 20 };"#;
+    let engine = compile_over(inventory, &[&shipped(), &[cheap, late][..]].concat()).expect("policies");
+    let ordinary = ask(&engine, "personal");
+    let calls = [
+        ordinary.clone(),
+        Ask { residency: "EU".into(), ..ordinary.clone() },
+        Ask { data: words(&["health"]), ..ordinary.clone() },
+        Ask { data: words(&["no-such"]), ..ordinary.clone() },
+        Ask { input_tokens: 400, ..ordinary.clone() },
+        Ask { input_tokens: 1_000, ..ordinary.clone() },
+        Ask { input_tokens: 1_001, ..ordinary.clone() },
+        Ask { output_tokens: 1_000, ..ordinary.clone() },
+        Ask { hour: 21, ..ordinary.clone() },
+        Ask { attempt: 7, ..ordinary },
+    ];
+    let mut answers = HashSet::new();
+    for ask in calls.iter().chain(&calls) {
+        for key in 0..engine.inventory.keys.len() {
+            let told = engine.decide_pool(key, "smart", ask);
+            assert_eq!(told.about(3), None, "it is in no pool");
+            for deployment in (0..20).filter(|deployment| *deployment != 3) {
+                let alone = engine.decide(key, deployment, ask);
+                assert_eq!(told.about(deployment), Some(&alone), "{key} {deployment} {ask:?}");
+            }
+            answers.insert(format!("{told:?}"));
+        }
+    }
+    assert!(answers.len() > 12, "the calls and keys differ in what they may use: {}", answers.len());
+    assert_eq!(engine.decide_pool(0, "no-such", &calls[0]).about(0), None);
+    assert!(engine.decide_pool(99, "smart", &calls[0]).about(0).is_some_and(Result::is_err), "nobody's key");
 }
 
 #[test]

@@ -137,6 +137,7 @@ impl Compiler<'_> {
             state_directory: self.state_directory(),
             webhook,
             audit,
+            enforces_observed_region: self.enforces_observed_region(),
             standings,
             feeds,
             keys: keys.ring,

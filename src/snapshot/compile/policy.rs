@@ -92,6 +92,10 @@ impl Compiler<'_> {
         pools.deployments.iter().zip(&pools.facts).map(standing).collect()
     }
 
+    pub(super) fn enforces_observed_region(&self) -> bool {
+        self.sources.config.policy.0.as_ref().and_then(|table| table.enforce_observed_region).unwrap_or_default()
+    }
+
     /// The digest of the policies alone, for the record of decisions.
     pub(super) fn policy_digest(&self) -> Arc<str> {
         let files = self.policy_files();

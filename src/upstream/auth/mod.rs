@@ -54,7 +54,8 @@ impl Connections {
                 }
             }
             Proof::Token(source) => {
-                let token = self.token(permit, source).await?;
+                // seldom needed, and large: in a box it burdens no request that needs none
+                let token = Box::pin(self.token(permit, source)).await?;
                 request.headers_mut().insert(AUTHORIZATION, token);
             }
         }
@@ -66,7 +67,7 @@ impl Connections {
     /// # Errors
     /// `auth_key` where no token can be had; one that is still good serves on.
     pub async fn renew(&self, permit: &Permit) -> Result<(), Failure> {
-        let Some(source) = token_source(permit.deployment()) else { return Ok(()) };
+        let Some(source) = permit.deployment().token_source() else { return Ok(()) };
         let slot = self.tokens.slot(&source.key);
         let Ok(_turn) = slot.turn.try_lock() else { return Ok(()) };
         if !slot.is_due(Instant::now()) {
@@ -78,12 +79,12 @@ impl Connections {
     /// Whether the deployment uses a token that is to be fetched by now.
     #[must_use]
     pub fn is_renewal_due(&self, deployment: &Deployment) -> bool {
-        token_source(deployment).is_some_and(|source| self.tokens.slot(&source.key).is_due(Instant::now()))
+        deployment.token_source().is_some_and(|source| self.tokens.slot(&source.key).is_due(Instant::now()))
     }
 
     /// Forgets a token that the vendor refuses: the next request fetches another.
     pub(super) fn refused(&self, deployment: &Deployment) {
-        if let Some(source) = token_source(deployment) {
+        if let Some(source) = deployment.token_source() {
             self.tokens.slot(&source.key).forget();
         }
     }
@@ -139,13 +140,6 @@ impl Connections {
 #[must_use]
 pub fn signs(deployment: &Deployment) -> bool {
     matches!(deployment.credential.as_ref().map(|credential| &credential.proof), Some(Proof::Signature(_)))
-}
-
-fn token_source(deployment: &Deployment) -> Option<&TokenSource> {
-    match &deployment.credential.as_ref()?.proof {
-        Proof::Token(source) => Some(source),
-        Proof::Header | Proof::Signature(_) => None,
-    }
 }
 
 async fn read(mut body: crate::upstream::VendorBody) -> Result<Bytes, Failure> {

@@ -132,3 +132,45 @@ async fn policies_that_break_their_tests_and_zones_with_unknown_countries_are_no
     }
     assert!(proxy.metric("backstay_reload_total{file=\"policy\",result=\"rejected\"}").await >= 3.0);
 }
+
+/// What rests is no call, but it is a connection to somebody whom nobody may call: the reload ends it, not its age.
+#[tokio::test]
+async fn f_094_nothing_rests_at_a_vendor_that_a_reload_has_excluded_or_dropped() {
+    for (file, change) in [("policies/own.cedar", Some(NOT_FIRST)), ("backstay.toml", None)] {
+        for http2 in [false, true] {
+            let setup = |mut setup: Setup| {
+                setup.http2 = http2;
+                setup
+            };
+            let plan = Plan::two(Dialect::OpenaiChat).setup(0, setup).setup(1, setup).policy("base.cedar", PERMIT);
+            let proxy = plan.start().await;
+            let open = |vendor: usize| proxy.vendors[vendor].log().ask(|entries| entries.open().count());
+            assert_eq!((proxy.client().chat(false).await.status, open(0)), (200, 1));
+            let without = || proxy.read(file).replace("\"first/model-of-first\", ", "");
+            let last = proxy.change(|proxy| proxy.write(file, &change.map_or_else(without, str::to_owned))).await;
+            assert!(last.accepted, "{:?}", last.diagnostics);
+            let closed = proxy.vendors[0].log();
+            let closed = closed.wait_for(|entries| entries.open().count() == 0);
+            tokio::time::timeout(Duration::from_secs(20), closed).await.expect("the end of the resting connection");
+            // whoever may still be called keeps what rests there
+            assert_eq!(proxy.client().chat(false).await.status, 200);
+            let last =
+                proxy.change(|proxy| proxy.write("policies/more.cedar", &NOT_FIRST.replace("not-", "never-"))).await;
+            assert!(last.accepted, "{:?}", last.diagnostics);
+            assert_eq!(proxy.client().chat(false).await.status, 200);
+            assert_eq!(proxy.vendors[1].log().ask(|entries| entries.connections.len()), 1, "{file} {http2}");
+            assert_eq!(proxy.vendors[0].log().ask(|entries| entries.connections.len()), 1, "{file} {http2}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn f_094_a_connection_that_carried_a_stream_to_its_end_does_not_rest_at_an_excluded_vendor() {
+    let proxy = Plan::two(Dialect::OpenaiChat).setup(0, slow).policy("base.cedar", PERMIT).patient().start().await;
+    let stream = begin(&proxy, Dialect::OpenaiChat).await;
+    forbid(&proxy, NOT_FIRST).await;
+    assert!(stream.finish().await.clean);
+    let log = proxy.vendors[0].log();
+    let closed = log.wait_for(|entries| entries.open().count() == 0);
+    tokio::time::timeout(Duration::from_secs(20), closed).await.expect("the end of the connection");
+}

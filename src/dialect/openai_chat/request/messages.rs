@@ -8,7 +8,7 @@ use crate::call::turn::{Content, Part, Role, Source, Turn};
 use crate::dialect::call_ids;
 use crate::dialect::honour::{Extras, own, own_extras, unmet};
 use crate::dialect::openai_chat::NAME;
-use crate::dialect::openai_chat::types::{AnyToolCallOut, ToolCallOut};
+use crate::dialect::openai_chat::types::written::{AnyToolCallOut, ToolCallOut};
 use crate::dialect::profile::quirks::{Member, Quirks, ToolCallIds};
 use serde::Serialize;
 use std::borrow::Cow;

@@ -1,7 +1,9 @@
 //! What the engine decides by groups and remembers is what Cedar decides when it is given every policy, every time.
 
 use super::*;
-use cedar_policy::{AuthorizationError, Decision, PolicySet};
+use crate::call::needs::Need;
+use crate::policy::entities;
+use cedar_policy::{AuthorizationError, Authorizer, Context, Decision, PolicySet, Request, RestrictedExpression};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -136,14 +138,34 @@ fn varied() -> Inventory {
     inventory
 }
 
-/// Cedar's answer over all policies, where an error refuses.
+/// The call as Cedar's public interface takes it.
+fn context(ask: &Ask, cost: u64) -> Context {
+    let entity = |kind, name| RestrictedExpression::new_entity_uid(entities::uid(kind, name).expect("a name"));
+    let long = |number: u64| RestrictedExpression::new_long(i64::try_from(number).expect("a small number"));
+    let hosted_tools = ask.needs.has(Need::HostedTools) || ask.needs.has(Need::ServerIds);
+    let attributes = [
+        ("data", RestrictedExpression::new_set(ask.data.iter().map(|class| entity("Data", class)))),
+        ("residency", entity("Zone", &ask.residency)),
+        ("screened", RestrictedExpression::new_bool(ask.screened)),
+        ("stores", RestrictedExpression::new_bool(ask.needs.has(Need::Stores))),
+        ("hosted_tools", RestrictedExpression::new_bool(hosted_tools)),
+        ("attempt", long(u64::from(ask.attempt))),
+        ("depth", long(u64::from(ask.depth))),
+        ("estimated_cost", long(cost)),
+        ("hour", long(u64::from(ask.hour))),
+    ];
+    Context::from_pairs(attributes.map(|(name, value)| (name.to_owned(), value))).expect("a context")
+}
+
+/// The answer of Cedar's own authorizer over all policies, where an error refuses.
 fn plainly(engine: &Engine, key: usize, deployment: usize, ask: &Ask) -> Result<(), Vec<Arc<str>>> {
-    let cost = ask.estimated_cost(engine.inventory.deployments[deployment].price_of(ask.input_tokens));
-    let context = context(ask, cost, Reads::EVERYTHING).expect("a context");
-    let (key, deployment) = (engine.keys[key].clone(), engine.deployments[deployment].clone());
-    let request = Request::new(key, engine.action.clone(), deployment, context, None).expect("a request");
+    let facts = &engine.inventory.deployments[deployment];
+    let context = context(ask, ask.estimated_cost(Some(facts)));
+    let uid = |kind, name| entities::uid(kind, name).expect("a name");
+    let (key, deployment) = (uid("Key", &engine.inventory.keys[key].name), uid("Deployment", &facts.id));
+    let request = Request::new(key, uid("Action", "call"), deployment, context, None).expect("a request");
     let policies = PolicySet::from_policies(engine.rules.iter().map(|rule| rule.policy.clone())).expect("a set");
-    let answer = Authorizer::new().is_authorized(&request, &policies, &engine.entities);
+    let answer = Authorizer::new().is_authorized(&request, &policies, &engine.cedar.entities);
     let mut forbidding: Vec<Arc<str>> = Vec::new();
     if answer.decision() == Decision::Deny {
         forbidding.extend(answer.diagnostics().reason().map(|id| Arc::from(id.as_ref())));
@@ -179,8 +201,10 @@ proptest! {
         for (key, deployment, call) in order {
             let (key, deployment, ask) = (key.index(keys), deployment.index(deployments), call.get(&calls));
             let decision = engine.decide(key, deployment, ask);
+            let of_pool = engine.decide_pool(key, "smart", ask);
+            prop_assert_eq!(of_pool.about(deployment), Some(&decision));
             prop_assert_eq!(
-                decision,
+                decision.map_err(|rules| rules.to_vec()),
                 plainly(&engine, key, deployment, ask),
                 "{} {} {:?}\n{}",
                 engine.inventory.keys[key].name,

@@ -1,6 +1,6 @@
 //! Pools with their tiers, prices, bounds and breakers.
 
-use super::{NOW, SMALL, check, check_files, compile_files, good};
+use super::{NOW, SMALL, ask, check, check_files, compile_files, good};
 use crate::base::money::TokenPrice;
 use crate::call::needs::Need;
 use crate::snapshot::pool::ProbeKind;
@@ -114,4 +114,46 @@ fn bounds_and_breakers_make_sense() {
     check(&pool("attempts = 0"), &["backstay.toml:17: 0 attempts ~ between 1 and 10"]);
     check(&pool("order = \"prise\""), &["backstay.toml:17: \"prise\" is not known here ~ \"price\""]);
     check("[pool.none]\ndeployments = []\n", &["backstay.toml:15: has no deployment"]);
+}
+
+/// A pool that a call was admitted to is asked about in a world that a reload has changed meanwhile: whatever is no longer there
+/// is refused, and nothing is mistaken for its neighbour.
+#[test]
+fn f_090_a_pool_of_yesterday_is_answered_for_by_the_policies_of_today() {
+    let config = |deployments: &str| {
+        let places = ["us", "eu"].map(|region| {
+            let vendor = format!("[vendor.{region}]\ndialect = \"openai\"\nbase_url = \"https://{region}.example/v1\"");
+            format!("{vendor}\nregion = \"{region}\"\ncredential = {{ env = \"{}_KEY\" }}\n", region.to_uppercase())
+        });
+        let pools =
+            format!("[pool.smart]\ndeployments = [{deployments}]\n[pool.all]\ndeployments = [\"us/a\", \"eu/a\"]\n");
+        let key = "[key.app]\nsecret = { env = \"APP_KEY\" }\nresidency = \"any\"\ndata = []\n";
+        format!("[listener.main]\naddress = \"127.0.0.1:0\"\n{}{pools}{key}", places.concat())
+    };
+    let before = good(&config(r#""us/a", "us/b", "eu/a""#)).0;
+    let pool = &before.pools["smart"];
+    let key = before.keys.by_name("app").expect("the key");
+    let check = |after: &str, residency: &str, expected: [bool; 3]| {
+        let after = good(after).0;
+        let ask = ask(residency);
+        let answers = after.asking(key, &ask).about(pool);
+        let permits: Vec<_> = pool.deployments().map(|deployment| answers.permits(deployment).is_ok()).collect();
+        assert_eq!(permits, expected, "{residency}");
+        for deployment in pool.deployments() {
+            let alone = after.permit(key, &ask, deployment).map(drop);
+            assert_eq!(answers.permits(deployment), alone, "{}", deployment.id);
+        }
+    };
+    check(&config(r#""us/a", "us/b", "eu/a""#), "any", [true, true, true]);
+    check(&config(r#""us/a", "us/b", "eu/a""#), "EU", [false, false, true]);
+    check(&config(r#""eu/a", "us/a""#), "any", [true, false, true]);
+    check(&config(r#""eu/a", "us/a""#), "EU", [false, false, true]);
+    check(&config(r#""us/b""#), "any", [true, true, true]);
+    check(&config(r#""us/b""#).replace("pool.smart", "pool.clever"), "EU", [false, false, true]);
+    check(&config(r#""us/a""#).replace("key.app", "key.other"), "any", [false, false, false]);
+    check(
+        &config(r#""us/a", "us/b", "eu/a""#).replace("residency = \"any\"", "residency = \"EU\""),
+        "any",
+        [false, false, true],
+    );
 }
