@@ -101,10 +101,7 @@ fn live(pool: &Pool, among: usize, merit: &Merit, observed: &world::Observed, no
     let window =
         |left: Left| WindowShown { remaining: left.remaining, limit: left.limit, resets_in_ms: ms(left.resets_in) };
     Live {
-        because: match among {
-            1 => "alone in its tier".to_owned(),
-            _ => order::because(merit, pool.order, observed.health.is_degraded(now, &pool.breaker)),
-        },
+        because: order::because(merit, pool.order, among, observed.health.is_degraded(now, &pool.breaker)),
         breaker: observed.health.breaker_label(now).to_owned(),
         inflight: merit.inflight,
         admission_cap: observed.health.deployment.admission_cap(now),

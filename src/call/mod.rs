@@ -61,6 +61,8 @@ pub struct Call {
     pub cache: Option<Json>,
     /// Further members that only the client's dialect knows.
     pub extras: Vec<Extra>,
+    /// Further ones that ask nothing of the answer: vendors of the client's dialect get them, others need not know of them.
+    pub hints: Vec<Extra>,
 }
 
 /// The finer dials of sampling; each is a need where it is set.

@@ -179,10 +179,15 @@ impl Needs {
         self.0 & need as u32 != 0
     }
 
+    /// Each of them. Nearly always there are none, which is seen at once.
+    pub fn iter(self) -> impl Iterator<Item = Need> {
+        let all = if self == Self::NONE { &[][..] } else { &Need::ALL };
+        all.iter().copied().filter(move |need| self.has(*need))
+    }
+
     /// The first need that `capabilities` cannot meet.
     #[must_use]
     pub fn unmet(self, capabilities: Capabilities) -> Option<Need> {
-        let missing = self.0 & !capabilities.0;
-        Need::ALL.into_iter().find(|need| missing & *need as u32 != 0)
+        self.minus(capabilities).iter().next()
     }
 }

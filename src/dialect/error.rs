@@ -14,15 +14,16 @@ pub fn body(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Bytes 
     }
 }
 
-/// The event that tells of an error inside a stream; nothing follows it, no terminator either.
+/// The event that tells of an error inside a stream; nothing follows it, no terminator either. It has this `number` where the
+/// dialect counts its events.
 #[must_use]
-pub fn event(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Bytes {
+pub fn event(dialect: Dialect, rejection: &Rejection, request_id: &str, number: u64) -> Bytes {
     let told = told(dialect, rejection, request_id);
     match dialect {
         Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => {
             format!("data: {told}\n\n").into()
         }
-        Dialect::OpenaiResponses => format!("event: error\ndata: {}\n\n", responses_event(told)).into(),
+        Dialect::OpenaiResponses => format!("event: error\ndata: {}\n\n", responses_event(told, number)).into(),
         Dialect::Anthropic | Dialect::AnthropicCount | Dialect::Bedrock => {
             format!("event: error\ndata: {told}\n\n").into()
         }
@@ -31,14 +32,32 @@ pub fn event(dialect: Dialect, rejection: &Rejection, request_id: &str) -> Bytes
 }
 
 /// OpenAI's Responses tell the members of an error in the event itself; SDKs raise what they find under `error`.
-fn responses_event(mut told: Value) -> Value {
+fn responses_event(mut told: Value, number: u64) -> Value {
     let error = told["error"].clone();
     told["type"] = "error".into();
-    told["sequence_number"] = 0.into();
+    told[NUMBER] = number.into();
     for member in ["code", "message", "param"] {
         told[member] = error[member].clone();
     }
     told
+}
+
+/// How Responses name the number of an event.
+const NUMBER: &str = "sequence_number";
+const QUOTED_NUMBER: &[u8] = b"\"sequence_number\"";
+
+/// The number of the event that follows these, which are whole; `None` where none of them has one.
+#[must_use]
+pub fn number_after(dialect: Dialect, events: &[u8]) -> Option<u64> {
+    if dialect != Dialect::OpenaiResponses {
+        return None;
+    }
+    // within a text its quotes are escaped
+    let at = memchr::memmem::rfind(events, QUOTED_NUMBER)? + QUOTED_NUMBER.len();
+    let rest = events.get(at..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+    let digits = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+    let number: u64 = std::str::from_utf8(rest.get(..digits)?).ok()?.parse().ok()?;
+    number.checked_add(1)
 }
 
 /// What keeps a waiting client's timeouts at rest, and means nothing.
@@ -253,7 +272,7 @@ mod tests {
     fn an_error_event_is_one_event() {
         let rejection = Rejection::new(RejectionCode::UpstreamBroken, "line\nbreak");
         for (dialect, name) in [(Dialect::OpenaiChat, ""), (Dialect::Anthropic, "error")] {
-            let bytes = event(dialect, &rejection, "r");
+            let bytes = event(dialect, &rejection, "r", 0);
             let event = crate::dialect::sse::Event::parse(&bytes);
             assert_eq!((event.name, bytes.ends_with(b"\n\n")), (name.as_bytes(), true));
             let told = tree(&event.data);
@@ -262,5 +281,24 @@ mod tests {
                 (&json!("upstream_broken"), &json!("line\nbreak"))
             );
         }
+    }
+
+    #[test]
+    fn an_error_event_counts_on() {
+        for (events, expected) in [
+            ("event: x\ndata: {\"type\":\"x\",\"sequence_number\":7}\n\n", Some(8)),
+            (
+                "data: {\"sequence_number\": 7, \"a\":1}\n\ndata: {\"sequence_number\" : 8,\"delta\":\"hi\"}\n\n",
+                Some(9),
+            ),
+            (": keep-alive\n\n", None),
+            ("", None),
+        ] {
+            assert_eq!(number_after(Dialect::OpenaiResponses, events.as_bytes()), expected, "{events}");
+            assert_eq!(number_after(Dialect::OpenaiChat, events.as_bytes()), None);
+        }
+        let rejection = Rejection::new(RejectionCode::UpstreamBroken, "m");
+        let bytes = event(Dialect::OpenaiResponses, &rejection, "r", 9);
+        assert_eq!(tree(&crate::dialect::sse::Event::parse(&bytes).data)["sequence_number"], 9);
     }
 }

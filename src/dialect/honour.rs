@@ -42,11 +42,6 @@ impl<'a> Extras<'a> {
         self.iter().next().is_none()
     }
 
-    /// Whether `member` is among them.
-    pub(crate) fn has(self, member: &str) -> bool {
-        self.iter().any(|extra| extra.member == member)
-    }
-
     fn iter(self) -> impl Iterator<Item = &'a Extra> {
         self.extras.iter().filter(move |extra| extra.within == self.within)
     }

@@ -31,6 +31,7 @@ mod honour;
 mod members;
 mod object;
 mod schema;
+mod shapes;
 
 /// What a call asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

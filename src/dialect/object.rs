@@ -1,8 +1,7 @@
 //! Reading JSON objects of which we know some members: each is parsed once, and what we do not know is kept as it came.
 
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -140,126 +139,43 @@ macro_rules! object {
 }
 pub(crate) use object;
 
-/// How many, in an answer; some servers write a fraction. What is no number says nothing: an answer is not lost for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Count(pub(crate) Option<u64>);
-
-impl std::ops::Deref for Count {
-    type Target = Option<u64>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl<'de> Deserialize<'de> for Count {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let told: &RawValue = Deserialize::deserialize(deserializer)?;
-        let text = told.get();
-        let fraction = || text.parse().ok().filter(|number: &f64| *number >= 0.0).map(|number| number as u64);
-        Ok(Self(text.parse().ok().or_else(fraction)))
-    }
-}
-
-/// What many members allow: nothing, a text, or a list.
-#[derive(Debug, Default)]
-pub(crate) enum TextOr<L> {
-    /// Null or missing.
-    #[default]
-    Nothing,
-    /// A text.
-    Text(String),
-    /// A list.
-    List(Vec<L>),
-}
-
-impl<'de, L: Deserialize<'de>> Deserialize<'de> for TextOr<L> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextOrVisitor(PhantomData))
-    }
-}
-
-struct TextOrVisitor<L>(PhantomData<L>);
-
-impl<'de, L: Deserialize<'de>> Visitor<'de> for TextOrVisitor<L> {
-    type Value = TextOr<L>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string or an array")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(TextOr::Nothing)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(TextOr::Text(text.to_owned()))
-    }
-
-    fn visit_string<E: Error>(self, text: String) -> Result<Self::Value, E> {
-        Ok(TextOr::Text(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut list = Vec::with_capacity(seq.size_hint().unwrap_or(1));
-        while let Some(element) = seq.next_element()? {
-            list.push(element);
-        }
-        Ok(TextOr::List(list))
-    }
-}
-
-/// A list, or the one thing that would be in it: Google's parsers take either. Only for objects, and not for raw ones.
-#[derive(Debug)]
-pub(crate) struct Many<T>(pub(crate) Vec<T>);
-
-impl<T> Default for Many<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ManyVisitor(PhantomData))
-    }
-}
-
-struct ManyVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ManyVisitor<T> {
-    type Value = Many<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array or an object")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(Many::default())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(|one| Many(vec![one]))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut list = Vec::with_capacity(seq.size_hint().unwrap_or(1));
-        while let Some(element) = seq.next_element()? {
-            list.push(element);
-        }
-        Ok(Many(list))
-    }
-}
-
 /// Reads a raw value as a type.
 pub(crate) fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, serde_json::Error> {
     serde_json::from_str(raw.get())
+}
+
+/// The longest value that is compared with words.
+const WORD_BYTES_MAX: usize = 256;
+
+/// A short value in the one way that an encoder writes it which adds nothing: to be compared with words and defaults, however the
+/// client's encoder writes them. Nothing for a long one, which is neither.
+pub(crate) fn plain(raw: &RawValue) -> String {
+    let text = Some(raw.get()).filter(|text| text.len() <= WORD_BYTES_MAX);
+    let value = text.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    match value {
+        Some(serde_json::Value::Number(number)) => {
+            number.as_f64().map_or_else(String::new, |number| number.to_string())
+        }
+        Some(value) => value.to_string(),
+        None => String::new(),
+    }
 }
 
 /// Reads the known members of an answer, or of one event of it. UTF-8 is checked once and not text by text.
 pub(crate) fn read_known<'a, T: Members<'a>>(data: &'a [u8]) -> Option<T> {
     let text = std::str::from_utf8(data).ok()?;
     serde_json::from_str::<Known<T>>(text).ok().map(|Known(known)| known)
+}
+
+object! {
+    /// An object of which the type says all.
+    Kind<'a> { kind = "type": Option<Text<'a>>, }
+}
+
+/// Whether an event's type is none of those that are `read`: it is then of a later version, and its members may be of any shape.
+pub(crate) fn is_of_later_version(data: &[u8], read: &[&str]) -> bool {
+    let kind = read_known::<Kind<'_>>(data).and_then(|event| event.kind);
+    kind.is_some_and(|Text(kind)| !read.contains(&&*kind))
 }
 
 /// A text that says something.
@@ -270,6 +186,7 @@ pub(crate) fn said<'a>(text: &'a Option<Text<'_>>) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::shapes::TextOr;
 
     object! {
         /// An object with another within.
@@ -295,12 +212,23 @@ mod tests {
     }
 
     #[test]
-    fn a_count_is_read_however_it_is_written() {
-        for (text, expected) in
-            [("12", Some(12)), ("12.0", Some(12)), ("1.2e1", Some(12)), ("null", None), ("-1", None), ("\"a\"", None)]
-        {
-            assert_eq!(serde_json::from_str::<Count>(text).expect(text).0, expected, "{text}");
+    fn a_word_is_known_however_it_is_written() {
+        for (text, expected) in [
+            (r#""auto""#, r#""auto""#),
+            (r#""\u0061uto""#, r#""auto""#),
+            ("[ ]", "[]"),
+            (r#"[ "te\u0078t" ]"#, r#"["text"]"#),
+            ("1", "1"),
+            ("1.0", "1"),
+            ("1e0", "1"),
+            ("0.5", "0.5"),
+            ("false", "false"),
+        ] {
+            let raw: &RawValue = serde_json::from_str(text).expect(text);
+            assert_eq!(plain(raw), expected, "{text}");
         }
+        let long = serde_json::Value::from("a".repeat(WORD_BYTES_MAX)).to_string();
+        assert_eq!(plain(serde_json::from_str(&long).expect("valid")), "");
     }
 
     #[test]

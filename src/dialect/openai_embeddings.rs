@@ -13,7 +13,7 @@ use crate::dialect::honour::{Extras, invalid, own_extras};
 use crate::dialect::json::syntax::check;
 use crate::dialect::json::value::Value;
 use crate::dialect::members::Rule;
-use crate::dialect::object::{Known, Object, object, read_known};
+use crate::dialect::object::{Known, Object, Text, object, read, read_known};
 use crate::dialect::openai_chat::signals;
 use crate::dialect::profile::Profile;
 use crate::dialect::seen::{Mark, Noted, Told};
@@ -204,7 +204,9 @@ fn read_vector(raw: &RawValue) -> Option<Vec<f32>> {
     if !raw.get().starts_with('"') {
         return serde_json::from_str(raw.get()).ok();
     }
-    let bytes = BASE64.decode(serde_json::from_str::<&str>(raw.get()).ok()?).ok()?;
+    // some encoders escape slashes
+    let Text(text) = read(raw).ok()?;
+    let bytes = BASE64.decode(text.as_bytes()).ok()?;
     let (floats, rest) = bytes.as_chunks::<4>();
     rest.is_empty().then(|| floats.iter().map(|float| f32::from_le_bytes(*float)).collect())
 }

@@ -19,8 +19,9 @@ pub(crate) fn prepare(work: &mut Work, deployment: &Arc<Deployment>) -> Result<P
         return Ok(prepared);
     };
     let thinks = work.ingress.scan.needs.has(Need::Reasoning);
-    let prefills = deployment.voice(work.ingress.dialect).is_some_and(|voice| voice.capabilities.has(Need::Prefill));
-    let first = continuation::manner(told.text(), prefills, thinks);
+    let voice = deployment.voice(work.ingress.dialect);
+    let begun = voice.and_then(|voice| continuation::begun(&voice.profile, voice.capabilities));
+    let first = continuation::manner(told.text(), begun, thinks);
     rest(work, deployment, first)
 }
 
@@ -62,7 +63,9 @@ pub(crate) fn otherwise(
         prepared.claimant.clone_from(&refused.claimant);
         return Some(prepared);
     }
-    let at_fault = matches!(failure.kind, FailureKind::BadRequest | FailureKind::Unsupported) && failure.said.is_some();
+    // a vendor that repeats a beginning, and for once did not, may follow other words
+    let told = failure.said.is_some() || refused.manner == Some(Manner::Prefix);
+    let at_fault = matches!(failure.kind, FailureKind::BadRequest | FailureKind::Unsupported) && told;
     let manner = continuation::otherwise(refused.manner.filter(|_| at_fault)?, work.broken_off()?.text())?;
     rest(work, deployment, manner).ok()
 }

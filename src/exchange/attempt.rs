@@ -125,7 +125,7 @@ fn may_move(work: &Work, walk: &mut Walk, candidate: &Candidate) -> bool {
     }
     let first = !std::mem::replace(&mut walk.moved, true);
     let now = work.state.clock.now();
-    (first && candidate.observed.health.is_sound(now, &work.admitted.pool.breaker)) || may_spend(work)
+    (first && candidate.health.is_sound(now, &work.admitted.pool.breaker)) || may_spend(work)
 }
 
 /// Whether another attempt is within the budget.
@@ -157,7 +157,7 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
         let Some((permit, held)) = leave(work, walk, candidate).await else { return Verdict::Next };
         let accept_empty = prepared.manner == Some(Manner::Prefill)
             || walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
-        let mut draw = candidate.observed.account.send(work.demand);
+        let mut draw = candidate.account.send(work.demand);
         let began = Instant::now();
         let hangs = hangs(candidate, !walk.queue.is_empty());
         work.settlement.begin_attempt(&candidate.deployment, whom(work, &permit), held);
@@ -177,7 +177,6 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
             }
             Raced::First(Ok(received)) => {
                 lesson::answered(work, candidate, draw);
-                lesson::remember(work, candidate);
                 let took = work.settlement.serves(&candidate.deployment, received.is_stream());
                 let deployment = Arc::clone(&candidate.deployment);
                 return Verdict::Served(Box::new(Served { deployment, flight, received, took }));
@@ -250,11 +249,11 @@ async fn set_out(
     let bid = bid(work, &prepared, walk.trickle);
     let now = work.state.clock.now();
     // since it was selected others may have drawn on its quota: where somebody else is left, it is not asked for a 429
-    let scarce = candidate.observed.account.refuses(work.demand, now).filter(|_| !walk.queue.is_empty());
+    let scarce = candidate.account.refuses(work.demand, now).filter(|_| !walk.queue.is_empty());
     let flight = match scarce {
         Some(refusal) => Err(refusal),
         None if waits => wait_for_place(work, candidate, &bid).await,
-        None => work.state.health.begin(&candidate.observed.health, &bid, now),
+        None => work.state.health.begin(&candidate.health, &bid, now),
     };
     flight.map(|flight| (prepared, flight)).map_err(|refusal| {
         if refusal == Refusal::Full && !waits {
@@ -283,7 +282,7 @@ pub(crate) fn bid(work: &Work, prepared: &Prepared, trickle: bool) -> Bid {
 async fn wait_for_place(work: &Work, candidate: &Candidate, bid: &Bid) -> Result<Flight, Refusal> {
     let left = work.deadline.saturating_duration_since(Instant::now());
     let until = Instant::now() + LONGEST_WAIT.min(left / SHARE_OF_TIME);
-    let health = &candidate.observed.health;
+    let health = &candidate.health;
     loop {
         match work.state.health.begin(health, bid, work.state.clock.now()) {
             Err(Refusal::Full) if Instant::now() < until => {
@@ -297,7 +296,7 @@ async fn wait_for_place(work: &Work, candidate: &Candidate, bid: &Bid) -> Result
 
 /// What follows, with what the walk knows.
 fn after(failure: &Failure, took: Duration, again: bool, work: &Work, walk: &mut Walk, candidate: &Candidate) -> Step {
-    let Candidate { deployment, observed } = candidate;
+    let deployment = &candidate.deployment;
     if failure.kind == FailureKind::ContextLength {
         // the same model at the same size would say the same
         walk.queue.retain(|other| other.deployment.model != deployment.model);
@@ -307,16 +306,16 @@ fn after(failure: &Failure, took: Duration, again: bool, work: &Work, walk: &mut
     let situation = Situation {
         kind: failure.kind,
         hint: failure.retry_after,
-        cooldown: observed.account.rests(work.state.clock.now()),
+        cooldown: candidate.account.rests(work.state.clock.now()),
         took,
         again,
-        closed: observed.health.is_closed(),
+        closed: candidate.health.is_closed(),
         next: match walk.queue.front() {
             None => NextOne::Nobody,
             Some(other) if is_twin(&other.deployment) => NextOne::Twin,
             Some(_) => NextOne::Other,
         },
-        doubted: observed.health.fails_for_once() && walk.all_others_fail(work.state.clock.now()),
+        doubted: candidate.health.fails_for_once() && walk.all_others_fail(work.state.clock.now()),
         others: u32::try_from(walk.queue.len()).unwrap_or(u32::MAX),
         // a trickle asks once
         attempts: if walk.trickle { 0 } else { walk.most.saturating_sub(walk.made + 1) },
@@ -339,7 +338,7 @@ fn permit(work: &mut Work, walk: &Walk, deployment: &Arc<Deployment>) -> Result<
 /// Until the deployment is found to hang; never where nobody else is left, for it may answer yet.
 async fn hangs(candidate: &Candidate, others: bool) {
     if others {
-        candidate.observed.health.deployment.hangs().await;
+        candidate.health.deployment.hangs().await;
     } else {
         std::future::pending().await
     }

@@ -68,7 +68,7 @@ pub(crate) fn plan(work: &Work, walk: &Walk, first: &Candidate) -> Option<Plan> 
     lock(hedging).call(settings.share_percent);
     let elsewhere = |other: &&Candidate| is_elsewhere(&other.deployment, &first.deployment);
     let candidate = walk.queue.iter().find(elsewhere)?.clone();
-    Some(Plan { candidate, after: first.observed.health.deployment.tail(awaited)? })
+    Some(Plan { candidate, after: first.health.deployment.tail(awaited)? })
 }
 
 fn is_elsewhere(other: &Deployment, first: &Deployment) -> bool {
@@ -154,7 +154,7 @@ async fn hedge(work: &Work, plan: &Plan) -> Result<Box<Served>, Option<Failure>>
         None
     })?;
     work.settlement.begin_hedge(&candidate.deployment, attempt::whom(work, &permit), held);
-    let (began, mut draw) = (Instant::now(), candidate.observed.account.send(work.demand));
+    let (began, mut draw) = (Instant::now(), candidate.account.send(work.demand));
     let tried = Try { permit: &permit, prepared: &prepared, leg: Leg::Hedge, fresh: false, accept_empty: false };
     match attempt::once(work, &tried, &mut draw, pending()).await {
         Ok(received) => {
@@ -180,10 +180,10 @@ struct Ready {
 
 /// Asks for leave on all sides: policy, restrictions, quota, health, the pool's share, its retry budget, and budgets.
 async fn set_out(work: &Work, candidate: &Candidate) -> Result<Ready, HedgeOutcome> {
-    let Candidate { deployment, observed } = candidate;
+    let deployment = &candidate.deployment;
     let (pool, now) = (&work.admitted.pool, work.state.clock.now());
-    let bars = work.state.restrictions.refuses(deployment).or_else(|| observed.account.refuses(work.demand, now));
-    if bars.is_some() || !observed.health.is_sound(now, &pool.breaker) {
+    let bars = work.state.restrictions.refuses(deployment).or_else(|| candidate.account.refuses(work.demand, now));
+    if bars.is_some() || !candidate.health.is_sound(now, &pool.breaker) {
         return Err(HedgeOutcome::Refused);
     }
     let ask = Ask { attempt: 1, ..work.admitted.ask.clone() };
@@ -198,7 +198,7 @@ async fn set_out(work: &Work, candidate: &Candidate) -> Result<Ready, HedgeOutco
     }
     let prepared = approach::prepare_beside(work, deployment).map_err(|_| HedgeOutcome::Refused)?;
     let bid = attempt::bid(work, &prepared, false);
-    let flight = work.state.health.begin(&observed.health, &bid, now).map_err(|_| HedgeOutcome::Refused)?;
+    let flight = work.state.health.begin(&candidate.health, &bid, now).map_err(|_| HedgeOutcome::Refused)?;
     let held = work.settlement.hold(deployment).await.map_err(|_| HedgeOutcome::Refused)?;
     Ok(Ready { prepared, permit, flight, held })
 }

@@ -10,10 +10,14 @@ use crate::state::quota::Draw;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-/// An attempt has content.
+/// An attempt has content, which the client gets. The session's next call finds a warm cache there.
 pub(crate) fn answered(work: &Work, candidate: &Candidate, draw: Draw) {
     draw.succeeded();
     work.state.restrictions.answered(&candidate.deployment);
+    if let Some(session) = work.session {
+        let mut affinity = work.state.affinity.lock().unwrap_or_else(PoisonError::into_inner);
+        affinity.served(session, &candidate.health.deployment.key, work.state.clock.now());
+    }
 }
 
 /// An attempt failed. Gives what that was, with what else is known.
@@ -30,14 +34,6 @@ pub(crate) fn failed(work: &Work, candidate: &Candidate, flight: &mut Flight, dr
 pub(crate) fn outrun(work: &Work, flight: &mut Flight, waited: Duration) {
     if let Some(awaited) = hedge::awaited(&work.ingress) {
         flight.waited(waited, awaited, work.state.clock.now());
-    }
-}
-
-/// The session's next call finds a warm cache there.
-pub(crate) fn remember(work: &Work, candidate: &Candidate) {
-    if let Some(session) = work.session {
-        let mut affinity = work.state.affinity.lock().unwrap_or_else(PoisonError::into_inner);
-        affinity.served(session, &candidate.observed.health.deployment.key, work.state.clock.now());
     }
 }
 

@@ -1,5 +1,5 @@
 //! The order within a tier: the operator's preference decides, and among those that it leaves equal the session's last one,
-//! the fullest quota, and chance. Who is degraded is not here: `select` keeps it behind all others.
+//! the fullest quota, and turns. Who is degraded is not here: `select` puts it behind the sound ones of its tier.
 //!
 //! A session's home breaks ties and goes before latency; by price it counts for what its cache saves. It never goes before
 //! what the operator listed first.
@@ -59,7 +59,6 @@ impl Merit {
     #[must_use]
     pub fn of(
         listed: usize,
-        deployment: &Deployment,
         observed: &Observed,
         pool: &Pool,
         home: Option<&Arc<str>>,
@@ -73,7 +72,7 @@ impl Merit {
         Self {
             listed,
             price: match pool.order {
-                Order::Price => deployment.rates.rank(input_tokens, output_tokens, warm, at),
+                Order::Price => observed.deployment.rates.rank(input_tokens, output_tokens, warm, at),
                 Order::Listed | Order::Latency => (Microusd(0), 0),
             },
             first_content_ms: observed.health.expected_ms(now),
@@ -114,7 +113,7 @@ pub fn ranked<'a>(
 ) -> Vec<(Merit, &'a Arc<Deployment>)> {
     let merit = |(place, deployment): (usize, &'a Arc<Deployment>)| {
         let observed = world.observed(deployment)?;
-        Some((Merit::of(place, deployment, observed, pool, None, prospect, now), deployment))
+        Some((Merit::of(place, observed, pool, None, prospect, now), deployment))
     };
     let mut ranked: Vec<_> = listed(tier).zip(tier).filter_map(merit).collect();
     order(&mut ranked, pool.order, 0);
@@ -127,9 +126,11 @@ pub fn order<T>(tier: &mut [(Merit, T)], order: Order, turn: u64) {
         return;
     }
     leave_crowds(tier);
-    let start = usize::try_from(turn % tier.len() as u64).unwrap_or(0);
-    tier.rotate_left(start);
     tier.sort_by(|(left, _), (right, _)| place(left, right, order));
+    for equals in tier.chunk_by_mut(|(left, _), (right, _)| place(left, right, order).is_eq()) {
+        let first = usize::try_from(turn % equals.len() as u64).unwrap_or(0);
+        equals.rotate_left(first);
+    }
 }
 
 /// A home that is crowded is no home.
@@ -152,10 +153,15 @@ fn place(left: &Merit, right: &Merit, order: Order) -> Ordering {
     preferred().then_with(home).then_with(|| steps(right).cmp(&steps(left)))
 }
 
-/// Why a candidate has its place within its tier, for people; a `degraded` one has it for one call in four.
+/// What is said of a degraded one.
+const AILING: &str = ", for one call in four; for the others it stands a step further back, behind whoever is sound, because it is slow or shaky";
+
+/// Why a candidate has its place in a tier of so many, for people; a `degraded` one has it for one call
+/// in four.
 #[must_use]
-pub fn because(merit: &Merit, order: Order, degraded: bool) -> String {
+pub fn because(merit: &Merit, order: Order, among: usize, degraded: bool) -> String {
     let preference = match order {
+        _ if among == 1 => "alone in its tier".to_owned(),
         Order::Listed => "as listed".to_owned(),
         Order::Price if merit.price.1 == u64::MAX => "by price, which is not known".to_owned(),
         Order::Price => format!("by price, {:.2} USD for a million tokens each way", merit.price.1 as f64 / 1e6),
@@ -164,9 +170,7 @@ pub fn because(merit: &Merit, order: Order, degraded: bool) -> String {
             None => "by latency, which is not known yet".to_owned(),
         },
     };
-    let ailing =
-        if degraded { ", for one call in four; it comes last for the others, because it is slow or shaky" } else { "" };
-    format!("{preference}{ailing}")
+    if degraded { format!("{preference}{AILING}") } else { preference }
 }
 
 #[cfg(test)]

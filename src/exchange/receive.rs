@@ -174,11 +174,13 @@ async fn first_content(
         if let Some(failure) = fault {
             return Err(failure);
         }
-        if waits {
+        held.add(bytes);
+        // a tool call that the client's dialect tells whole is content, of which nothing is written until it is
+        let unwritten = content && held.len() == 0;
+        if waits || unwritten {
             until = until.max(Instant::now() + prepared.timeouts.idle);
         }
-        held.add(bytes);
-        if content || complete {
+        if (content && !unwritten) || complete {
             let (first, timeouts) = (held.bytes(), prepared.timeouts);
             return Ok(Received::Stream { body, pump, first, complete, timeouts });
         }

@@ -28,6 +28,8 @@ pub struct Relay {
     /// The pause between two pings to a client that waits.
     ping_every: Duration,
     ping_at: Instant,
+    /// The number that an error event would have.
+    number: u64,
     /// Makes one JSON array of the events, for a client that wants no events.
     array: Option<Box<Array>>,
 }
@@ -57,7 +59,8 @@ impl Relay {
     }
 
     fn new(dialect: Dialect, phase: Stage, ping_every: Duration) -> Self {
-        Self { dialect, phase, timer: None, ping_every, ping_at: Instant::now() + ping_every, array: None }
+        let ping_at = Instant::now() + ping_every;
+        Self { dialect, phase, timer: None, ping_every, ping_at, number: 0, array: None }
     }
 
     /// The same, as one JSON array where the client wants no events.
@@ -117,6 +120,7 @@ impl Relay {
                 Stage::Flowing(flow) => match flow.poll(cx) {
                     Poll::Ready(Step::Bytes(bytes)) => {
                         self.ping_at = Instant::now() + self.ping_every;
+                        self.number = error::number_after(self.dialect, &bytes).unwrap_or(self.number);
                         return Poll::Ready(Some(Ok(bytes)));
                     }
                     Poll::Ready(Step::Done) => {
@@ -170,7 +174,7 @@ impl Relay {
                 Some(self.break_off(work, &failure))
             }
             (Err(rejection), None) => {
-                let event = error::event(self.dialect, &rejection, work.settlement.request_id());
+                let event = error::event(self.dialect, &rejection, work.settlement.request_id(), self.number);
                 work.settlement.rejected(&rejection);
                 self.begin_breaking();
                 Some(event)
@@ -210,7 +214,7 @@ impl Relay {
                 format!("The answer broke off ({}); what came so far is not complete.", kind.class()),
             ),
         };
-        let event = error::event(self.dialect, &rejection, work.settlement.request_id());
+        let event = error::event(self.dialect, &rejection, work.settlement.request_id(), self.number);
         work.settlement.broke(failure);
         self.begin_breaking();
         event

@@ -124,20 +124,21 @@ pub(crate) fn prepare(
     let profile = &voice.profile;
     let same = profile.dialect == dialect;
     let translated = !same || dialect.names_model_within();
+    let store_false = forbids_keeping(ingress, deployment, profile);
     let body = if translated || ingress.scan.translated || profile.rewrites(&ingress.body) {
         // a client of the same dialect gets the usage where it has asked for it
         let include_usage = ingress.scan.stream && (profile.usage_on_request || (same && ingress.scan.include_usage));
         let asked = ingress.asked().map_err(Unfit::Call)?;
         let written = asked.write(profile, &deployment.model, deployment.default_max_tokens, include_usage);
-        fitted(written.map_err(Unfit::Deployment)?, profile)
+        fitted(written.map_err(Unfit::Deployment)?, profile, store_false)
     } else {
         let scan = &ingress.scan;
         let edits = Edits {
             model: (*scan.model != *deployment.model).then_some(&*deployment.model),
             include_usage: scan.stream && profile.usage_on_request && !scan.include_usage,
+            store_false,
             members: profile.body_members,
             without_model: profile.model_in_path,
-            ..Edits::default()
         };
         splice(&ingress.body, scan, &edits)
     };
@@ -179,8 +180,12 @@ pub(crate) fn prepare_rest(
     let Asked::Call { call, .. } = ingress.asked().map_err(Unfit::Call)? else { return Err(unspoken()) };
     let call = Box::new(continuation::ask(call, manner, told.text()));
     let rest = Asked::Call { call, echo: Echo::default() };
-    let written = rest.write(&profile, &deployment.model, deployment.default_max_tokens, profile.usage_on_request);
-    let body = fitted(written.map_err(Unfit::Deployment)?, &profile);
+    // a vendor that repeats a beginning would show it twice: it is asked to take one here alone, where the repeat is cut
+    let offered =
+        if manner == Manner::Prefix { profile.capabilities.with(Need::Prefill) } else { profile.capabilities };
+    let asked = Profile { capabilities: offered, ..profile };
+    let written = rest.write(&asked, &deployment.model, deployment.default_max_tokens, profile.usage_on_request);
+    let body = fitted(written.map_err(Unfit::Deployment)?, &profile, forbids_keeping(ingress, deployment, &profile));
     let prepared = prepare(ingress, bounds, pool, deployment)?;
     Ok(Prepared { body, told: Some(Box::new(told.clone())), manner: Some(manner), translated: true, ..prepared })
 }
@@ -202,16 +207,22 @@ pub(crate) fn prepare_without_thoughts(
     let unspoken = Unfit::Deployment(Refusal::Capability(Need::SignedReasoning.name()));
     let rest = ingress.asked().map_err(Unfit::Call)?.without_thoughts().ok_or(unspoken)?;
     let written = rest.write(profile, &deployment.model, deployment.default_max_tokens, include_usage);
-    let body = fitted(written.map_err(Unfit::Deployment)?, profile);
+    let body = fitted(written.map_err(Unfit::Deployment)?, profile, forbids_keeping(ingress, deployment, profile));
     Ok(Prepared { body, without_thoughts: true, ..prepared })
 }
 
+/// Whether the vendor is told to keep nothing of a call that it would keep: by the client's words, or for want of them.
+fn forbids_keeping(ingress: &Ingress, deployment: &Deployment, profile: &Profile) -> bool {
+    deployment.keeps_nothing && profile.dialect == ingress.dialect && ingress.scan.needs.has(Need::Stores)
+}
+
 /// A written body as the vendor wants it, where it wants more or less than its dialect says.
-fn fitted(body: Bytes, profile: &Profile) -> Bytes {
-    if profile.body_members.is_empty() {
+fn fitted(body: Bytes, profile: &Profile, store_false: bool) -> Bytes {
+    if profile.body_members.is_empty() && !store_false {
         return body;
     }
-    let edits = Edits { members: profile.body_members, without_model: profile.model_in_path, ..Edits::default() };
+    let (members, without_model) = (profile.body_members, profile.model_in_path);
+    let edits = Edits { store_false, members, without_model, ..Edits::default() };
     scan(profile.dialect, &body).map_or_else(|_| body.clone(), |scan| splice(&body, &scan, &edits))
 }
 

@@ -17,11 +17,11 @@ use crate::price::Ceiling;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::key::Key;
 use crate::snapshot::permit::Asking;
-use crate::snapshot::pool::{Order, Pool};
+use crate::snapshot::pool::Pool;
 use crate::state::quota::Demand;
 use crate::state::world::{Observed, World};
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,20 +66,14 @@ impl<'a> Wanted<'a> {
 }
 
 /// A deployment that policy permits, that is able, and that has the price.
-#[derive(Clone)]
-pub struct Candidate {
-    /// Who is asked.
-    pub deployment: Arc<Deployment>,
-    /// What is known of it.
-    pub observed: Arc<Observed>,
-}
+pub type Candidate = Arc<Observed>;
 
 /// What selection found.
 pub struct Selection {
     /// In the order of asking.
-    pub candidates: VecDeque<Candidate>,
+    pub candidates: Vec<Candidate>,
     /// Whom to ask when all of these have failed: their breakers are open, and each lets one call a second through then.
-    pub last: VecDeque<Candidate>,
+    pub last: Vec<Candidate>,
     /// Whether the candidates are all unhealthy, and may be asked a trickle to find out when they are back.
     pub trickle: bool,
     /// Why the others are not asked.
@@ -98,7 +92,6 @@ pub fn select(
     turn: u64,
     considered: &mut Vec<Considered>,
 ) -> Result<Selection, Rejection> {
-    let mut sieve = Sieve::default();
     let look = Look {
         world,
         wanted,
@@ -107,10 +100,11 @@ pub fn select(
         now,
         turn,
     };
+    let mut sieve = Sieve::of(wanted.pool);
     for tier in &wanted.pool.tiers {
-        sieve.tier(&look, tier, considered);
+        sieve.tier(&look, tier);
     }
-    sieve.selection()
+    sieve.selection(considered)
 }
 
 /// What every deployment of the pool is looked at with.
@@ -127,75 +121,89 @@ struct Look<'a> {
 /// What is kept of a pool, tier by tier.
 #[derive(Default)]
 struct Sieve {
-    candidates: VecDeque<Candidate>,
+    candidates: Vec<Candidate>,
+    /// Those of the tier that is being looked at, with what decides their order.
+    sound: Vec<(Merit, Candidate)>,
+    /// Those that are degraded, whose turn it is not, and that have nobody sound to stand behind yet.
+    degraded: Vec<Candidate>,
     /// Those whose quota would not carry the call by our estimate, with what is left of it.
     scarce: Vec<(u32, Candidate)>,
-    /// Those that are degraded, and whose turn it is not.
-    degraded: VecDeque<Candidate>,
     /// Those that have as much as they bear.
-    full: VecDeque<Candidate>,
+    full: Vec<Candidate>,
     /// Those whose breaker is open.
-    trickle: VecDeque<Candidate>,
+    trickle: Vec<Candidate>,
     able: bool,
-    refusals: Vec<Refusal>,
+    refused: Vec<Considered>,
 }
 
 impl Sieve {
-    fn tier(&mut self, look: &Look<'_>, tier: &[Arc<Deployment>], considered: &mut Vec<Considered>) {
-        let &Look { world, wanted, now, turn, .. } = look;
-        let settings = &wanted.pool.breaker;
-        let mut kept = Vec::new();
-        // where the list alone decides, nothing is compared
-        let by_list = wanted.pool.order == Order::Listed && listed(tier).last() == Some(tier.len().saturating_sub(1));
-        for (place, deployment) in listed(tier).zip(tier) {
-            let Some(observed) = world.observed(deployment) else { continue };
-            let candidate = || Candidate { deployment: Arc::clone(deployment), observed: Arc::clone(observed) };
-            let refusal = match eligible(look, deployment) {
-                Err(refusal) => Some(refusal),
-                Ok(()) => {
-                    self.able = true;
-                    observed.refuses(wanted.demand, now, settings)
-                }
-            };
-            match &refusal {
-                None if observed.health.stands_back(now, settings, turn) => self.degraded.push_back(candidate()),
-                None if by_list || tier.len() == 1 => self.candidates.push_back(candidate()),
-                None => {
-                    let merit =
-                        Merit::of(place, deployment, observed, wanted.pool, wanted.home, wanted.prospect(), now);
-                    kept.push((merit, candidate()));
-                    continue;
-                }
-                Some(Refusal::Full) => self.full.push_back(candidate()),
-                Some(Refusal::Breaker { .. }) => self.trickle.push_back(candidate()),
-                Some(Refusal::Headroom { told: false, .. }) => {
-                    self.scarce.push((observed.account.percent(now), candidate()));
-                }
-                Some(_) => {}
-            }
-            considered.push(Considered::of(&deployment.id, refusal.as_ref()));
-            self.refusals.extend(refusal);
-        }
-        order(&mut kept, wanted.pool.order, turn);
-        considered.extend(kept.iter().map(|(_, candidate)| Considered::of(&candidate.deployment.id, None)));
-        self.candidates.extend(kept.into_iter().map(|(_, candidate)| candidate));
+    fn of(pool: &Pool) -> Self {
+        let candidates = Vec::with_capacity(pool.tiers.iter().map(Vec::len).sum());
+        Self { candidates, ..Self::default() }
     }
 
-    /// Those that are degraded come after those that are not, and those that are full after all: a place may come free. Those
-    /// whose quota is short by our estimate come late and not never: an estimate may be wrong, and whoever has nobody
-    /// else is better served by a try. The vendor's own word that nothing is left is no estimate: asking would be one more 429.
-    fn selection(mut self) -> Result<Selection, Rejection> {
-        if !self.able {
-            return Err(nobody_eligible(self.refusals));
+    fn tier(&mut self, look: &Look<'_>, tier: &[Arc<Deployment>]) {
+        let &Look { world, wanted, now, turn, .. } = look;
+        let (pool, settings, before) = (wanted.pool, &wanted.pool.breaker, self.candidates.len());
+        for (place, deployment) in listed(tier).zip(tier) {
+            let Some(observed) = world.observed(deployment) else { continue };
+            if let Err(refusal) = eligible(look, deployment) {
+                self.refused.push(Considered { deployment: Arc::clone(&deployment.id), refusal: Some(refusal) });
+                continue;
+            }
+            self.able = true;
+            if let Some(refusal) = observed.refuses(wanted.demand, now, settings) {
+                self.unwell(observed, refusal, now);
+            } else if observed.health.stands_back(now, settings, turn) {
+                self.degraded.push(Arc::clone(observed));
+            } else if tier.len() == 1 {
+                self.candidates.push(Arc::clone(observed));
+            } else {
+                let merit = Merit::of(place, observed, pool, wanted.home, wanted.prospect(), now);
+                self.sound.push((merit, Arc::clone(observed)));
+            }
         }
+        order(&mut self.sound, pool.order, turn);
+        self.candidates.extend(self.sound.drain(..).map(|(_, candidate)| candidate));
+        // one step down and no further: those that are listed behind are there for whoever is gone, not for whoever is slow
+        if self.candidates.len() > before {
+            self.candidates.append(&mut self.degraded);
+        }
+    }
+
+    /// One that may and can serve the call, and cannot be asked now.
+    fn unwell(&mut self, observed: &Candidate, refusal: Refusal, now: Moment) {
+        let later = match &refusal {
+            Refusal::Full => Some(&mut self.full),
+            Refusal::Breaker { .. } => Some(&mut self.trickle),
+            Refusal::Headroom { told: false, .. } => {
+                self.scarce.push((observed.account.percent(now), Arc::clone(observed)));
+                None
+            }
+            _ => None,
+        };
+        later.into_iter().for_each(|later| later.push(Arc::clone(observed)));
+        self.refused.push(Considered { deployment: Arc::clone(&observed.deployment.id), refusal: Some(refusal) });
+    }
+
+    /// Those that are full come after all who have a place: one may come free. Those whose quota is short by our estimate come
+    /// late and not never: an estimate may be wrong, and whoever has nobody else is better served by a try. The vendor's own
+    /// word that nothing is left is no estimate: asking would be one more 429.
+    fn selection(mut self, considered: &mut Vec<Considered>) -> Result<Selection, Rejection> {
         self.candidates.append(&mut self.degraded);
+        let refusals: Vec<_> = self.refused.iter().filter_map(|one| one.refusal.clone()).collect();
+        considered.reserve(self.refused.len() + self.candidates.len());
+        considered.append(&mut self.refused);
+        considered.extend(self.candidates.iter().map(|candidate| Considered::of(&candidate.deployment.id, None)));
+        if !self.able {
+            return Err(nobody_eligible(refusals));
+        }
         self.scarce.sort_by_key(|(percent, _)| Reverse(*percent));
         self.candidates.extend(self.scarce.into_iter().map(|(_, candidate)| candidate));
         self.candidates.append(&mut self.full);
         let trickle = self.candidates.is_empty();
-        let (candidates, last) =
-            if trickle { (self.trickle, VecDeque::new()) } else { (self.candidates, self.trickle) };
-        Ok(Selection { candidates, last, trickle, refusals: self.refusals })
+        let (candidates, last) = if trickle { (self.trickle, Vec::new()) } else { (self.candidates, self.trickle) };
+        Ok(Selection { candidates, last, trickle, refusals })
     }
 }
 
@@ -213,7 +221,7 @@ pub(crate) fn others(work: &mut Work) -> Option<Selection> {
     }
     // its twins with other credentials are as likely to break it again
     let broke = |candidate: &Candidate| broken.iter().any(|deployment| deployment.id == candidate.deployment.id);
-    selection.candidates.make_contiguous().sort_by_key(broke);
+    selection.candidates.sort_by_key(broke);
     settlement.note(|record| record.grounds.considered.append(&mut considered));
     (!selection.candidates.is_empty()).then_some(selection)
 }
@@ -237,13 +245,13 @@ fn eligible(look: &Look<'_>, deployment: &Arc<Deployment>) -> Result<(), Refusal
     if wanted.dialect.task() == Task::Generate {
         deployment.limits.fit(wanted.scan.prompt_tokens_min(), wanted.scan.max_tokens)?;
     }
-    let tariff = deployment.rates.tariff(wanted.ask.input_tokens, wanted.at);
-    let affordable = wanted.pool.ceiling().admits(tariff) && wanted.ceiling.admits(tariff);
     // the rule of the pool comes first: it says when the deployment is back
     if world.surges.keeps_out(wanted.pool, deployment) {
         return Err(Refusal::Surge);
     }
-    if affordable { Ok(()) } else { Err(Refusal::Price) }
+    let tariff = || deployment.rates.tariff(wanted.ask.input_tokens, wanted.at);
+    let affordable = |ceiling: Ceiling| ceiling.is_open() || ceiling.admits(tariff());
+    if affordable(wanted.pool.ceiling()) && affordable(wanted.ceiling) { Ok(()) } else { Err(Refusal::Price) }
 }
 
 /// What the client is told when policy, capability or price leave nobody.
@@ -340,24 +348,4 @@ fn nobody_healthy(refusals: Vec<Refusal>) -> Rejection {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_many_deployments_lack_is_named_once() {
-        let rejection = nobody_eligible(["seed", "audio", "seed"].map(Refusal::Capability).to_vec());
-        assert!(rejection.message.contains("can honour `audio`, `seed`."), "{}", rejection.message);
-    }
-
-    #[test]
-    fn throttled_everywhere_is_429_and_anything_else_503() {
-        let check = |refusals: Vec<Refusal>, code| assert_eq!(nobody_healthy(refusals).code, code);
-        let second = Duration::from_secs(1);
-        let throttled = Refusal::Resting { class: "rate_limited", retry_after: second };
-        check(vec![throttled.clone(), Refusal::Capability("n")], RejectionCode::RateLimited);
-        let spent = Refusal::Headroom { retry_after: second, told: true };
-        check(vec![throttled.clone(), spent], RejectionCode::RateLimited);
-        check(vec![throttled, Refusal::Breaker { retry_after: second }], RejectionCode::NoHealthyDeployment);
-        check(vec![Refusal::Resting { class: "quota", retry_after: second }], RejectionCode::NoHealthyDeployment);
-    }
-}
+mod tests;

@@ -30,9 +30,10 @@ pub(crate) struct Settlement {
     state: Arc<State>,
     record: Option<Box<ExchangeRecord>>,
     began: Instant,
-    attempt: Option<UnderWay>,
+    /// In a box, since what holds a settlement is handed on from step to step.
+    attempt: Option<Box<UnderWay>>,
     /// The attempt that is made beside it.
-    hedge: OnceLock<UnderWay>,
+    hedge: OnceLock<Box<UnderWay>>,
     payer: Option<(Arc<Key>, Arc<Terms>)>,
     /// What the call may cost; `None` where nobody knows.
     outlay: Option<Outlay>,
@@ -193,12 +194,12 @@ impl Settlement {
 
     /// An attempt begins, for which so much is held back: from here to its end every count is its own.
     pub(crate) fn begin_attempt(&mut self, deployment: &Arc<Deployment>, whom: Whom, held: Vec<Hold>) {
-        self.attempt = Some(UnderWay::begin(deployment, whom, Leg::First, held));
+        self.attempt = Some(Box::new(UnderWay::begin(deployment, whom, Leg::First, held)));
     }
 
     /// Another attempt begins beside the one that is under way.
     pub(crate) fn begin_hedge(&self, deployment: &Arc<Deployment>, whom: Whom, held: Vec<Hold>) {
-        let _ = self.hedge.set(UnderWay::begin(deployment, whom, Leg::Hedge, held));
+        let _ = self.hedge.set(Box::new(UnderWay::begin(deployment, whom, Leg::Hedge, held)));
     }
 
     /// Whether two attempts are under way.
@@ -208,8 +209,8 @@ impl Settlement {
 
     fn leg(&self, leg: Leg) -> Option<&UnderWay> {
         match leg {
-            Leg::First => self.attempt.as_ref(),
-            Leg::Hedge => self.hedge.get(),
+            Leg::First => self.attempt.as_deref(),
+            Leg::Hedge => self.hedge.get().map(Box::as_ref),
         }
     }
 
@@ -318,7 +319,7 @@ impl Settlement {
 
     fn end(
         &mut self,
-        mut attempt: UnderWay,
+        mut attempt: Box<UnderWay>,
         failure: Option<FailureKind>,
         reason: Cow<'static, str>,
         maybe_billed: bool,

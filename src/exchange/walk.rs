@@ -30,10 +30,10 @@ impl Walk {
     pub(crate) fn new(Selection { candidates, last, trickle, refusals }: Selection, most: u32) -> Self {
         let (full, failures) = (VecDeque::new(), Vec::new());
         Self {
-            queue: candidates,
+            queue: candidates.into(),
             full,
             passing: None,
-            last,
+            last: last.into(),
             trickle,
             refusals,
             failures,
@@ -47,7 +47,7 @@ impl Walk {
     /// Whom to ask next, and whether to wait for a place there: for the preferred one, when nobody else is left. After a
     /// failure those go behind whose own last attempt failed.
     pub(crate) fn next(&mut self, now: Moment) -> Option<(Candidate, bool)> {
-        let well = |candidate: &Candidate| !candidate.observed.health.fails(now);
+        let well = |candidate: &Candidate| !candidate.health.fails(now);
         let place = if self.failures.is_empty() { None } else { self.queue.iter().position(well) };
         if let Some(candidate) = self.queue.remove(place.unwrap_or(0)) {
             return Some((candidate, false));
@@ -64,6 +64,6 @@ impl Walk {
 
     /// Whether all that are left failed when they were asked last.
     pub(crate) fn all_others_fail(&self, now: Moment) -> bool {
-        self.queue.iter().all(|other| other.observed.health.fails(now))
+        self.queue.iter().all(|other| other.health.fails(now))
     }
 }

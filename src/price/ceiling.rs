@@ -13,6 +13,12 @@ pub struct Ceiling {
 }
 
 impl Ceiling {
+    /// Whether it bounds nothing.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        self.input.is_none() && self.output.is_none()
+    }
+
     /// Whether the tariff lies within; an unknown one does not where there is a ceiling.
     #[must_use]
     pub fn admits(self, tariff: Option<&Tariff>) -> bool {

@@ -42,7 +42,9 @@ impl Tariff {
         ];
         let sum = parts.iter().map(|(price, tokens)| u128::from(price.0) * u128::from(*tokens));
         let millionths = sum.fold(0_u128, u128::saturating_add);
-        Microusd(u64::try_from(millionths.div_ceil(1_000_000)).unwrap_or(u64::MAX))
+        // nearly every sum fits in a word, whose division costs a tenth
+        let whole = u64::try_from(millionths).map(|millionths| millionths.div_ceil(1_000_000));
+        Microusd(whole.or_else(|_| u64::try_from(millionths.div_ceil(1_000_000))).unwrap_or(u64::MAX))
     }
 
     /// Every price so many times.

@@ -123,6 +123,8 @@ pub struct Deployment {
     pub timeouts: Timeouts,
     /// Those of the timeouts that vendor, endpoint or deployment set: they win over a pool's.
     pub own_timeouts: TimeoutOverrides,
+    /// Its vendor promises to keep nothing (`retention_days = 0`): a call that would be kept there is sent so that it is not.
+    pub keeps_nothing: bool,
 }
 
 impl Deployment {

@@ -18,7 +18,6 @@ impl Deployment {
             }
         });
         let speechless = voice.is_none().then(|| client.name());
-        let unmet = Need::ALL.into_iter().filter(move |need| needs.has(*need) && !capabilities.has(*need));
-        speechless.into_iter().chain(unmet.map(Need::name))
+        speechless.into_iter().chain(needs.minus(capabilities).iter().map(Need::name))
     }
 }

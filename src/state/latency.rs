@@ -63,7 +63,8 @@ impl Latency {
         let weight = (1.0 - decayed(now.since(self.sampled_at), DECAY)).max(LEAST_WEIGHT);
         self.smoothed_ms = Some(self.smoothed_ms.map_or(sample, |old| old + weight * (sample - old)));
         self.sampled_at = now;
-        self.penalty_ms = self.penalty_ms(now) / 2.0;
+        let faded = self.penalty_ms(now) / 2.0;
+        self.penalty_ms = if faded > FADED_MS { faded } else { 0.0 };
         self.penalised_at = now;
         self.waited(took, Awaited::FirstContent(input_tokens), now);
     }
@@ -111,6 +112,12 @@ impl Latency {
         let penalty = self.penalty_ms(now);
         let seed = (penalty > 1.0).then_some(SEED_MS);
         self.smoothed_ms.or(seed).map(|typical| typical + penalty)
+    }
+
+    /// Whether what it typically takes says too little: it failed of late, or takes far longer than usual.
+    #[must_use]
+    pub fn is_uncertain(&self) -> bool {
+        self.penalty_ms > 0.0 || self.classes.iter().any(|class| class.slow)
     }
 
     /// Whether a failure is remembered still, about five minutes long.

@@ -50,6 +50,8 @@ pub struct World {
 
 /// What was observed of one deployment.
 pub struct Observed {
+    /// Whom.
+    pub deployment: Arc<Deployment>,
     /// Its health, and that of whatever it depends on.
     pub health: DeploymentHealth,
     /// What its vendor still grants.
@@ -228,7 +230,8 @@ fn bind(snapshot: Arc<Snapshot>, restrictions: &Arc<Restrictions>, health: &Heal
     let mut hedging = kept.hedging.lock().unwrap_or_else(PoisonError::into_inner);
     let mut answers = kept.answers.lock().unwrap_or_else(PoisonError::into_inner);
     let observe = |deployment: &Arc<Deployment>| {
-        Arc::new(Observed { health: health.of(deployment), account: kept.quotas.of(deployment) })
+        let (health, account) = (health.of(deployment), kept.quotas.of(deployment));
+        Arc::new(Observed { deployment: Arc::clone(deployment), health, account })
     };
     let observed: Vec<_> = snapshot.deployments.iter().map(observe).collect();
     kept.quotas.keep(observed.iter().map(|observed| &observed.account));

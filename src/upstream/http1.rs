@@ -8,7 +8,7 @@ use crate::upstream::request::{Outbound, Unanswered};
 use crate::upstream::stream::Stream;
 use bytes::Bytes;
 use http::header::CONNECTION;
-use http::{HeaderMap, HeaderName, Method, Response};
+use http::{HeaderMap, HeaderName, Method, Request, Response};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
@@ -69,7 +69,7 @@ impl Wire {
     /// The request itself when it never left, else why there is no answer.
     pub(super) async fn ask(&mut self, request: Outbound, within: Duration) -> Result<Response<Incoming>, Unanswered> {
         self.turn.ask(*request.method() == Method::HEAD);
-        let mut answer = pin!(self.sender.try_send_request(request));
+        let mut answer = pin!(self.sender.try_send_request(*request));
         let connection = &mut self.connection;
         let answered = poll_fn(|cx| poll_driven(connection, cx, |cx| answer.as_mut().poll(cx)));
         match tokio::time::timeout(within, answered).await {
@@ -117,7 +117,7 @@ impl Wire {
         self.connection.is_some() && !self.sender.is_closed()
     }
 
-    fn unanswered(&self, mut error: TrySendError<Outbound>) -> Unanswered {
+    fn unanswered(&self, mut error: TrySendError<Request<Payload>>) -> Unanswered {
         if let Some(request) = error.take_message() {
             return Unanswered::Unsent(Box::new(request));
         }

@@ -175,7 +175,7 @@ impl Lease {
     /// The request itself when it never left, else why there is no answer.
     pub(super) async fn ask(&self, mut request: Outbound, within: Duration) -> Result<Response<Incoming>, Unanswered> {
         request::for_http2(&mut request).map_err(Unanswered::Failed)?;
-        let asked = self.link.sender.clone().try_send_request(request);
+        let asked = self.link.sender.clone().try_send_request(*request);
         let failure = match tokio::time::timeout(within, asked).await {
             Ok(Ok(response)) if response.headers().len() > HEAD_LINES => {
                 Failure::new(FailureKind::Malformed, Phase::Headers, "head_too_large")
@@ -185,9 +185,10 @@ impl Lease {
                 return Ok(response);
             }
             Ok(Err(mut error)) => match error.take_message() {
-                Some(mut request) => {
+                Some(request) => {
+                    let mut request = Box::new(request);
                     request::back_to_http1(&mut request).map_err(Unanswered::Failed)?;
-                    return Err(Unanswered::Unsent(Box::new(request)));
+                    return Err(Unanswered::Unsent(request));
                 }
                 None => self.unanswered(error.error()),
             },

@@ -209,7 +209,7 @@ impl Connections {
             match asked {
                 Ok(incoming) => return Ok(incoming),
                 Err(Unanswered::Failed(failure)) => return Err(failure),
-                Err(Unanswered::Unsent(unsent)) => request = *unsent,
+                Err(Unanswered::Unsent(unsent)) => request = unsent,
             }
         }
         Err(http1::closed_at_once())

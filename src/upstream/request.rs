@@ -8,13 +8,13 @@ use http::header::{ACCEPT_ENCODING, CONNECTION, HOST, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 
-/// What hyper sends.
-pub(super) type Outbound = Request<Payload>;
+/// What hyper sends. In a box, since it is handed on from step to step until hyper takes it.
+pub(super) type Outbound = Box<Request<Payload>>;
 
 /// Why a request got no answer.
 pub(super) enum Unanswered {
     /// It never left.
-    Unsent(Box<Outbound>),
+    Unsent(Outbound),
     /// It left, or may have.
     Failed(Failure),
 }
@@ -34,7 +34,7 @@ pub(super) fn assemble(deployment: &Deployment, outgoing: Outgoing) -> Result<Ou
         "" => path,
         prefix => [prefix, &path].concat(),
     };
-    let mut request = Request::new(Payload::from(body));
+    let mut request = Box::new(Request::new(Payload::from(body)));
     *request.method_mut() = method;
     *request.uri_mut() = Uri::from(PathAndQuery::from_maybe_shared(path).map_err(|_| unsendable("path"))?);
     *request.headers_mut() = head_fields(deployment, headers)?;

@@ -87,6 +87,24 @@ async fn f_058_a_candidate_that_refuses_a_prefill_is_asked_the_other_way() {
 }
 
 #[tokio::test]
+async fn a_vendor_whose_answer_repeats_its_beginning_is_given_one_and_the_repeat_is_cut() {
+    for client in Dialect::CONVERSING {
+        let mistral = pool(client, Dialect::OpenaiChat).vendor(1, "profile = \"mistral\"");
+        let (proxy, _) = carried_on(client, mistral.setup(1, asked(RestManner::Anew)), Fault::CutClose).await;
+        assert_eq!(proxy.calls(), [1, 1], "{}", client.name());
+        let log = proxy.vendors[1].log().entries();
+        let body: Value = serde_json::from_slice(&log.calls().last().expect("a call").body).expect("JSON");
+        let last = body["messages"].as_array().and_then(|messages| messages.last()).expect("a message");
+        assert_eq!((&last["role"], &last["prefix"]), (&json!("assistant"), &json!(true)), "{body}");
+        assert!(proxy.vendors[0].text().starts_with(last["content"].as_str().expect("a text")), "{body}");
+        // one that goes on without repeating it is not believed, and asked in other words
+        let mistral = pool(client, Dialect::OpenaiChat).vendor(1, "profile = \"mistral\"");
+        let (proxy, _) = carried_on(client, mistral, Fault::CutClose).await;
+        assert_eq!(proxy.calls(), [1, 2], "{}", client.name());
+    }
+}
+
+#[tokio::test]
 async fn a_candidate_that_begins_anew_joins_behind_what_was_delivered() {
     for client in Dialect::CONVERSING {
         for second in Dialect::CONVERSING {

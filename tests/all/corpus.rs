@@ -9,6 +9,7 @@ mod grammar;
 mod recordings;
 mod replayed;
 mod shared;
+mod unrecorded;
 mod varied;
 
 use backstay::base::failure::{Failure, FailureKind};

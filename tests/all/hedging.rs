@@ -110,6 +110,19 @@ async fn f_070_whoever_is_slow_for_once_is_outrun_cancelled_and_charged() {
 }
 
 #[tokio::test]
+async fn a_session_goes_on_where_its_hedge_won() {
+    let proxy = learnt(Plan::two(Dialect::OpenaiChat).one_tier().pool("order = \"latency\""), 20, &streamed()).await;
+    let ask = async || proxy.client().post(PATH, &streamed()).await;
+    let home = ask().await.header("x-backstay-served-by").to_owned();
+    let (at_home, elsewhere) = if home == FIRST { (0, SECOND) } else { (1, FIRST) };
+    proxy.vendors[at_home].queue([Some(Fault::Silence)]);
+    served_by(&ask().await, elsewhere);
+    for _ in 0..4 {
+        served_by(&ask().await, elsewhere);
+    }
+}
+
+#[tokio::test]
 async fn the_first_deployment_may_be_faster_after_all() {
     let plan = Plan::two(Dialect::OpenaiChat).setup(0, |mut setup| {
         setup.script.slow = Duration::from_millis(400);

@@ -36,11 +36,20 @@ fn error_event(dialect: Dialect, answer: &Answer) -> bool {
     let event: serde_json::Value = serde_json::from_str(&last).unwrap_or_default();
     match dialect {
         Dialect::OpenaiChat => event["error"]["code"] == "upstream_broken",
-        Dialect::OpenaiResponses => event["type"] == "error" && event["code"] == "upstream_broken",
+        Dialect::OpenaiResponses => {
+            let numbers = answer.events().into_iter().map(|event| number(&event)).collect::<Vec<_>>();
+            let counts_on = numbers.iter().enumerate().all(|(place, number)| *number == Some(place as u64));
+            event["type"] == "error" && event["code"] == "upstream_broken" && counts_on
+        }
         Dialect::Anthropic => event["type"] == "error" && answer.text().contains("event: error"),
         Dialect::Gemini => event["error"]["details"][0]["reason"] == "upstream_broken",
         other => panic!("{} is not streamed", other.name()),
     }
+}
+
+/// The number of an event of OpenAI's Responses.
+fn number(event: &str) -> Option<u64> {
+    serde_json::from_str::<serde_json::Value>(event).ok()?["sequence_number"].as_u64()
 }
 
 /// The stream breaks honestly: a beginning of the answer, one error event, no terminator, a broken connection.
@@ -250,4 +259,36 @@ async fn usage_is_in_the_log_whether_or_not_the_client_asked() {
         let line = &proxy.log.wait_for(1).await[0];
         assert!(line["tokens"]["output"].as_u64().is_some_and(|tokens| tokens > 0), "{line}");
     }
+}
+
+/// Clients of Gemini's dialect are told of a function call when it is whole: as long as nothing is written, nothing is lost.
+#[tokio::test]
+async fn a_function_call_that_breaks_before_it_is_told_moves() {
+    let chunk = |delta: serde_json::Value| {
+        let choices = serde_json::json!([{"index": 0, "delta": delta, "finish_reason": null}]);
+        let chunk = serde_json::json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices});
+        format!("data: {chunk}\n\n")
+    };
+    let call = |function: serde_json::Value| {
+        chunk(
+            serde_json::json!({"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": function}]}),
+        )
+    };
+    let begun = [
+        call(serde_json::json!({"name": "look_up", "arguments": ""})),
+        call(serde_json::json!({"arguments": "{\"place\":"})),
+    ];
+    let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
+    let cut = Recording { status: 200, headers, body: begun.concat().into(), cuts: Cuts::EveryByte };
+    let replays = |mut setup: Setup| {
+        setup.script.replay = Some(cut.into());
+        setup
+    };
+    let vendors = [("first", Dialect::OpenaiChat), ("second", Dialect::OpenaiChat)];
+    let proxy = Plan::of(&vendors).setup(0, replays).start().await;
+    let answer = proxy.client().ask(Dialect::Gemini, true).await;
+    assert_eq!((answer.status, answer.clean), (200, true), "{}", answer.text());
+    assert_eq!(answer.said(), proxy.vendors[1].text(), "{}", answer.text());
+    let line = &proxy.log.wait_for(1).await[0];
+    assert_eq!(line["attempts"][0]["class"], "truncated", "{line}");
 }

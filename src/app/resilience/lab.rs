@@ -60,12 +60,14 @@ pub(super) struct Plan {
     pub(super) capacity: u32,
     /// Further lines of the pool.
     pub(super) pool: &'static str,
+    /// Whether the vendors are one tier of it, and not each its own.
+    pub(super) one_tier: bool,
     pub(super) seed: u64,
 }
 
 impl Plan {
     pub(super) fn of(vendors: Vec<Vec<Spell>>) -> Self {
-        Self { vendors, capacity: u32::MAX, pool: "", seed: 7 }
+        Self { vendors, capacity: u32::MAX, pool: "", one_tier: false, seed: 7 }
     }
 
     fn config(&self) -> String {
@@ -80,11 +82,12 @@ impl Plan {
             );
             members.push(format!("\"v{index}/m\""));
         }
+        let members = members.join(", ");
         let _ = write!(
             text,
             "[pool.p]\ndeployments = [{}]\ndeadline = \"60s\"\n{}\n\
              [key.app]\nsecret = {{ env = \"APP\" }}\nresidency = \"any\"\ndata = []\n",
-            members.join(", "),
+            if self.one_tier { format!("[{members}]") } else { members },
             self.pool
         );
         text

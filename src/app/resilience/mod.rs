@@ -1,5 +1,6 @@
 //! What clients see while vendors fail: the whole proxy but its sockets, on a paused clock.
 
+mod herd;
 mod incidents;
 mod lab;
 mod paper;

@@ -38,6 +38,8 @@ pub(super) enum Trouble {
     Slow(f64),
     /// Answers 429 to what comes beyond so many times what it took in the half minute before.
     Accelerates(f64),
+    /// Answers 529 to what comes beyond so many at once.
+    Bears(u32),
 }
 
 impl Trouble {
@@ -50,7 +52,7 @@ impl Trouble {
             | Self::Silent(share)
             | Self::Stalls(share)
             | Self::Empty(share) => 1.0 - share,
-            Self::Slow(_) | Self::Accelerates(_) => 1.0,
+            Self::Slow(_) | Self::Accelerates(_) | Self::Bears(_) => 1.0,
         }
     }
 }
@@ -153,6 +155,7 @@ impl Vendor {
         let hit = |share| self.random.unit() < share;
         let factor = match trouble {
             _ if inflight > self.capacity => return say(&mut pipe, 60, &error(529)).await,
+            Some(Trouble::Bears(most)) if inflight > most => return say(&mut pipe, 60, &error(529)).await,
             Some(Trouble::Status(status, share)) if hit(share) => return say(&mut pipe, 60, &error(status)).await,
             Some(Trouble::ErrorEvent(share)) if hit(share) => {
                 let event =

@@ -111,6 +111,8 @@ section! {
         tool_result_images: Option<bool>,
         /// Whether a strict schema must require every property.
         strict_schemas: Option<bool>,
+        /// Whether a last message with `prefix: true` is the beginning of its answer, which then repeats it.
+        prefix: Option<bool>,
         /// What its models cannot do although the dialect could.
         lacks: Vec<At<String>>,
         /// What its models can do although its profile says that they cannot.

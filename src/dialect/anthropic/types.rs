@@ -1,7 +1,8 @@
 //! The wire's shapes, as read and as written. Members after the official SDKs' types of 2026-08-07.
 
 use crate::call::usage::Usage;
-use crate::dialect::object::{Count, Known, Object, Text, TextOr, object};
+use crate::dialect::object::{Kind, Known, Object, Text, object};
+use crate::dialect::shapes::{Count, TextOr};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -52,11 +53,6 @@ object! {
         data = "data": Option<String>,
         cache_control = "cache_control": Option<&'a RawValue>,
     }
-}
-
-object! {
-    /// An object of which the type says all.
-    Kind<'a> { kind = "type": Option<Text<'a>>, }
 }
 
 object! {

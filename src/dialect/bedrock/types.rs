@@ -1,7 +1,8 @@
 //! The wire's shapes, as read. Members after AWS's API reference of `Converse` and `ConverseStream` and the recordings.
 
 use crate::call::usage::Usage;
-use crate::dialect::object::{Count, Known, Object, Text, object};
+use crate::dialect::object::{Known, Object, Text, object};
+use crate::dialect::shapes::Count;
 use serde_json::value::RawValue;
 
 object! {

@@ -40,6 +40,6 @@ pub(super) const GRAMMAR: Grammar = Grammar {
         write_reply: |reply, _| response::write_reply(reply),
         echo: None,
         reader: |_| Box::new(stream::Reader::default()),
-        writer: |_| Box::new(stream::Writer::default()),
+        writer: |_| Box::new(stream::Writer::new()),
     }),
 };

@@ -14,6 +14,7 @@ use crate::call::turn::{Citation, Content, Foreign, Part};
 use crate::call::usage::Usage;
 use crate::dialect::honour::arguments_object;
 use crate::dialect::object::{Known, Reading, Text, read, read_known};
+use crate::dialect::shapes::First;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -40,8 +41,7 @@ pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
         reply.finish = Finish::ContentFilter;
         return Ok(reply);
     }
-    let mut candidates = answer.candidates.unwrap_or_default().into_iter();
-    let (Some(Known(candidate)), None) = (candidates.next(), candidates.next()) else {
+    let First { one: Some(Known(candidate)), more: false } = answer.candidates else {
         return Err(malformed("not_one_choice"));
     };
     let finish = candidate.finish.map_or(Finish::Stop, read_finish);
@@ -56,7 +56,7 @@ pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
 
 /// Whether the prompt was found unfit to be answered: there are then no candidates.
 pub(super) fn is_blocked(answer: &Answer<'_>) -> bool {
-    answer.candidates.as_ref().is_none_or(Vec::is_empty)
+    answer.candidates.one.is_none()
         && answer.feedback.as_ref().is_some_and(|Known(feedback)| feedback.block_reason.is_some())
 }
 
@@ -104,8 +104,8 @@ pub(super) fn read_citations(candidate: &Candidate<'_>) -> Result<Vec<Citation>,
     let found = candidate.grounding.as_ref().and_then(|Known(Grounding { chunks })| chunks.as_ref());
     let recited = candidate.citations.as_ref().and_then(|Known(Citations { sources })| sources.as_ref());
     let found = found.into_iter().flatten().map(|raw| {
-        let Known(GroundingChunk { web, retrieved }) = read(raw)?;
-        Ok(citation(raw, web.or(retrieved).map(|Known(page)| page)))
+        let Known(found) = read::<Known<GroundingChunk>>(raw)?;
+        Ok(citation(raw, found.place().map(|Known(page)| page)))
     });
     let recited = recited.into_iter().flatten().map(|raw| {
         let Known(page) = read::<Known<Page>>(raw)?;
@@ -134,13 +134,28 @@ fn cite(parts: &mut Vec<Part>, told: Vec<Citation>) {
     }
 }
 
-/// An answer, or a piece of one.
+/// A whole answer.
+#[derive(Serialize)]
+struct AnswerOut<'a> {
+    #[serde(flatten)]
+    piece: PieceOut<'a>,
+    #[serde(flatten)]
+    head: HeadOut<'a>,
+}
+
+/// What an answer says, or a piece of it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct AnswerOut<'a> {
+pub(super) struct PieceOut<'a> {
     pub(super) candidates: [CandidateOut<'a>; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) usage_metadata: Option<UsageOut>,
+}
+
+/// What every piece tells of its answer.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HeadOut<'a> {
     pub(super) model_version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) create_time: Option<&'a str>,
@@ -216,9 +231,7 @@ pub(super) fn write_citations<'a>(
 
 /// Whether searches found it: a chunk holds one object that says where.
 fn is_chunk(json: &Json) -> bool {
-    serde_json::from_str::<Known<GroundingChunk>>(json.text())
-        .is_ok_and(|Known(chunk)| chunk.web.is_some() || chunk.retrieved.is_some())
-        || json.text().contains("\"maps\"")
+    serde_json::from_str::<Known<GroundingChunk>>(json.text()).is_ok_and(|Known(chunk)| chunk.place().is_some())
 }
 
 /// Writes a whole answer for a client. The words of a refusal are its text.
@@ -236,14 +249,10 @@ pub(crate) fn write_reply(reply: &Reply) -> Vec<u8> {
         index: 0,
     };
     let create_time = write_created(reply.created_s);
-    let answer = AnswerOut {
-        candidates: [candidate],
-        usage_metadata: reply.usage.map(UsageOut::from),
-        model_version: &reply.model,
-        create_time: create_time.as_deref(),
-        response_id: &reply.id,
-    };
-    serde_json::to_vec(&answer).unwrap_or_default()
+    let piece = PieceOut { candidates: [candidate], usage_metadata: reply.usage.map(UsageOut::from) };
+    let create_time = create_time.as_deref();
+    let head = HeadOut { model_version: &reply.model, create_time, response_id: &reply.id };
+    serde_json::to_vec(&AnswerOut { piece, head }).unwrap_or_default()
 }
 
 /// When an answer was made, as Vertex AI tells it.

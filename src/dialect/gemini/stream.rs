@@ -4,8 +4,8 @@
 use super::ids::Calls;
 use super::request::parts::{WirePart, read_part};
 use super::response::{
-    AnswerOut, CandidateOut, ContentOut, call_out, is_blocked, read_citations, read_created, read_finish, text_out,
-    write_citations, write_created, write_finish,
+    CandidateOut, ContentOut, HeadOut, PieceOut, call_out, is_blocked, read_citations, read_created, read_finish,
+    text_out, write_citations, write_created, write_finish,
 };
 use super::types::{Answer, AnyPartOut, Candidate, PartOut, UsageOut};
 use super::{NAME, media, seals};
@@ -17,7 +17,7 @@ use crate::call::reply::Finish;
 use crate::call::tool::ToolCall;
 use crate::call::turn::{Citation, Content, Foreign};
 use crate::call::usage::Usage;
-use crate::dialect::emit::write_event;
+use crate::dialect::emit::Head;
 use crate::dialect::grammar::{ReadEvents, WriteDeltas};
 use crate::dialect::honour::arguments_object;
 use crate::dialect::object::{Known, Object, Reading, Text, read_known};
@@ -60,7 +60,10 @@ impl ReadEvents for Reader {
             self.usage = usage;
             usage.into_iter().for_each(|usage| sink(Delta::Usage(usage)));
         }
-        for Known(candidate) in answer.candidates.unwrap_or_default() {
+        if answer.candidates.more {
+            return Err(self.malformed("not_one_choice"));
+        }
+        if let Some(Known(candidate)) = answer.candidates.one {
             self.candidate(candidate, sink)?;
         }
         Ok(())
@@ -142,8 +145,9 @@ impl Reader {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Writer {
     id: String,
-    model: String,
     created: Option<String>,
+    /// What every event begins with.
+    head: Head,
     /// The function calls that have begun, and how many went out before them.
     open: Vec<ToolCall>,
     called: usize,
@@ -160,8 +164,8 @@ impl WriteDeltas for Writer {
     fn delta(&mut self, delta: Delta<'_>, out: &mut BytesMut) -> Result<(), Failure> {
         match delta {
             Delta::Start { id, model, created_s } => {
-                (self.id, self.model) = (id.to_owned(), model.to_owned());
-                self.created = write_created(created_s);
+                (self.id, self.created) = (id.to_owned(), write_created(created_s));
+                self.carried_on(model);
             }
             Delta::Text(text) | Delta::Refusal(text) => {
                 self.flush(out);
@@ -222,7 +226,8 @@ impl WriteDeltas for Writer {
     }
 
     fn carried_on(&mut self, model: &str) {
-        model.clone_into(&mut self.model);
+        let (create_time, response_id) = (self.created.as_deref(), &self.id);
+        self.head = Head::of(&HeadOut { model_version: model, create_time, response_id });
     }
 
     fn twin(&self) -> Box<dyn WriteDeltas> {
@@ -231,6 +236,13 @@ impl WriteDeltas for Writer {
 }
 
 impl Writer {
+    /// A writer.
+    pub(crate) fn new() -> Self {
+        let mut writer = Self::default();
+        writer.carried_on("");
+        writer
+    }
+
     /// Writes the calls that are whole by now.
     fn flush(&mut self, out: &mut BytesMut) {
         if self.open.is_empty() {
@@ -262,13 +274,6 @@ impl Writer {
     }
 
     fn write(&self, candidate: CandidateOut<'_>, usage_metadata: Option<UsageOut>, out: &mut BytesMut) {
-        let answer = AnswerOut {
-            candidates: [candidate],
-            usage_metadata,
-            model_version: &self.model,
-            create_time: self.created.as_deref(),
-            response_id: &self.id,
-        };
-        write_event(None, &answer, out);
+        self.head.write_event(&PieceOut { candidates: [candidate], usage_metadata }, out);
     }
 }

@@ -2,7 +2,8 @@
 //! parsers take each name in camel case and in snake case, and one object where a list may stand.
 
 use crate::call::usage::Usage;
-use crate::dialect::object::{Count, Known, Many, Object, Text, object};
+use crate::dialect::object::{Known, Object, Text, object};
+use crate::dialect::shapes::{Count, First, Many};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -136,7 +137,7 @@ object! {
         id = "responseId": Option<Text<'a>>,
         model = "modelVersion": Option<Text<'a>>,
         created = "createTime": Option<Text<'a>>,
-        candidates = "candidates": Option<Vec<Known<Candidate<'a>>>>,
+        candidates = "candidates": First<Known<Candidate<'a>>>,
         feedback = "promptFeedback": Option<Known<Feedback<'a>>>,
         usage = "usageMetadata": Option<Known<WireUsage>>,
         error = "error": Option<&'a RawValue>,
@@ -166,7 +167,18 @@ object! {
 
 object! {
     /// One thing found.
-    GroundingChunk { web = "web": Option<Known<Page>>, retrieved = "retrievedContext": Option<Known<Page>>, }
+    GroundingChunk {
+        web = "web": Option<Known<Page>>,
+        retrieved = "retrievedContext": Option<Known<Page>>,
+        maps = "maps": Option<Known<Page>>,
+    }
+}
+
+impl GroundingChunk {
+    /// Where it was found.
+    pub(crate) fn place(self) -> Option<Known<Page>> {
+        self.web.or(self.retrieved).or(self.maps)
+    }
 }
 
 object! {

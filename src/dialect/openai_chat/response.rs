@@ -3,9 +3,9 @@
 use super::NAME;
 use super::request::read::read_tool_call;
 use super::think::{self, Piece};
-use super::types::{
-    Annotation, AnnotationOut, AnyToolCallOut, Choice, Completion, ToolCallOut, UrlCitationOut, UsageOut,
-};
+use super::types::answer::{Annotation, Choice, Completion, UrlCitation};
+use super::types::usage::UsageOut;
+use super::types::written::{AnnotationOut, AnyToolCallOut, ToolCallOut, UrlCitationOut};
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::needs::Need;
 use crate::call::reply::{Finish, Reply};
@@ -13,6 +13,7 @@ use crate::call::turn::{Citation, Content, Foreign, Part};
 use crate::call::usage::Usage;
 use crate::dialect::object::{Known, Text, read, read_known};
 use crate::dialect::profile::Profile;
+use crate::dialect::shapes::First;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -28,19 +29,24 @@ pub(crate) fn read_reply(profile: &Profile, body: &[u8]) -> Result<Reply, Failur
     if completion.error.is_some_and(|error| error.get() != "null") {
         return Err(Failure::new(FailureKind::ServerError, Phase::Headers, "error_inside_200"));
     }
-    let mut choices = completion.choices.unwrap_or_default().into_iter();
-    let (Some(Known(choice)), None) = (choices.next(), choices.next()) else {
+    let First { one: Some(Known(choice)), more: false } = completion.choices else {
         return Err(malformed("not_one_choice"));
     };
     let finish = choice.finish_reason.as_ref().map_or(Finish::Stop, |Text(reason)| read_finish(reason));
     let mut parts = read_parts(profile, choice).map_err(|_| malformed("not_the_dialect"))?;
+    let found = Found { results: completion.results, pages: completion.pages };
+    let texts = parts.iter_mut().filter_map(|part| match &mut part.content {
+        Content::Text { citations, .. } => Some(citations),
+        _ => None,
+    });
+    texts.last().into_iter().for_each(|citations| citations.extend(found.citations()));
     let id = completion.id.unwrap_or_default();
     name_calls(&id, &mut parts);
     let refused = parts.iter().any(|part| matches!(part.content, Content::Refusal(_)));
     Ok(Reply {
         id,
         model: completion.model.unwrap_or_default(),
-        created_s: read_created(completion.created),
+        created_s: completion.created.unwrap_or(0),
         parts,
         finish: if refused { Finish::Refusal(None) } else { finish },
         usage: completion.usage.as_ref().map(|Known(usage)| Usage::from(usage)),
@@ -62,11 +68,6 @@ fn name_calls(answer: &str, parts: &mut [Part]) {
 /// An id for a tool call of an answer that names none.
 pub(super) fn made_up_id(answer: &str, index: usize) -> String {
     format!("call_{answer}_{index}")
-}
-
-/// Some vendors write the time with a fraction.
-pub(in crate::dialect) fn read_created(created: Option<f64>) -> u64 {
-    created.map_or(0, |seconds| seconds as u64)
 }
 
 fn read_parts(profile: &Profile, choice: Choice<'_>) -> Result<Vec<Part>, serde_json::Error> {
@@ -108,6 +109,34 @@ pub(super) fn read_annotation(raw: &RawValue) -> Result<Citation, serde_json::Er
     let page = annotation.url_citation.filter(|_| annotation.kind.is_some_and(|Text(kind)| kind == "url_citation"));
     let (url, title) = page.map_or((None, None), |Known(page)| (page.url, page.title));
     Ok(Citation { told: Foreign { dialect: NAME, need: Need::HostedTools, json: raw.into() }, url, title })
+}
+
+/// What a vendor that searches for every answer found, told beside it: whole at Perplexity (recording `fc256beeafda0d3b`), as
+/// addresses at xAI.
+pub(super) struct Found<'a> {
+    pub(super) results: Option<Vec<&'a RawValue>>,
+    pub(super) pages: Option<Vec<&'a RawValue>>,
+}
+
+/// No dialect's own form of a citation: it is told as a page.
+const FOUND: &str = "found";
+
+impl Found<'_> {
+    /// What was found, as citations of the whole answer. What is none is left out.
+    pub(super) fn citations(&self) -> impl Iterator<Item = Citation> {
+        let results = self.results.iter().flatten().filter_map(|raw| {
+            let Known(UrlCitation { url, title }) = read(raw).ok()?;
+            Some((raw, url?, title))
+        });
+        let pages = self.pages.iter().flatten().filter(|_| self.results.is_none()).filter_map(|raw| {
+            let Text(url) = read(raw).ok()?;
+            Some((raw, url.into_owned(), None))
+        });
+        results.chain(pages).map(|(raw, url, title)| {
+            let told = Foreign { dialect: FOUND, need: Need::HostedTools, json: (*raw).into() };
+            Citation { told, url: Some(url), title }
+        })
+    }
 }
 
 /// The reasons of all vendors that speak this dialect; `tool_call` is DeepSeek's on Azure (recording

@@ -1,20 +1,19 @@
 //! Streamed answers: a vendor's chunks read as [`Delta`]s; [`Delta`]s, written as chunks for a client.
 
-use super::response::{
-    made_up_id, read_annotation, read_created, read_finish, refusal_words, write_annotation, write_finish,
-};
+use super::response::{Found, made_up_id, read_annotation, read_finish, refusal_words, write_annotation, write_finish};
 use super::think::{self, Piece};
-use super::types::{
-    AnnotationOut, Chunk, ChunkChoice, ChunkDelta, ChunkToolCall, FunctionCallOut, ToolCallOut, UsageOut,
-};
+use super::types::answer::{Chunk, ChunkChoice, ChunkDelta, ChunkToolCall};
+use super::types::usage::UsageOut;
+use super::types::written::{AnnotationOut, FunctionCallOut, ToolCallOut};
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::delta::Delta;
 use crate::call::reply::Finish;
 use crate::call::usage::Usage;
-use crate::dialect::emit::write_event;
+use crate::dialect::emit::Head;
 use crate::dialect::grammar::{ReadEvents, WriteDeltas};
 use crate::dialect::object::{Known, Text, read_known, said};
 use crate::dialect::profile::Profile;
+use crate::dialect::shapes::JsonText;
 use crate::dialect::sse;
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
@@ -44,8 +43,12 @@ impl ReadEvents for Reader {
         if !self.started {
             self.start(&chunk, sink);
         }
-        for Known(choice) in chunk.choices.unwrap_or_default() {
-            self.choice(choice, sink)?;
+        if chunk.choices.more {
+            return Err(Failure::new(FailureKind::Malformed, self.phase(), "not_one_choice"));
+        }
+        let found = Found { results: chunk.results, pages: chunk.pages };
+        if let Some(Known(choice)) = chunk.choices.one {
+            self.choice(choice, &found, sink)?;
         }
         let aside = chunk.x_groq.as_ref().and_then(|Known(aside)| aside.usage.as_ref());
         if let Some(Known(usage)) = chunk.usage.as_ref().or(aside) {
@@ -64,16 +67,20 @@ impl Reader {
     /// Azure begins with a chunk of filter results that names no model (recording `d1f25c5a2281a92e`).
     fn start(&mut self, chunk: &Chunk<'_>, sink: &mut dyn FnMut(Delta<'_>)) {
         let model = chunk.model.as_ref().map_or("", |Text(model)| model);
-        let has_choice = chunk.choices.as_ref().is_some_and(|choices| !choices.is_empty());
-        if model.is_empty() && !has_choice {
+        if model.is_empty() && chunk.choices.one.is_none() {
             return;
         }
         self.started = true;
         self.id = chunk.id.as_ref().map_or("", |Text(id)| id).to_owned();
-        sink(Delta::Start { id: &self.id, model, created_s: read_created(chunk.created) });
+        sink(Delta::Start { id: &self.id, model, created_s: chunk.created.unwrap_or(0) });
     }
 
-    fn choice(&mut self, choice: ChunkChoice<'_>, sink: &mut dyn FnMut(Delta<'_>)) -> Result<(), Failure> {
+    fn choice(
+        &mut self,
+        choice: ChunkChoice<'_>,
+        found: &Found<'_>,
+        sink: &mut dyn FnMut(Delta<'_>),
+    ) -> Result<(), Failure> {
         if choice.index.is_some_and(|index| index != 0) {
             return Err(Failure::new(FailureKind::Malformed, self.phase(), "not_one_choice"));
         }
@@ -84,6 +91,8 @@ impl Reader {
             if let Some(think) = &mut self.think {
                 think.end(&mut |piece| sink(piece.into()));
             }
+            // every chunk repeats what was found: it is told once
+            found.citations().for_each(|citation| sink(Delta::Citation(&citation)));
             sink(Delta::Finish(if self.refused { Finish::Refusal(None) } else { read_finish(reason) }));
         }
         Ok(())
@@ -126,7 +135,8 @@ impl Reader {
             let id = said(&call.id).map_or_else(|| made_up_id(&self.id, index).into(), Cow::Borrowed);
             sink(Delta::ToolCall { index, id: &id, name: name.unwrap_or("") });
         }
-        if let Some(json) = function.and_then(|function| said(&function.arguments)) {
+        let json = function.and_then(|function| function.arguments.as_ref()).map_or("", |JsonText(text)| text);
+        if !json.is_empty() {
             sink(Delta::Arguments { index, json });
         }
     }
@@ -141,12 +151,13 @@ impl Reader {
 }
 
 /// Writes the stream that a client reads.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Writer {
     include_usage: bool,
     id: String,
-    model: String,
     created_s: u64,
+    /// What every chunk begins with.
+    head: Head,
     characters: usize,
     part_start: usize,
     notes: usize,
@@ -157,11 +168,15 @@ pub(crate) struct Writer {
 }
 
 #[derive(Serialize)]
-struct ChunkOut<'a> {
+struct HeadOut<'a> {
     id: &'a str,
     object: &'static str,
     created: u64,
     model: &'a str,
+}
+
+#[derive(Serialize)]
+struct ChunkOut<'a> {
     choices: &'a [ChoiceOut<'a>],
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Option<UsageOut>>,
@@ -193,20 +208,10 @@ struct DeltaOut<'a> {
 
 impl Writer {
     /// A writer; with `include_usage` the client is told the usage in a chunk of its own at the end.
-    pub(crate) const fn new(include_usage: bool) -> Self {
-        Self {
-            include_usage,
-            id: String::new(),
-            model: String::new(),
-            created_s: 0,
-            characters: 0,
-            part_start: 0,
-            notes: 0,
-            refused: false,
-            tool_called: false,
-            finish: None,
-            usage: None,
-        }
+    pub(crate) fn new(include_usage: bool) -> Self {
+        let mut writer = Self { include_usage, ..Self::default() };
+        writer.carried_on("");
+        writer
     }
 }
 
@@ -214,7 +219,8 @@ impl WriteDeltas for Writer {
     fn delta(&mut self, delta: Delta<'_>, out: &mut BytesMut) -> Result<(), Failure> {
         match delta {
             Delta::Start { id, model, created_s } => {
-                (self.id, self.model, self.created_s) = (id.to_owned(), model.to_owned(), created_s);
+                (self.id, self.created_s) = (id.to_owned(), created_s);
+                self.carried_on(model);
                 self.chunk(DeltaOut { role: Some("assistant"), content: Some(""), ..DeltaOut::default() }, None, out);
             }
             Delta::Text(text) => {
@@ -277,7 +283,8 @@ impl WriteDeltas for Writer {
     }
 
     fn carried_on(&mut self, model: &str) {
-        model.clone_into(&mut self.model);
+        let (id, created) = (&self.id, self.created_s);
+        self.head = Head::of(&HeadOut { id, object: "chat.completion.chunk", created, model });
     }
 
     fn twin(&self) -> Box<dyn WriteDeltas> {
@@ -292,9 +299,7 @@ impl Writer {
     }
 
     fn write(&self, choices: &[ChoiceOut<'_>], usage: Option<Option<UsageOut>>, out: &mut BytesMut) {
-        let (id, model, created) = (&self.id, &self.model, self.created_s);
-        let chunk = ChunkOut { id, object: "chat.completion.chunk", created, model, choices, usage };
-        write_event(None, &chunk, out);
+        self.head.write_event(&ChunkOut { choices, usage }, out);
     }
 }
 

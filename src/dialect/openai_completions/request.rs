@@ -6,8 +6,10 @@ use crate::call::needs::Need;
 use crate::call::turn::{Content, Foreign, Role, Turn};
 use crate::call::{Call, Extra};
 use crate::dialect::honour::{Extras, invalid, own_extras, within};
-use crate::dialect::object::{Known, Object, TextOr, object};
-use crate::dialect::openai_chat::types::StreamOptions;
+use crate::dialect::object::{Known, Object, object, plain};
+use crate::dialect::openai_chat::types::request::StreamOptions;
+use crate::dialect::openai_chat::types::written::StreamOptionsOut;
+use crate::dialect::shapes::TextOr;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -67,12 +69,12 @@ pub(super) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
 
 /// A member beyond those that all dialects share, unless its value asks for nothing.
 fn extra(member: &str, value: &RawValue) -> Option<Extra> {
-    let need = match (member, value.get()) {
+    let need = match (member, plain(value).as_str()) {
         ("n" | "best_of", "1")
         | ("echo", "false")
         | ("suffix", "\"\"")
         | ("logit_bias", "{}")
-        | ("presence_penalty" | "frequency_penalty", "0" | "0.0") => return None,
+        | ("presence_penalty" | "frequency_penalty", "0") => return None,
         ("n" | "best_of", _) => Need::Choices,
         ("seed", _) => Need::Seed,
         ("logprobs", _) => Need::Logprobs,
@@ -109,11 +111,6 @@ struct WireOut<'a> {
     user: Option<&'a str>,
     #[serde(flatten)]
     extras: Extras<'a>,
-}
-
-#[derive(Serialize)]
-struct StreamOptionsOut {
-    include_usage: bool,
 }
 
 /// A conversation cannot be asked here: models of this dialect know no turns.

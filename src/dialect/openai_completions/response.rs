@@ -5,8 +5,9 @@ use crate::call::reply::{Finish, Reply};
 use crate::call::turn::Content;
 use crate::call::usage::Usage;
 use crate::dialect::object::{Known, Text, object, read_known, said};
-use crate::dialect::openai_chat::response::{read_created, read_finish, write_finish};
-use crate::dialect::openai_chat::types::{UsageOut, WireUsage};
+use crate::dialect::openai_chat::response::{read_finish, write_finish};
+use crate::dialect::openai_chat::types::usage::{UsageOut, WireUsage};
+use crate::dialect::shapes::{Count, First};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -15,8 +16,8 @@ object! {
     Completion<'a> {
         id = "id": Option<Text<'a>>,
         model = "model": Option<Text<'a>>,
-        created = "created": Option<f64>,
-        choices = "choices": Option<Vec<Known<Choice<'a>>>>,
+        created = "created": Count,
+        choices = "choices": First<Known<Choice<'a>>>,
         usage = "usage": Option<Known<WireUsage>>,
         error = "error": Option<&'a RawValue>,
     }
@@ -37,14 +38,13 @@ pub(super) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
     if answer.error.is_some_and(|error| error.get() != "null") {
         return Err(failure(FailureKind::ServerError, "error_inside_200"));
     }
-    let mut choices = answer.choices.unwrap_or_default().into_iter();
-    let (Some(Known(choice)), None) = (choices.next(), choices.next()) else {
+    let First { one: Some(Known(choice)), more: false } = answer.choices else {
         return Err(failure(FailureKind::Malformed, "not_one_choice"));
     };
     Ok(Reply {
         id: said(&answer.id).unwrap_or_default().to_owned(),
         model: said(&answer.model).unwrap_or_default().to_owned(),
-        created_s: read_created(answer.created),
+        created_s: answer.created.unwrap_or(0),
         parts: said(&choice.text).map(|text| Content::text(text).into()).into_iter().collect(),
         finish: said(&choice.finish_reason).map_or(Finish::Stop, read_finish),
         usage: answer.usage.as_ref().map(|Known(usage)| Usage::from(usage)),

@@ -8,8 +8,8 @@ use crate::call::usage::Usage;
 use crate::dialect::emit::write_event;
 use crate::dialect::grammar::{ReadEvents, WriteDeltas};
 use crate::dialect::object::{Known, read_known, said};
-use crate::dialect::openai_chat::response::{read_created, read_finish, write_finish};
-use crate::dialect::openai_chat::types::UsageOut;
+use crate::dialect::openai_chat::response::{read_finish, write_finish};
+use crate::dialect::openai_chat::types::usage::UsageOut;
 use crate::dialect::sse;
 use bytes::{BufMut as _, BytesMut};
 
@@ -34,10 +34,11 @@ impl ReadEvents for Reader {
         if !self.started {
             self.started = true;
             let (id, model) = (said(&chunk.id).unwrap_or_default(), said(&chunk.model).unwrap_or_default());
-            sink(Delta::Start { id, model, created_s: read_created(chunk.created) });
+            sink(Delta::Start { id, model, created_s: chunk.created.unwrap_or(0) });
         }
-        for Known(choice) in chunk.choices.unwrap_or_default() {
-            if choice.index.is_some_and(|index| index != 0) {
+        let (choice, more) = (chunk.choices.one, chunk.choices.more);
+        if let Some(Known(choice)) = choice {
+            if more || choice.index.is_some_and(|index| index != 0) {
                 return Err(Failure::new(FailureKind::Malformed, phase, "not_one_choice"));
             }
             if let Some(text) = said(&choice.text) {

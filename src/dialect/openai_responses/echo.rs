@@ -4,7 +4,7 @@
 
 use crate::call::echo::Echo;
 use crate::call::json::Json;
-use crate::dialect::object::{object, read, read_known};
+use crate::dialect::object::{object, plain, read, read_known};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -90,7 +90,7 @@ fn tools(tools: Vec<&RawValue>) -> Json {
 
 fn tool(tool: &RawValue) -> Json {
     let is_function = read::<BTreeMap<String, &RawValue>>(tool)
-        .is_ok_and(|members| members.get("type").is_some_and(|kind| kind.get() == r#""function""#));
+        .is_ok_and(|members| members.get("type").is_some_and(|kind| plain(kind) == r#""function""#));
     if is_function { filled(Some(tool), &[("parameters", "null"), ("strict", "false")]) } else { tool.into() }
 }
 

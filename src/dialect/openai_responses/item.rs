@@ -6,7 +6,8 @@ use crate::call::json::Json;
 use crate::call::needs::Need;
 use crate::call::tool::ToolCall;
 use crate::call::turn::{Citation, Content, Foreign, Part, Role, Source};
-use crate::dialect::object::{Known, Object, Reading, Text, TextOr, read};
+use crate::dialect::object::{Known, Object, Reading, Text, read};
+use crate::dialect::shapes::TextOr;
 use serde::de::Error;
 use serde_json::value::RawValue;
 

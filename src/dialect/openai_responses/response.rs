@@ -41,14 +41,9 @@ pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
         usage: response.usage.as_ref().map(|Known(usage)| Usage::from(usage)),
         id: response.id.unwrap_or_default(),
         model: response.model.unwrap_or_default(),
-        created_s: read_created(response.created_at),
+        created_s: response.created_at.unwrap_or(0),
         parts,
     })
-}
-
-/// Some vendors write the time with a fraction.
-pub(super) fn read_created(created: Option<f64>) -> u64 {
-    created.map_or(0, |seconds| seconds as u64)
 }
 
 /// An item of an answer, as parts. Empty texts say nothing.

@@ -2,7 +2,8 @@
 //! `ResponseStreamEvent`.
 
 use crate::call::usage::Usage;
-use crate::dialect::object::{Count, Known, Object, Text, TextOr, object};
+use crate::dialect::object::{Known, Object, Text, object};
+use crate::dialect::shapes::{Count, TextOr};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -113,7 +114,7 @@ object! {
     Response<'a> {
         id = "id": Option<String>,
         model = "model": Option<String>,
-        created_at = "created_at": Option<f64>,
+        created_at = "created_at": Count,
         status = "status": Option<Text<'a>>,
         error = "error": Option<&'a RawValue>,
         incomplete = "incomplete_details": Option<Known<Incomplete<'a>>>,

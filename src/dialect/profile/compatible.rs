@@ -29,7 +29,8 @@ pub const GENERIC: Profile = Profile {
 
 /// Mistral refuses every member that it does not list, ids of tool calls that are not nine letters and digits
 /// (recording `0e34c8f9e53ee75d`), and system texts behind an answer (`ff6d87e3a1a0866d`). Usage comes with the last
-/// choice of every stream (`2c256e6842c5a058`).
+/// choice of every stream (`2c256e6842c5a058`). It takes the beginning of an answer (`prefix` in its API's reference), and the
+/// answer begins with that (llm-mistral's issue 18, SillyTavern's 2557).
 pub const MISTRAL: Profile = Profile {
     name: "mistral",
     usage_on_request: false,
@@ -40,6 +41,7 @@ pub const MISTRAL: Profile = Profile {
         tool_call_ids: ToolCallIds::NineAlphanumerics,
         efforts: Efforts::of(&["none", "high"]),
         strict_max_tokens: true,
+        prefix: true,
         ..Quirks::COMPATIBLE
     },
     known: Known::at("https://api.mistral.ai/v1", "FR", "mistral"),

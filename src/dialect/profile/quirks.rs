@@ -29,6 +29,8 @@ pub struct Quirks {
     pub tool_result_images: bool,
     /// Whether a strict schema must require every property (recording `f1693f7096750a84`).
     pub strict_schemas: bool,
+    /// Whether a last message of the model's own that says `prefix: true` is the beginning of its answer, which then repeats it.
+    pub prefix: bool,
 }
 
 /// The rule for ids of tool calls.
@@ -161,6 +163,7 @@ impl Quirks {
         strict_max_tokens: true,
         tool_result_images: false,
         strict_schemas: true,
+        prefix: false,
     };
 
     /// What is safe to assume of a vendor that says no more than that it is compatible.

@@ -26,6 +26,10 @@ pub(crate) fn ask(call: &Call, manner: Manner, delivered: &str) -> Call {
             answered(&mut asked, delivered.trim_end());
             asked.prefill = true;
         }
+        Manner::Prefix => {
+            answered(&mut asked, delivered);
+            asked.prefill = true;
+        }
         Manner::Repeat => {
             answered(&mut asked, delivered);
             asked.prefill = false;

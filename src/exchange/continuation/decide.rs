@@ -1,8 +1,9 @@
 //! Whether a stream that broke may be carried on, and how a candidate is asked for the rest. Pure: all it needs is told.
 
 use crate::base::failure::{FailureKind, NextStep};
-use crate::call::needs::{Need, Needs};
+use crate::call::needs::{Capabilities, Need, Needs};
 use crate::dialect::Dialect;
+use crate::dialect::profile::Profile;
 use crate::exchange::continuation::delivered::Delivered;
 use crate::exchange::continuation::seam;
 use crate::snapshot::pool::Pool;
@@ -19,6 +20,8 @@ const UNSAFE: Needs =
 pub(crate) enum Manner {
     /// What was delivered is the beginning of its answer, which it carries on.
     Prefill,
+    /// The same, at a vendor whose answer begins with what it was given.
+    Prefix,
     /// It is told to begin with the last delivered words and to go on from there.
     Repeat,
     /// The call as it was; the answer has to begin with all that was delivered.
@@ -52,20 +55,28 @@ pub(crate) fn may_carry_on(delivered: &Delivered, seams: usize, failure: Failure
     }
 }
 
-/// How a candidate is asked first. `prefills` says that its model takes a beginning of its answer, `thinks` that it thinks
-/// before it answers, with which vendors take none.
-pub(crate) fn manner(delivered: &str, prefills: bool, thinks: bool) -> Manner {
-    match delivered.trim() {
-        "" => Manner::Fresh,
-        _ if prefills && !thinks => Manner::Prefill,
-        _ => without_prefill(delivered),
+/// How a candidate is asked first. `begun` is how it takes a beginning of its answer, where it takes one; `thinks` says that it
+/// thinks before it answers, with which vendors take none.
+pub(crate) fn manner(delivered: &str, begun: Option<Manner>, thinks: bool) -> Manner {
+    match (delivered.trim(), begun) {
+        ("", _) => Manner::Fresh,
+        (_, Some(begun)) if !thinks => begun,
+        (_, Some(_) | None) => without_prefill(delivered),
     }
+}
+
+/// How a vendor takes the beginning of an answer; `None` where it takes none.
+pub(crate) fn begun(profile: &Profile, capabilities: Capabilities) -> Option<Manner> {
+    if capabilities.has(Need::Prefill) {
+        return Some(Manner::Prefill);
+    }
+    profile.quirks.prefix.then_some(Manner::Prefix)
 }
 
 /// How a candidate is asked next that found fault with being asked so; `None` when there is no other way.
 pub(crate) fn otherwise(refused: Manner, delivered: &str) -> Option<Manner> {
     match refused {
-        Manner::Prefill => Some(without_prefill(delivered)),
+        Manner::Prefill | Manner::Prefix => Some(without_prefill(delivered)),
         Manner::Repeat => Some(Manner::Fresh),
         Manner::Fresh => None,
     }
@@ -79,24 +90,30 @@ fn without_prefill(delivered: &str) -> Manner {
 mod tests {
     use super::*;
     use crate::call::delta::Delta;
+    use crate::dialect::profile::compatible::MISTRAL;
+    use crate::dialect::profile::{ANTHROPIC, OPENAI};
 
     #[test]
     fn candidates_are_asked_as_they_can_be() {
         let said = "The old harbour lies behind two low hills";
-        let check = |delivered: &str, prefills, thinks, expected| {
-            assert_eq!(manner(delivered, prefills, thinks), expected, "{delivered:?} {prefills} {thinks}");
+        let check = |delivered: &str, begun, thinks, expected| {
+            assert_eq!(manner(delivered, begun, thinks), expected, "{delivered:?} {begun:?} {thinks}");
         };
-        check(said, true, false, Manner::Prefill);
-        check(said, true, true, Manner::Repeat);
-        check(said, false, false, Manner::Repeat);
-        check(" \n", true, false, Manner::Fresh);
-        check(&"la ".repeat(2_000), false, false, Manner::Fresh);
+        check(said, Some(Manner::Prefill), false, Manner::Prefill);
+        check(said, Some(Manner::Prefix), false, Manner::Prefix);
+        check(said, Some(Manner::Prefill), true, Manner::Repeat);
+        check(said, None, false, Manner::Repeat);
+        check(" \n", Some(Manner::Prefill), false, Manner::Fresh);
+        check(&"la ".repeat(2_000), None, false, Manner::Fresh);
+        let begun = |profile: &Profile| begun(profile, profile.capabilities);
+        assert_eq!([&ANTHROPIC, &MISTRAL, &OPENAI].map(begun), [Some(Manner::Prefill), Some(Manner::Prefix), None]);
     }
 
     #[test]
     fn a_refused_manner_leads_to_the_next_and_at_last_to_none() {
         let said = "The old harbour lies behind two low hills";
         assert_eq!(otherwise(Manner::Prefill, said), Some(Manner::Repeat));
+        assert_eq!(otherwise(Manner::Prefix, said), Some(Manner::Repeat));
         assert_eq!(otherwise(Manner::Repeat, said), Some(Manner::Fresh));
         assert_eq!(otherwise(Manner::Fresh, said), None);
         assert_eq!(otherwise(Manner::Prefill, &"la ".repeat(2_000)), Some(Manner::Fresh));

@@ -10,7 +10,7 @@ mod hold;
 mod seam;
 
 pub(crate) use ask::ask;
-pub(crate) use decide::{Manner, is_open, manner, may_carry_on, otherwise};
+pub(crate) use decide::{Manner, begun, is_open, manner, may_carry_on, otherwise};
 
 use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::delta::{Delta, unfold};

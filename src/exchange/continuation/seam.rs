@@ -57,7 +57,7 @@ impl Seam {
         }
         match self.manner {
             Manner::Prefill => self.after_prefill(ended),
-            Manner::Repeat | Manner::Fresh => self.after_repeat(ended),
+            Manner::Repeat | Manner::Fresh | Manner::Prefix => self.after_repeat(ended),
         }
     }
 
@@ -198,10 +198,11 @@ mod tests {
 
     #[test]
     fn an_answer_that_begins_anew_joins_behind_all_that_was_delivered() {
-        for manner in [Manner::Repeat, Manner::Fresh, Manner::Prefill] {
+        for manner in [Manner::Repeat, Manner::Fresh, Manner::Prefix, Manner::Prefill] {
             check(manner, SAID, &format!("{SAID} to sea."), Some(" to sea."));
         }
         check(Manner::Fresh, "Hi", "Hi there", Some(" there"));
+        check(Manner::Prefix, "Hi", "Hi there", Some(" there"));
         check(Manner::Repeat, "Hi", "Hi there", Some(" there"));
     }
 
@@ -215,6 +216,7 @@ mod tests {
         check(Manner::Repeat, SAID, "morning the boa", None);
         check(Manner::Fresh, SAID, "every morning the boats go out to sea.", None);
         check(Manner::Repeat, SAID, "", None);
+        check(Manner::Prefix, SAID, " to sea.", None);
     }
 
     #[test]
@@ -258,7 +260,7 @@ mod tests {
             words in proptest::collection::vec("[a-zà-ü]{1,9}", 12..60),
             cut in 0.0..1.0_f64,
             pieces in proptest::collection::vec(1..20_usize, 1..80),
-            manner in prop_oneof![Just(Manner::Prefill), Just(Manner::Repeat), Just(Manner::Fresh)],
+            manner in prop_oneof![Just(Manner::Prefill), Just(Manner::Prefix), Just(Manner::Repeat), Just(Manner::Fresh)],
         ) {
             let whole: Vec<char> = words.join(" ").chars().collect();
             let at = (whole.len() as f64 * cut) as usize;
@@ -266,7 +268,7 @@ mod tests {
             let from = match manner {
                 Manner::Prefill => delivered.trim_end().chars().count(),
                 Manner::Repeat => tail(&delivered).map_or(0, |start| delivered[..start].chars().count()),
-                Manner::Fresh => 0,
+                Manner::Fresh | Manner::Prefix => 0,
             };
             let mut rest = &whole[from..];
             let mut told = Vec::new();

@@ -101,7 +101,7 @@ proptest! {
         words in proptest::collection::vec("[a-zé\"\\\\]{1,9}", 12..40),
         at in 0.0..1.0_f64,
         (pieces, others) in (proptest::collection::vec(1..20_usize, 1..9), proptest::collection::vec(1..20_usize, 1..9)),
-        (prefills, anew) in (any::<bool>(), any::<bool>()),
+        (begun, anew) in (prop_oneof![Just(None), Just(Some(Manner::Prefill)), Just(Some(Manner::Prefix))], any::<bool>()),
     ) {
         let whole = words.join(" ");
         let deltas = cut(&whole, &pieces);
@@ -116,12 +116,12 @@ proptest! {
         let told = carrier.told().next(USAGE);
         let delivered = told.text().to_owned();
         prop_assert!(whole.starts_with(&delivered));
-        let asked = manner(&delivered, prefills, false);
+        let asked = manner(&delivered, begun, false);
         let from = match asked {
             _ if anew => 0,
             Manner::Prefill => delivered.trim_end().len(),
             Manner::Repeat => seam::tail(&delivered).unwrap(),
-            Manner::Fresh => 0,
+            Manner::Fresh | Manner::Prefix => 0,
         };
         let deltas = cut(&whole[from..], &others);
         let deltas: Vec<_> = deltas.iter().map(|piece| Delta::Text(piece)).collect();
@@ -150,7 +150,7 @@ fn after(client: Dialect, first: &[Delta<'_>], second: &[Delta<'_>]) -> Reply {
     pass(&mut carrier, kept, &mut out).unwrap();
     let told = carrier.told().next(Usage::default());
     assert_eq!(told.may_carry_on(FailureKind::Truncated), Ok(()));
-    let asked = manner(told.text(), true, false);
+    let asked = manner(told.text(), Some(Manner::Prefill), false);
     let mut carrier = Carrier::new(&OPENAI, &told, Some(asked), Unsaid::default());
     pass(&mut carrier, &stream(Dialect::OpenaiChat, "two", second), &mut out).unwrap();
     carrier.end(&mut out).unwrap();

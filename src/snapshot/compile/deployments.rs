@@ -47,17 +47,18 @@ impl Compiler<'_> {
         let table = sources.config.deployment.iter().find(|named| named.name.value == id.value);
         let table = table.and_then(|named| named.body.as_ref());
         let region = self.deployment_region(id, model, place, table);
+        let own = table.map(|table| self.deployment_promises(table)).unwrap_or_default();
+        let promises = own.or(place.promises.clone());
         let facts = |region| Facts {
             region,
-            promises: place.promises.clone(),
+            promises: promises.clone(),
             export_class: table.and_then(|table| table.export_class).unwrap_or_default(),
             pools: BTreeSet::new(),
         };
-        let own = table.map(|table| self.deployment_promises(table)).unwrap_or_default();
-        let template = self.template(id, model, place, table);
+        let keeps_nothing = promises.retention_days == Some(0);
+        let template = Template { keeps_nothing, ..self.template(id, model, place, table) };
         for credential in &place.credentials {
-            let mut facts = facts(Arc::clone(&region));
-            facts.promises = own.clone().or(facts.promises);
+            let facts = facts(Arc::clone(&region));
             let index = pools.deployments.len();
             let deployment = template.deployment(index, id, &region, place, credential.as_ref());
             let Some(deployment) = deployment else { return };
@@ -152,6 +153,7 @@ impl Compiler<'_> {
             limits,
             default_max_tokens: table.and_then(|table| table.max_output).unwrap_or(most),
             own_timeouts: own,
+            keeps_nothing: false,
         }
     }
 
@@ -186,6 +188,7 @@ struct Template {
     rates: Rates,
     default_max_tokens: u64,
     own_timeouts: TimeoutOverrides,
+    keeps_nothing: bool,
 }
 
 impl Template {
@@ -220,6 +223,7 @@ impl Template {
             default_max_tokens: self.default_max_tokens,
             timeouts: DEFAULT_TIMEOUTS.with(self.own_timeouts),
             own_timeouts: self.own_timeouts,
+            keeps_nothing: self.keeps_nothing,
         })
     }
 }

@@ -76,5 +76,6 @@ fn page(of: &Deployment, url: BaseUrl) -> Deployment {
         default_max_tokens: of.default_max_tokens,
         timeouts: of.timeouts,
         own_timeouts: TimeoutOverrides::default(),
+        keeps_nothing: false,
     }
 }

@@ -76,6 +76,7 @@ fn overlay(profile: &mut Profile, written: &tables::Quirks) {
     set(&mut quirks.strict_max_tokens, written.strict_max_tokens);
     set(&mut quirks.tool_result_images, written.tool_result_images);
     set(&mut quirks.strict_schemas, written.strict_schemas);
+    set(&mut quirks.prefix, written.prefix);
     let rule = written.tool_call_ids.map(|rule| match rule {
         Rule::Any => ToolCallIds::Any,
         Rule::NineAlphanumerics => ToolCallIds::NineAlphanumerics,

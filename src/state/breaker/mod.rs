@@ -116,14 +116,15 @@ impl Breaker {
         }
     }
 
-    /// Asks for the one call a second that a breaker lets through when nothing else is left to ask.
+    /// Asks for the one call a second that a breaker lets through when nothing else is left to ask. It does not wait for the end
+    /// of a trial: one that hangs would keep everybody else out for as long.
     pub fn admit_trickle(&mut self, now: Moment) -> Admission {
         match self.phase {
             Phase::Closed => Admission::Free,
             Phase::Open { .. } if self.last_trickle.is_some_and(|last| now.since(last) < TRICKLE) => {
                 Admission::Refused(TRICKLE)
             }
-            Phase::Open { .. } => self.take_trial(now),
+            Phase::Open { .. } => self.begin_trial(now),
         }
     }
 
@@ -139,6 +140,10 @@ impl Breaker {
         if self.is_on_trial(now) {
             return Admission::Refused(TRICKLE);
         }
+        self.begin_trial(now)
+    }
+
+    const fn begin_trial(&mut self, now: Moment) -> Admission {
         self.trial_since = Some(now);
         self.last_trickle = Some(now);
         Admission::Trial
@@ -215,6 +220,12 @@ impl Breaker {
     pub fn recent_success_percent(&self, now: Moment) -> Option<u32> {
         let counts = self.window.counts(now);
         (counts.good * 100).checked_div(counts.all())
+    }
+
+    /// Whether anything may have gone wrong of late: where nothing has, it is not shaky.
+    #[must_use]
+    pub const fn has_failed(&self) -> bool {
+        self.window.has_bad()
     }
 
     /// Whether more of the window went wrong than chance explains, though not enough to open.

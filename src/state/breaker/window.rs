@@ -28,7 +28,11 @@ struct Bucket {
 
 /// The sliding window.
 #[derive(Debug, Default)]
-pub(super) struct Window([Bucket; BUCKETS]);
+pub(super) struct Window {
+    buckets: [Bucket; BUCKETS],
+    /// What is counted as bad in all buckets, old ones included.
+    bad: u32,
+}
 
 impl Window {
     pub(super) fn good(&mut self, now: Moment) {
@@ -38,7 +42,7 @@ impl Window {
     /// One of the successes of this window was none.
     pub(super) fn take_back(&mut self, now: Moment) {
         let newest = bucket_number(now);
-        let recent = self.0.iter_mut().filter(|bucket| bucket.number + BUCKETS as u64 > newest);
+        let recent = self.buckets.iter_mut().filter(|bucket| bucket.number + BUCKETS as u64 > newest);
         if let Some(bucket) = recent.filter(|bucket| bucket.counts.good > 0).max_by_key(|bucket| bucket.number) {
             bucket.counts.good -= 1;
         }
@@ -46,11 +50,17 @@ impl Window {
 
     pub(super) fn bad(&mut self, now: Moment) {
         self.bucket(now).bad += 1;
+        self.bad += 1;
+    }
+
+    /// Whether anything may have gone wrong of late.
+    pub(super) const fn has_bad(&self) -> bool {
+        self.bad > 0
     }
 
     pub(super) fn counts(&self, now: Moment) -> Counts {
         let newest = bucket_number(now);
-        let recent = self.0.iter().filter(|bucket| bucket.number + BUCKETS as u64 > newest);
+        let recent = self.buckets.iter().filter(|bucket| bucket.number + BUCKETS as u64 > newest);
         recent.fold(Counts::default(), |sum, bucket| Counts {
             good: sum.good + bucket.counts.good,
             bad: sum.bad + bucket.counts.bad,
@@ -59,8 +69,9 @@ impl Window {
 
     fn bucket(&mut self, now: Moment) -> &mut Counts {
         let number = bucket_number(now);
-        let bucket = &mut self.0[(number % BUCKETS as u64) as usize];
+        let bucket = &mut self.buckets[(number % BUCKETS as u64) as usize];
         if bucket.number != number {
+            self.bad -= bucket.counts.bad;
             *bucket = Bucket { number, counts: Counts::default() };
         }
         &mut bucket.counts

@@ -86,8 +86,8 @@ impl DeploymentHealth {
                 continue;
             }
             let admission = node.change(|inner| match (on_trial, trickle) {
-                (true, _) => inner.breaker.admit_below(now),
-                (false, true) => inner.breaker.admit_trickle(now),
+                (_, true) => inner.breaker.admit_trickle(now),
+                (true, false) => inner.breaker.admit_below(now),
                 (false, false) => inner.breaker.admit(now),
             });
             match admission {
@@ -138,6 +138,9 @@ impl DeploymentHealth {
     /// Whether it takes far longer than usual, or fails too often, though not so that its breaker opens.
     #[must_use]
     pub fn is_degraded(&self, now: Moment, settings: &BreakerSettings) -> bool {
+        if !self.deployment.is_ailing() {
+            return false;
+        }
         let inner = self.deployment.lock();
         inner.breaker.is_closed() && (inner.latency.is_slow(now) || inner.breaker.is_shaky(now, settings.samples))
     }
@@ -154,7 +157,9 @@ impl DeploymentHealth {
     #[must_use]
     pub fn expected_ms(&self, now: Moment) -> Option<f64> {
         let reported = if self.report(now) == Some(Report::Major) { REPORTED_WEIGHT } else { 1.0 };
-        self.deployment.lock().latency.expected_ms(now).map(|expected| expected / reported)
+        let node = &self.deployment;
+        let expected = if node.is_ailing() { node.lock().latency.expected_ms(now) } else { node.first_content_ms() };
+        expected.map(|expected| expected / reported)
     }
 
     /// The worse of what the status pages of its vendor and its endpoint say, where that was read of late. It never decides

@@ -4,6 +4,7 @@
 //! URL or another secret starts fresh.
 
 mod flight;
+mod glance;
 mod lineage;
 mod mark;
 mod node;

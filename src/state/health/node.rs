@@ -1,5 +1,6 @@
 //! One thing that can be to blame: what was seen of it, and what it bears.
 
+use super::glance::Glance;
 use super::mark::Mark;
 use super::waiting::{Ticket, Waiting};
 use crate::base::clock::Moment;
@@ -9,7 +10,7 @@ use crate::snapshot::pool::BreakerSettings;
 use crate::state::admission::AdmissionCap;
 use crate::state::breaker::Breaker;
 use crate::state::latency::{Awaited, Latency};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -30,8 +31,8 @@ pub struct Node {
     pub(super) parent: Option<Arc<Self>>,
     children: Mutex<Vec<Weak<Self>>>,
     inner: Mutex<Inner>,
-    /// Whether anything stands in its way: where nothing does, nobody needs the lock to know.
-    troubled: AtomicBool,
+    /// What nearly every call has to know, so that it need not take the lock.
+    glance: Glance,
     inflight: AtomicU32,
     /// Told when an attempt ends.
     freed: Notify,
@@ -68,7 +69,7 @@ impl Node {
             parent,
             children: Mutex::default(),
             inner: Mutex::default(),
-            troubled: AtomicBool::new(false),
+            glance: Glance::default(),
             inflight: AtomicU32::new(0),
             freed: Notify::new(),
             hangs: Notify::new(),
@@ -96,13 +97,18 @@ impl Node {
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
         let mut inner = self.lock();
         let changed = change(&mut inner);
-        self.troubled.store(inner.is_troubled(), Ordering::Relaxed);
+        self.glance.publish(&inner);
         changed
     }
 
     /// Whether a look under the lock is needed to know that nothing stands in its way.
     pub(super) fn is_troubled(&self) -> bool {
-        self.troubled.load(Ordering::Relaxed)
+        self.glance.is_troubled()
+    }
+
+    /// Whether it may be degraded, and expected to take longer than it typically does.
+    pub(super) fn is_ailing(&self) -> bool {
+        self.glance.is_ailing()
     }
 
     pub(super) fn rests(&self, now: Moment) -> Option<Refusal> {
@@ -181,7 +187,7 @@ impl Node {
 
     /// Smoothed time to first content in milliseconds.
     pub fn first_content_ms(&self) -> Option<f64> {
-        self.lock().latency.typical_ms()
+        self.glance.first_content_ms()
     }
 
     /// How long nearly all calls waited here of late for what is awaited; `None` while too little was seen.
@@ -208,7 +214,7 @@ impl Inner {
         self.reported = self.reported.filter(|(_, read)| now.since(*read) < REPORT_COUNTS);
     }
 
-    fn is_troubled(&self) -> bool {
+    pub(super) fn is_troubled(&self) -> bool {
         !self.breaker.is_closed()
             || self.breaker.closed_since().is_some()
             || self.resting.is_some()

@@ -34,7 +34,7 @@ impl Demand {
         Self { input_tokens: bounded(input_tokens), output_tokens: bounded(output_tokens) }
     }
 
-    const fn total(self) -> u64 {
+    pub(super) const fn total(self) -> u64 {
         self.input_tokens.saturating_add(self.output_tokens)
     }
 }
@@ -119,6 +119,31 @@ impl Headroom {
             told: one.told || other.told,
         });
         worst.map_or(Ok(()), Err)
+    }
+
+    /// The size of a call up to which any is carried for sure; nothing where it rests, or where requests are short.
+    #[must_use]
+    pub fn carries_up_to(&self, now: Moment) -> u64 {
+        if self.rests(now).is_some() {
+            return 0;
+        }
+        let sent = self.under_way;
+        let short =
+            |known: Option<Known>, sent, asked| known.is_some_and(|known| known.lacks(sent, asked, now).is_some());
+        if short(self.requests, sent.requests, spared(self.requests)) {
+            return 0;
+        }
+        let windows = [
+            (self.tokens, sent.input_tokens + sent.output_tokens),
+            (self.input_tokens, sent.input_tokens),
+            (self.output_tokens, sent.output_tokens),
+        ];
+        let left = |(known, sent): (Option<Known>, u64)| {
+            let known = known.filter(|known| known.is_believed(now))?;
+            Some(known.left(now).saturating_sub(sent))
+        };
+        let too_large = self.too_large.filter(|(_, until)| now < *until).map(|(size, _)| size.saturating_sub(1));
+        windows.into_iter().filter_map(left).chain(too_large).min().unwrap_or(u64::MAX)
     }
 
     /// How long it rests after a 429.

@@ -4,6 +4,7 @@
 
 mod credit;
 mod headroom;
+mod shared;
 
 pub use credit::Credit;
 pub use headroom::{Demand, Headroom, Left, Shortage};
@@ -16,6 +17,7 @@ use crate::base::rejection::Refusal;
 use crate::base::scope::Scope;
 use crate::dialect::signals::quota::Quota;
 use crate::snapshot::deployment::Deployment;
+use crate::state::quota::shared::SharedHeadroom;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,7 +28,7 @@ const OUT: Duration = Duration::from_secs(15 * 60);
 
 /// The quotas of everything that was ever contacted.
 pub struct Quotas {
-    headrooms: Mutex<HashMap<Arc<str>, Arc<Mutex<Headroom>>>>,
+    headrooms: Mutex<HashMap<Arc<str>, Arc<SharedHeadroom>>>,
     credits: Mutex<HashMap<Arc<str>, Arc<SharedCredit>>>,
     tools: Arc<Tools>,
 }
@@ -71,7 +73,7 @@ impl SharedCredit {
 /// The account that a deployment draws on.
 #[derive(Clone)]
 pub struct Account {
-    headroom: Arc<Mutex<Headroom>>,
+    headroom: Arc<SharedHeadroom>,
     credit: Arc<SharedCredit>,
     tools: Arc<Tools>,
 }
@@ -125,7 +127,10 @@ impl Account {
         if let Some(retry_after) = self.credit.if_spent(|credit| credit.refuses(now)).flatten() {
             return Some(Refusal::Resting { class: FailureKind::Quota.class(), retry_after });
         }
-        let headroom = lock(&self.headroom);
+        if self.headroom.glance(now).carries(demand) {
+            return None;
+        }
+        let headroom = self.headroom.look();
         if let Some(retry_after) = headroom.rests(now) {
             return Some(Refusal::Resting { class: FailureKind::RateLimited.class(), retry_after });
         }
@@ -136,24 +141,24 @@ impl Account {
     /// How long it rests after a 429.
     #[must_use]
     pub fn rests(&self, now: Moment) -> Option<Duration> {
-        lock(&self.headroom).rests(now)
+        self.headroom.look().rests(now)
     }
 
     /// The share that is left of the scarcest window, in per cent; 100 where nothing is known.
     #[must_use]
     pub fn percent(&self, now: Moment) -> u32 {
-        lock(&self.headroom).percent(now)
+        self.headroom.glance(now).percent
     }
 
     /// What is left of requests and of tokens, where it is known.
     #[must_use]
     pub fn left(&self, now: Moment) -> (Option<Left>, Option<Left>) {
-        lock(&self.headroom).left(now)
+        self.headroom.look().left(now)
     }
 
     /// A call of this size failed, before its answer or within it: what the vendor says of its quota counts.
     pub fn learn(&self, failure: &Failure, demand: Demand, now: Moment) {
-        let headroom = || lock(&self.headroom);
+        let headroom = || self.headroom.change();
         match (failure.kind, failure.scope) {
             (FailureKind::RateLimited, _) => {
                 headroom().throttled(failure.retry_after, self.tools.random.unit(), now);
@@ -175,7 +180,7 @@ impl Account {
     /// A call of this size goes out; what is given must be told how it ended.
     #[must_use]
     pub fn send(&self, demand: Demand) -> Draw {
-        lock(&self.headroom).send(demand);
+        self.headroom.change().send(demand);
         let trial = self.credit.if_spent(Credit::send) == Some(true);
         Draw { account: self.clone(), demand, trial, settled: false }
     }
@@ -193,13 +198,13 @@ impl Draw {
     /// Response headers came, and this is what they say.
     pub fn answered(&mut self, told: &Quota, now: Moment) {
         if !std::mem::replace(&mut self.settled, true) {
-            lock(&self.account.headroom).settle(self.demand, told, now);
+            self.account.headroom.change().settle(self.demand, told, now);
         }
     }
 
     /// The call was answered well.
     pub fn succeeded(mut self) {
-        lock(&self.account.headroom).went_well();
+        self.account.headroom.change().went_well();
         // a call that went out before the credit was spent proves nothing of it now
         if std::mem::take(&mut self.trial) && self.account.credit.is_filled() {
             self.account.tools.tell(&self.account.credit.name, false);
@@ -209,7 +214,7 @@ impl Draw {
     /// The call failed.
     pub fn failed(mut self, failure: &Failure, now: Moment) {
         if !self.settled && failure.phase == Phase::Connect {
-            lock(&self.account.headroom).recall(self.demand);
+            self.account.headroom.change().recall(self.demand);
             self.settled = true;
         }
         self.account.learn(failure, self.demand, now);
@@ -220,7 +225,7 @@ impl Drop for Draw {
     fn drop(&mut self) {
         if !self.settled {
             // nothing is told, so the time does not matter
-            lock(&self.account.headroom).settle(self.demand, &Quota::default(), Moment::START);
+            self.account.headroom.change().settle(self.demand, &Quota::default(), Moment::START);
         }
         if self.trial {
             self.account.credit.if_spent(Credit::trial_said_nothing);

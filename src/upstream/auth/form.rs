@@ -28,7 +28,7 @@ const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// `auth_key` where the key cannot sign, `malformed` where the endpoint's path cannot be sent.
 pub(super) fn request(source: &TokenSource, now_s: u64) -> Result<Outbound, Failure> {
     let endpoint = &source.endpoint;
-    let mut request = Request::new(Payload::from(body(&source.grant, now_s)?));
+    let mut request = Box::new(Request::new(Payload::from(body(&source.grant, now_s)?)));
     *request.method_mut() = Method::POST;
     let path = if endpoint.path.is_empty() { "/" } else { &endpoint.path };
     *request.uri_mut() = Uri::from(PathAndQuery::try_from(path).map_err(|_| unsendable("path"))?);

@@ -54,7 +54,8 @@ impl Connections {
                 }
             }
             Proof::Token(source) => {
-                let token = self.token(permit, source).await?;
+                // seldom needed, and large: in a box it burdens no request that needs none
+                let token = Box::pin(self.token(permit, source)).await?;
                 request.headers_mut().insert(AUTHORIZATION, token);
             }
         }

@@ -3,13 +3,14 @@
 
 use crate::base::failure::Failure;
 use crate::snapshot::proof::AwsKey;
-use crate::upstream::request::{Outbound, unsendable};
+use crate::upstream::payload::Payload;
+use crate::upstream::request::unsendable;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign as sign_request};
 use aws_sigv4::sign::v4::SigningParams;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Request};
 use std::time::SystemTime;
 
 /// The service that a key's signature is good for.
@@ -22,7 +23,7 @@ const SERVICE: &str = "bedrock";
 /// `malformed` where the request has no host, or cannot be signed.
 pub(super) fn sign(
     key: &AwsKey,
-    request: &Outbound,
+    request: &Request<Payload>,
     tls: bool,
     body: &Bytes,
     now: SystemTime,
@@ -65,8 +66,7 @@ pub(super) fn sign(
 mod tests {
     use super::*;
     use crate::base::secret::Secret;
-    use crate::upstream::payload::Payload;
-    use http::{Method, Request, Uri};
+    use http::{Method, Uri};
     use std::time::{Duration, UNIX_EPOCH};
 
     /// AWS's example of a secret key.

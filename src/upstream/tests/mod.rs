@@ -107,6 +107,7 @@ impl Target {
             default_max_tokens: 16,
             timeouts: self.timeouts,
             own_timeouts: TimeoutOverrides::default(),
+            keeps_nothing: false,
         })
     }
 }

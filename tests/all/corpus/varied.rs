@@ -3,8 +3,10 @@
 
 use super::recordings::{Recording, answered};
 use super::{family, fold, profile_of, shared};
+use backstay::call::Call;
 use backstay::call::reply::Reply;
-use backstay::dialect::profile::Profile;
+use backstay::dialect::profile::clouds::BEDROCK;
+use backstay::dialect::profile::{ANTHROPIC, GEMINI, OPENAI, OPENAI_RESPONSES, Profile};
 use backstay::dialect::scan::scan;
 use backstay::dialect::seen::{self, StreamSeen};
 use backstay::dialect::sse::Splitter;
@@ -362,16 +364,16 @@ fn a_call_means_the_same_however_it_is_written() {
     for recording in answered().filter(|recording| recording.request.len() < LARGEST) {
         let Recording { id, dialect, request, .. } = recording;
         let body: Value = serde_json::from_slice(&request).expect("recorded requests are JSON");
-        // what is demanded must be seen alike by the reader that takes nothing apart, whatever is escaped, and by the other
-        let read = |body: &[u8], apart: bool| {
+        // what is demanded must be seen alike by the reader that takes nothing apart and by the other
+        let read = |body: &[u8]| {
             let scan = scan(dialect, body).map_err(|error| error.message)?;
-            let call = apart.then(|| translate::read_call(dialect, body)).transpose();
-            let needs = call.map_err(|rejection| rejection.message)?.map(|call| call.needs());
-            Ok::<_, String>((scan.needs, scan.stream, scan.model, scan.translated, needs))
+            let call = translate::read_call(dialect, body).map_err(|rejection| rejection.message)?;
+            let asked = ASKED.map(|profile| written(profile, &call));
+            Ok::<_, String>((scan.needs, scan.stream, scan.model, scan.translated, call.needs(), asked))
         };
+        let expected = read(&request);
         for way in WAYS.iter().filter(|way| CALL_WAYS.contains(&way.name)) {
-            let apart = !way.name.contains("escaped");
-            let (again, expected) = (read((way.say)(&body, dialect).as_bytes(), apart), read(&request, apart));
+            let again = read((way.say)(&body, dialect).as_bytes());
             if again != expected {
                 let what = format!("{id}: {again:?}\n instead of {expected:?}");
                 found.push((format!("{} {}", dialect.name(), way.name), what));
@@ -379,4 +381,27 @@ fn a_call_means_the_same_however_it_is_written() {
         }
     }
     report(found);
+}
+
+/// A vendor of each dialect.
+const ASKED: [&Profile; 5] = [&OPENAI, &OPENAI_RESPONSES, &ANTHROPIC, &BEDROCK, &GEMINI];
+
+/// What a vendor is asked for a call, or why it is not.
+fn written(profile: &Profile, call: &Call) -> Value {
+    match translate::write_call(profile, call, "model", 4096, true) {
+        Ok(body) => unfolded(&serde_json::from_slice(&body).expect("what is written is JSON")),
+        Err(refusal) => json!(refusal.code()),
+    }
+}
+
+/// The value, with JSON that a text holds in the text's place: arguments and results are carried as they were written.
+fn unfolded(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.trim_start().starts_with('{') => {
+            serde_json::from_str(text).unwrap_or_else(|_| value.clone())
+        }
+        Value::Array(elements) => elements.iter().map(unfolded).collect(),
+        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), unfolded(value))).collect(),
+        other => other.clone(),
+    }
 }

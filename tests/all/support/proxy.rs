@@ -52,6 +52,8 @@ pub(crate) struct Plan {
     plain: bool,
     /// How many of the vendors the pool `smart` has; all of them, if `None`.
     pooled: Option<usize>,
+    /// Whether the deployments of the pool `smart` are one tier.
+    one_tier: bool,
 }
 
 impl Plan {
@@ -79,6 +81,7 @@ impl Plan {
             keeps_out: true,
             plain: false,
             pooled: None,
+            one_tier: false,
         }
     }
 
@@ -96,6 +99,12 @@ impl Plan {
     /// Leaves only the first so many vendors in the pool `smart`, where a test writes more pools.
     pub(crate) fn pooled(mut self, vendors: usize) -> Self {
         self.pooled = Some(vendors);
+        self
+    }
+
+    /// Puts the vendors in one tier of the pool `smart`.
+    pub(crate) fn one_tier(mut self) -> Self {
+        self.one_tier = true;
         self
     }
 
@@ -211,9 +220,10 @@ impl Plan {
             vendors.push(vendor);
         }
         deployments.truncate(self.pooled.unwrap_or(deployments.len()));
+        let deployments = deployments.join(", ");
         config.push_str(&format!(
             "[pool.smart]\ndeployments = [{}]\n{}\n\n{}\n[server]\n{}\n{}",
-            deployments.join(", "),
+            if self.one_tier { format!("[{deployments}]") } else { deployments },
             self.pool,
             self.keys,
             self.server,

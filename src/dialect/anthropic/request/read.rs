@@ -7,11 +7,10 @@ use crate::call::tool::{Function, Tool, ToolCall, ToolChoice};
 use crate::call::turn::{Citation, Content, Foreign, Part, Role, Source, Turn};
 use crate::call::{Call, Extra, Format, Reasoning, ReasoningMode, Sampling};
 use crate::dialect::anthropic::NAME;
-use crate::dialect::anthropic::types::{
-    self, Block, Kind, Message, Metadata, OutputFormat, Request, Thinking, WireCitation,
-};
+use crate::dialect::anthropic::types::{self, Block, Message, Metadata, OutputFormat, Request, Thinking, WireCitation};
 use crate::dialect::honour::{invalid, within};
-use crate::dialect::object::{Known, Object, Reading, Text, TextOr, read};
+use crate::dialect::object::{Kind, Known, Object, Reading, Text, plain, read};
+use crate::dialect::shapes::TextOr;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -64,6 +63,7 @@ pub(crate) fn read_counted(body: &[u8]) -> Result<Call, Rejection> {
         user,
         cache: request.cache_control.map(Json::from),
         extras,
+        hints: Vec::new(),
     };
     call.prefill = call.ends_with_assistant();
     Ok(call)
@@ -71,7 +71,7 @@ pub(crate) fn read_counted(body: &[u8]) -> Result<Call, Rejection> {
 
 /// A member beyond those that all dialects share, unless its value asks for nothing.
 fn extra(member: &str, value: &RawValue) -> Option<Extra> {
-    let need = match (member, value.get()) {
+    let need = match (member, plain(value).as_str()) {
         ("service_tier", r#""auto""# | r#""default""#) | ("mcp_servers", "[]") => return None,
         ("service_tier", _) => Need::ServiceTier,
         ("container", _) => Need::ServerIds,

@@ -8,7 +8,7 @@ use crate::dialect::anthropic::request::read::{read_block, read_citation};
 use crate::dialect::anthropic::response::read_finish;
 use crate::dialect::anthropic::types::{BlockDelta, Event, StreamedMessage};
 use crate::dialect::grammar::ReadEvents;
-use crate::dialect::object::{Known, Reading, Text, read_known, said};
+use crate::dialect::object::{Known, Reading, Text, is_of_later_version, read_known, said};
 use crate::dialect::sse;
 use serde_json::value::RawValue;
 
@@ -17,6 +17,8 @@ use serde_json::value::RawValue;
 pub(in crate::dialect) struct Reader {
     started: bool,
     tool_calls: usize,
+    /// The open block is a tool call: its place among them.
+    open_call: Option<usize>,
     usage: Usage,
 }
 
@@ -24,13 +26,18 @@ impl ReadEvents for Reader {
     // The type is told in the data too, so the event's name is not needed.
     fn event(&mut self, event: &sse::Event<'_>, sink: &mut dyn FnMut(Delta<'_>)) -> Result<(), Failure> {
         let data = event.data.trim_ascii();
-        let event: Event<'_> = read_known(data).ok_or_else(|| self.malformed())?;
+        let Some(event) = read_known::<Event<'_>>(data) else {
+            return if is_of_later_version(data, &READ) { Ok(()) } else { Err(self.malformed()) };
+        };
         let kind = event.kind.unwrap_or_default().0;
         match (&*kind, event.message, event.content_block, event.delta) {
             ("message_start", Some(Known(message)), _, _) => self.start(&message, sink),
             ("content_block_start", _, Some(block), _) => self.block(block, sink)?,
             ("content_block_delta", _, _, Some(Known(delta))) => self.delta(&delta, sink)?,
-            ("content_block_stop", ..) => sink(Delta::Close),
+            ("content_block_stop", ..) => {
+                self.open_call = None;
+                sink(Delta::Close);
+            }
             ("message_delta", _, _, Some(Known(delta))) => {
                 if let Some(Known(usage)) = &event.usage {
                     self.usage(Usage::from(usage), sink);
@@ -49,6 +56,10 @@ impl ReadEvents for Reader {
         Ok(())
     }
 }
+
+/// The events that are read: all others are passed over.
+const READ: [&str; 6] =
+    ["message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "error"];
 
 impl Reader {
     fn start(&mut self, message: &StreamedMessage<'_>, sink: &mut dyn FnMut(Delta<'_>)) {
@@ -75,6 +86,7 @@ impl Reader {
     }
 
     fn block(&mut self, block: &RawValue, sink: &mut dyn FnMut(Delta<'_>)) -> Result<(), Failure> {
+        self.open_call = None;
         match read_block(block, Reading::Answer).map_err(|_| self.malformed())?.content {
             Content::Text { text, citations } => {
                 if !text.is_empty() {
@@ -85,6 +97,7 @@ impl Reader {
             Content::ToolCall(call) => {
                 let index = self.tool_calls;
                 self.tool_calls += 1;
+                self.open_call = Some(index);
                 sink(Delta::ToolCall { index, id: &call.id, name: &call.name });
                 if call.arguments.trim() != "{}" {
                     sink(Delta::Arguments { index, json: &call.arguments });
@@ -109,7 +122,7 @@ impl Reader {
             "thinking_delta" => said(&delta.thinking).into_iter().for_each(|text| sink(Delta::Thinking(text))),
             "signature_delta" => said(&delta.signature).into_iter().for_each(|text| sink(Delta::Signature(text))),
             "input_json_delta" => {
-                if let (Some(json), Some(index)) = (said(&delta.partial_json), self.tool_calls.checked_sub(1)) {
+                if let (Some(json), Some(index)) = (said(&delta.partial_json), self.open_call) {
                     sink(Delta::Arguments { index, json });
                 }
             }

@@ -8,7 +8,7 @@ use crate::dialect::gemini::request::read::{foreign, inside};
 use crate::dialect::gemini::types::{Config, Thinking};
 use crate::dialect::gemini::{NAME, openapi};
 use crate::dialect::honour::{Extras, invalid, within};
-use crate::dialect::object::{Object, Text};
+use crate::dialect::object::{Object, Text, plain};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -59,8 +59,7 @@ pub(super) fn read_config(config: Object<'_, Config<'_>>) -> Result<Configured, 
 
 /// A member beyond those that all dialects share, unless its value asks for nothing.
 fn extra(member: &str, value: &RawValue) -> Option<Extra> {
-    let compact = value.get().split_ascii_whitespace().collect::<String>().to_ascii_uppercase();
-    let need = match (member, compact.as_str()) {
+    let need = match (member, plain(value).to_ascii_uppercase().as_str()) {
         ("candidateCount" | "candidate_count", "1")
         | ("responseLogprobs" | "response_logprobs", "FALSE")
         | ("responseModalities" | "response_modalities", r#"["TEXT"]"# | "[]") => return None,

@@ -12,7 +12,7 @@ use crate::dialect::gemini::request::parts::read_parts;
 use crate::dialect::gemini::types::{self, Calling, Content, Request, ToolConfig};
 use crate::dialect::gemini::{NAME, openapi};
 use crate::dialect::honour::invalid;
-use crate::dialect::object::{Object, Reading, Text, read};
+use crate::dialect::object::{Object, Reading, Text, plain, read};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -63,7 +63,7 @@ pub(crate) fn read_request(request: Object<'_, Request<'_>>) -> Result<Call, Rej
 
 /// A member beyond those that all dialects share, unless its value asks for nothing.
 fn extra(member: &str, value: &RawValue) -> Option<Extra> {
-    let need = match (member, value.get()) {
+    let need = match (member, plain(value).as_str()) {
         ("safetySettings" | "safety_settings" | "labels", "[]" | "{}") | ("store", "false") => return None,
         ("cachedContent" | "cached_content", _) => Need::ServerIds,
         ("serviceTier" | "service_tier", _) => Need::ServiceTier,

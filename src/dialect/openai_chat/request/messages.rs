@@ -8,7 +8,7 @@ use crate::call::turn::{Content, Part, Role, Source, Turn};
 use crate::dialect::call_ids;
 use crate::dialect::honour::{Extras, own, own_extras, unmet};
 use crate::dialect::openai_chat::NAME;
-use crate::dialect::openai_chat::types::{AnyToolCallOut, ToolCallOut};
+use crate::dialect::openai_chat::types::written::{AnyToolCallOut, ToolCallOut};
 use crate::dialect::profile::quirks::{Member, Quirks, ToolCallIds};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -25,6 +25,8 @@ pub(super) struct MessageOut<'a> {
     tool_calls: Vec<AnyToolCallOut<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefix: Option<bool>,
     #[serde(flatten)]
     extras: Extras<'a>,
 }
@@ -86,9 +88,16 @@ pub(super) fn write_messages<'a>(quirks: &Quirks, call: &'a Call) -> Result<Vec<
                 refusal: said.refusal,
                 tool_calls: said.tool_calls,
                 tool_call_id: None,
+                prefix: None,
                 extras: Extras::within("", &turn.extras),
             });
         }
+    }
+    if call.prefill
+        && quirks.prefix
+        && let Some(begun) = messages.last_mut()
+    {
+        begun.prefix = Some(true);
     }
     Ok(messages)
 }
@@ -138,6 +147,7 @@ fn write_results<'a>(
             refusal: None,
             tool_calls: Vec::new(),
             tool_call_id: Some(call_id(quirks, call, id)),
+            prefix: None,
             extras: Extras::within("", &[]),
         });
     }

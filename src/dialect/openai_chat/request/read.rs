@@ -7,9 +7,10 @@ use crate::call::tool::{Function as CallFunction, Tool, ToolCall, ToolChoice};
 use crate::call::turn::{Content, Foreign, Part, Role, Source, Turn};
 use crate::call::{Call, Extra, Format, Reasoning, ReasoningMode, Sampling};
 use crate::dialect::honour::{invalid, within};
-use crate::dialect::object::{Known, Object, Text, TextOr, read};
+use crate::dialect::object::{Known, Object, Text, plain, read};
 use crate::dialect::openai_chat::NAME;
-use crate::dialect::openai_chat::types::{self, File, ImageUrl, Message, Request, ResponseFormat};
+use crate::dialect::openai_chat::types::request::{self as types, File, ImageUrl, Message, Request, ResponseFormat};
+use crate::dialect::shapes::{JsonText, TextOr};
 use serde_json::value::RawValue;
 
 /// Reads a client's body.
@@ -62,13 +63,13 @@ pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
         user,
         cache: None,
         extras,
+        hints: Vec::new(),
     })
 }
 
 /// A member beyond those that all dialects share, unless its value asks for nothing.
 fn extra(member: &str, value: &RawValue) -> Option<Extra> {
-    let compact: String = value.get().split_ascii_whitespace().collect();
-    let need = match (member, compact.as_str()) {
+    let need = match (member, plain(value).as_str()) {
         ("n", "1")
         | ("logprobs" | "store", "false")
         | ("top_logprobs", "0")
@@ -213,7 +214,7 @@ pub(crate) fn read_tool_call(raw: &RawValue) -> Result<Content, serde_json::Erro
         ("function", Some(Known(function))) => Content::ToolCall(ToolCall {
             id: call.id.unwrap_or_default(),
             name: function.name.unwrap_or_default(),
-            arguments: function.arguments.unwrap_or_default(),
+            arguments: function.arguments.map(|JsonText(text)| text.into_owned()).unwrap_or_default(),
         }),
         _ => Content::Foreign(foreign(Need::Tools, raw.into())),
     })
@@ -239,12 +240,12 @@ fn read_tool(raw: &RawValue) -> Result<Tool, Rejection> {
 }
 
 fn read_tool_choice(raw: &RawValue) -> Result<ToolChoice, Rejection> {
-    Ok(match raw.get() {
+    Ok(match plain(raw).as_str() {
         r#""none""# => ToolChoice::None,
         r#""auto""# => ToolChoice::Auto,
         // Mistral's word beside OpenAI's (recording `6331bfb95d150623`)
         r#""required""# | r#""any""# => ToolChoice::Required,
-        text if text.starts_with('{') => {
+        _ if raw.get().starts_with('{') => {
             let choice: Object<'_, types::Tool<'_>> =
                 read(raw).map_err(|error| invalid(format_args!("tool_choice: {error}")).param("tool_choice"))?;
             match choice.known.function.and_then(|function| function.known.name) {
@@ -252,8 +253,8 @@ fn read_tool_choice(raw: &RawValue) -> Result<ToolChoice, Rejection> {
                 None => ToolChoice::Foreign(foreign(Need::UnknownMembers, raw.into())),
             }
         }
-        other => {
-            let message = format!("tool_choice: {other} is not one of none, auto, required or an object");
+        _ => {
+            let message = format!("tool_choice: {} is not one of none, auto, required or an object", raw.get());
             return Err(invalid(message).param("tool_choice"));
         }
     })

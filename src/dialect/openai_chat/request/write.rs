@@ -9,6 +9,7 @@ use crate::call::{Call, Format, ReasoningMode};
 use crate::dialect::grammar::Target;
 use crate::dialect::honour::{Extras, effort, own_extras, unmet};
 use crate::dialect::openai_chat::NAME;
+use crate::dialect::openai_chat::types::written::StreamOptionsOut;
 use crate::dialect::profile::Profile;
 use crate::dialect::profile::quirks::{Member, Quirks};
 use crate::dialect::schema;
@@ -91,11 +92,6 @@ struct RequestOut<'a> {
     stream_options: Option<StreamOptionsOut>,
     #[serde(flatten)]
     extras: Extras<'a>,
-}
-
-#[derive(Serialize)]
-struct StreamOptionsOut {
-    include_usage: bool,
 }
 
 #[derive(Serialize)]

@@ -7,10 +7,11 @@ use crate::call::tool::{Function, Tool, ToolChoice};
 use crate::call::turn::{Content, Foreign, Part, Role, Turn};
 use crate::call::{Call, Extra, Format, Reasoning, ReasoningMode, Sampling};
 use crate::dialect::honour::{invalid, within};
-use crate::dialect::object::{Known, Object, Reading, Text, TextOr, read};
+use crate::dialect::object::{Known, Object, Reading, Text, plain, read};
 use crate::dialect::openai_responses::item::{Said, foreign, read_item};
 use crate::dialect::openai_responses::types::{self, Item, RawInput, Request, TextForm, TextFormat, Thinking};
 use crate::dialect::openai_responses::{NAME, namespace, seal};
+use crate::dialect::shapes::TextOr;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -21,8 +22,13 @@ use std::borrow::Cow;
 pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
     let text = std::str::from_utf8(body).map_err(|error| invalid(format_args!("the body is not UTF-8: {error}")))?;
     let Object { known: request, unknown } = serde_json::from_str::<Object<'_, Request<'_>>>(text).map_err(invalid)?;
-    let mut extras = Vec::new();
-    add_extras("", unknown, &mut extras);
+    let (mut extras, mut hints) = (Vec::new(), Vec::new());
+    for (member, value) in unknown {
+        let need = need_of_member("", &member, value);
+        let value = foreign(need.unwrap_or(Need::UnknownMembers), value);
+        let list = if need.is_some() { &mut extras } else { &mut hints };
+        list.push(Extra { within: "", member: member.into_owned(), value });
+    }
     let user = match (request.safety_identifier, request.user) {
         (Some(identifier), Some(user)) if identifier != user => {
             let json = Json::parse(&serde_json::Value::from(identifier).to_string()).unwrap_or_default();
@@ -53,6 +59,7 @@ pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
         user,
         cache: None,
         extras,
+        hints,
     })
 }
 
@@ -68,8 +75,7 @@ fn add_extras(inside: &'static str, unknown: Vec<(Cow<'_, str>, &RawValue)>, ext
 /// each vendor gives as it does. What `metadata` notes is told again in the answer, which is all that is made of it where
 /// nobody keeps that.
 fn need_of_member(inside: &str, member: &str, value: &RawValue) -> Option<Need> {
-    let compact: String = value.get().split_ascii_whitespace().collect();
-    Some(match (inside, member, compact.as_str()) {
+    Some(match (inside, member, plain(value).as_str()) {
         ("", "store" | "background", "false")
         | ("", "top_logprobs", "0")
         | ("", "truncation", r#""disabled""#)
@@ -249,12 +255,12 @@ pub(in crate::dialect::openai_responses) fn need_of_tool(kind: &str) -> Need {
 }
 
 fn read_tool_choice(raw: &RawValue) -> Result<ToolChoice, Rejection> {
-    Ok(match raw.get() {
+    Ok(match plain(raw).as_str() {
         "null" => ToolChoice::Unsaid,
         r#""none""# => ToolChoice::None,
         r#""auto""# => ToolChoice::Auto,
         r#""required""# => ToolChoice::Required,
-        text if text.starts_with('{') => {
+        _ if raw.get().starts_with('{') => {
             let choice: Object<'_, types::Tool<'_>> =
                 read(raw).map_err(|error| invalid(format_args!("tool_choice: {error}")).param("tool_choice"))?;
             let kind = choice.known.kind.unwrap_or_default().0;
@@ -266,8 +272,8 @@ fn read_tool_choice(raw: &RawValue) -> Result<ToolChoice, Rejection> {
                 _ => ToolChoice::Foreign(foreign(need_of_tool(&kind), raw)),
             }
         }
-        other => {
-            let message = format!("tool_choice: {other} is not one of none, auto, required or an object");
+        _ => {
+            let message = format!("tool_choice: {} is not one of none, auto, required or an object", raw.get());
             return Err(invalid(message).param("tool_choice"));
         }
     })

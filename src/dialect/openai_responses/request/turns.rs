@@ -9,6 +9,7 @@ use crate::call::tool::ToolCall;
 use crate::call::turn::{Content, Part, Role, Source, Turn};
 use crate::dialect::call_ids;
 use crate::dialect::honour::{Extras, own, own_extras, unmet};
+use crate::dialect::object::{Kind, Text, read_known};
 use crate::dialect::openai_responses::{NAME, namespace};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -215,13 +216,8 @@ fn write_output(parts: &[Part], error: Option<bool>) -> Result<ContentOut<'_>, R
 
 /// Whether what only this dialect knows is a part of a message rather than an item.
 fn is_part(json: &Json) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Kind<'a> {
-        #[serde(rename = "type", borrow)]
-        kind: Option<Cow<'a, str>>,
-    }
-    serde_json::from_str::<Kind<'_>>(json.text())
-        .is_ok_and(|part| part.kind.is_some_and(|kind| kind.starts_with("input_") || kind.starts_with("output_")))
+    let kind = read_known::<Kind<'_>>(json.text().as_bytes()).and_then(|part| part.kind);
+    kind.is_some_and(|Text(kind)| kind.starts_with("input_") || kind.starts_with("output_"))
 }
 
 fn write_part(part: &Part, role: Role) -> Result<Option<AnyPartOut<'_>>, Refusal> {

@@ -11,8 +11,8 @@ use crate::dialect::openai_responses::{NAME, namespace};
 use crate::dialect::{Dialect, schema};
 use serde::Serialize;
 
-/// Writes the body for a vendor, which is told to keep nothing unless the client of this dialect asks for it: a client
-/// of another dialect never does, and here silence would mean yes.
+/// Writes the body for a vendor, which is told to keep nothing of a call of another dialect: nobody asked for that there, and
+/// here silence would mean yes. A client of this dialect says for itself what is kept.
 ///
 /// # Errors
 /// A refusal that names what this dialect cannot say.
@@ -23,10 +23,10 @@ pub(crate) fn write_call(call: &Call, model: &str) -> Result<Vec<u8>, Refusal> {
     }
     // There are no members for these, and a need for each of them was asked before.
     debug_assert_eq!(call.sampling, Sampling::default());
-    if call.dialect != NAME && call.max_tokens.is_some_and(|most| most < LEAST_TOKENS) {
+    let crossing = call.dialect != NAME;
+    if crossing && call.max_tokens.is_some_and(|most| most < LEAST_TOKENS) {
         return Err(Refusal::Capability("max_tokens"));
     }
-    let extras = Extras::within("", &call.extras);
     let thinks = call.reasoning.as_ref().is_some_and(|reasoning| reasoning.mode != ReasoningMode::Off);
     let request = RequestOut {
         model,
@@ -41,10 +41,11 @@ pub(crate) fn write_call(call: &Call, model: &str) -> Result<Vec<u8>, Refusal> {
         reasoning: write_reasoning(call),
         user: call.user.as_deref(),
         stream: call.stream.then_some(true),
-        store: (!extras.has("store")).then_some(false),
+        store: crossing.then_some(false),
         // Without it the thoughts of an answer that is not kept could not be sent back.
-        include: (thinks && !extras.has("include")).then_some(["reasoning.encrypted_content"]),
-        extras,
+        include: (crossing && thinks).then_some(["reasoning.encrypted_content"]),
+        extras: Extras::within("", &call.extras),
+        hints: Extras::within("", if crossing { &[] } else { &call.hints }),
     };
     Ok(serde_json::to_vec(&request).unwrap_or_default())
 }
@@ -82,6 +83,8 @@ struct RequestOut<'a> {
     include: Option<[&'static str; 1]>,
     #[serde(flatten)]
     extras: Extras<'a>,
+    #[serde(flatten)]
+    hints: Extras<'a>,
 }
 
 #[derive(Serialize)]
@@ -233,5 +236,33 @@ fn write_summary<'a>(reasoning: &'a Reasoning, call: &Call) -> Option<&'a str> {
         display if call.dialect == NAME => display,
         Some("summarized") => Some("auto"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::openai_responses::request::read::read_call;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn a_call_written_anew_says_what_its_client_said_and_no_more() {
+        for members in [
+            json!({}),
+            json!({"store": false}),
+            json!({"store": true}),
+            json!({"reasoning": {"effort": "low"}}),
+            json!({"store": false, "include": ["reasoning.encrypted_content"], "reasoning": {"effort": "low"}}),
+            json!({"metadata": {"team": "a"}, "prompt_cache_key": "k", "client_metadata": {"b": "c"}}),
+            json!({"background": true, "service_tier": "flex", "text": {"verbosity": "low"}, "truncation": "auto"}),
+        ] {
+            let mut body = json!({"model": "m", "input": [{"role": "user", "content": "hi"}]});
+            for (name, value) in members.as_object().expect("an object") {
+                body[name] = value.clone();
+            }
+            let call = read_call(body.to_string().as_bytes()).expect("a call");
+            let written: Value = serde_json::from_slice(&write_call(&call, "m").expect("words")).expect("JSON");
+            assert_eq!(written, body);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Streamed answers: a vendor's events read as deltas; deltas, written as events for a client.
 
+mod events;
 mod items;
 mod read;
 mod write;

@@ -6,10 +6,10 @@ use crate::call::seal;
 use crate::call::turn::{Content, Part};
 use crate::call::usage::Usage;
 use crate::dialect::grammar::ReadEvents;
-use crate::dialect::object::{Known, Reading, Text, read, read_known, said};
+use crate::dialect::object::{Known, Reading, Text, is_of_later_version, read, read_known, said};
 use crate::dialect::openai_responses::NAME;
 use crate::dialect::openai_responses::item::{read_annotation, read_part};
-use crate::dialect::openai_responses::response::{Spoken, read_created, read_finish, read_output};
+use crate::dialect::openai_responses::response::{Spoken, read_finish, read_output};
 use crate::dialect::openai_responses::types::{Event, Item, Response};
 use crate::dialect::sse;
 
@@ -33,7 +33,8 @@ pub(in crate::dialect) struct Reader {
 /// An item under way.
 #[derive(Debug)]
 struct Open {
-    output_index: u64,
+    /// Its place in the answer, where the vendor's events tell it.
+    output_index: Option<u64>,
     /// Its place among the answer's tool calls, if it is one.
     tool_call: Option<usize>,
     /// Deltas of the item came.
@@ -51,7 +52,9 @@ impl ReadEvents for Reader {
         if data == b"[DONE]" {
             return Ok(());
         }
-        let event: Event<'_> = read_known(data).ok_or_else(|| self.malformed())?;
+        let Some(event) = read_known::<Event<'_>>(data) else {
+            return if is_of_later_version(data, &READ) { Ok(()) } else { Err(self.malformed()) };
+        };
         let told = match event.kind.as_ref().map_or("", |Text(kind)| kind) {
             "response.created" | "response.in_progress" | "response.queued" => self.start(&event, sink),
             "response.output_text.delta" => {
@@ -106,7 +109,7 @@ impl Reader {
     fn begin(&mut self, response: &Response<'_>, sink: &mut Sink<'_>) {
         self.started = true;
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let created_s = read_created(response.created_at);
+        let created_s = response.created_at.unwrap_or(0);
         sink(Delta::Start { id: &text(&response.id), model: &text(&response.model), created_s });
     }
 
@@ -187,12 +190,13 @@ impl Reader {
     }
 
     fn begin_item(&mut self, event: &Event<'_>, sink: &mut Sink<'_>) -> Result<(), serde_json::Error> {
-        let (Some(raw), Some(output_index)) = (event.item, event.output_index) else { return Ok(()) };
+        let Some(raw) = event.item else { return Ok(()) };
         let mut tool_call = None;
         if let Some(Content::ToolCall(call)) = read_output(raw)?.into_iter().next().map(|part| part.content) {
             tool_call = Some(self.call(&call.id, &call.name, sink));
         }
         if self.open.len() < MOST_OPEN {
+            let output_index = event.output_index;
             self.open.push(Open { output_index, tool_call, told: false, part_told: false, notes: 0 });
         }
         Ok(())
@@ -210,7 +214,7 @@ impl Reader {
     /// The whole item: what of it no delta told, and the seal of thoughts.
     fn end_item(&mut self, event: &Event<'_>, sink: &mut Sink<'_>) -> Result<(), serde_json::Error> {
         let Some(raw) = event.item else { return Ok(()) };
-        let place = self.open.iter().position(|item| Some(item.output_index) == event.output_index);
+        let place = self.open.iter().position(|item| item.output_index == event.output_index);
         let open = place.map(|place| self.open.swap_remove(place));
         match open {
             Some(Open { told: true, .. }) => {
@@ -286,7 +290,7 @@ impl Reader {
     }
 
     fn item(&mut self, event: &Event<'_>) -> Option<&mut Open> {
-        self.open.iter_mut().rfind(|item| Some(item.output_index) == event.output_index)
+        self.open.iter_mut().rfind(|item| item.output_index == event.output_index)
     }
 
     fn tell(&mut self, event: &Event<'_>) {
@@ -304,6 +308,30 @@ impl Reader {
         Failure::new(FailureKind::Malformed, self.phase(), "not_the_dialect")
     }
 }
+
+/// The events that are read: all others are passed over.
+const READ: [&str; 20] = [
+    "response.created",
+    "response.in_progress",
+    "response.queued",
+    "response.output_text.delta",
+    "response.refusal.delta",
+    "response.reasoning_summary_text.delta",
+    "response.reasoning_text.delta",
+    "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
+    "response.output_text.annotation.added",
+    "response.content_part.added",
+    "response.reasoning_summary_part.added",
+    "response.content_part.done",
+    "response.output_item.added",
+    "response.output_item.done",
+    "response.completed",
+    "response.incomplete",
+    "response.failed",
+    "response.cancelled",
+    "error",
+];
 
 /// The most items that are remembered while they are open: vendors have one or two.
 const MOST_OPEN: usize = 256;

@@ -13,12 +13,12 @@ use crate::dialect::object::read_known;
 use crate::dialect::openai_responses::response::{
     ItemOut, OwnItemOut, PartOut, ResponseOut, incomplete, item_id, refusal_words, status, write_note,
 };
+use crate::dialect::openai_responses::stream::events::{Frame, ItemEvent, PartEvent, PieceEvent, What};
 use crate::dialect::openai_responses::stream::items::{List, Open, Words, raw, text_part};
 use crate::dialect::openai_responses::types::{Event, Item};
 use crate::dialect::openai_responses::{NAME, echo, namespace, seal};
 use crate::dialect::sse;
 use bytes::BytesMut;
-use serde::Serialize;
 use serde_json::value::RawValue;
 
 /// The most bytes of an answer that are kept, as the last event repeats it whole.
@@ -47,53 +47,6 @@ pub(in crate::dialect) struct Writer {
     kept: usize,
     finish: Option<Finish>,
     usage: Option<Usage>,
-}
-
-#[derive(Serialize)]
-struct Frame<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    sequence_number: u64,
-    response: ResponseOut<'a, &'a RawValue>,
-}
-
-#[derive(Serialize)]
-struct ItemEvent<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    sequence_number: u64,
-    output_index: usize,
-    item: &'a RawValue,
-}
-
-/// An event about a part of a message: its beginning, a piece of it, its end.
-#[derive(Serialize)]
-struct PartEvent<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    sequence_number: u64,
-    item_id: &'a str,
-    output_index: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_index: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    summary_index: Option<usize>,
-    #[serde(flatten)]
-    what: What<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum What<'a> {
-    Part { part: PartOut<'a> },
-    WholePart { part: &'a RawValue },
-    TextDelta { delta: &'a str, logprobs: [(); 0] },
-    Delta { delta: &'a str },
-    WholeText { text: &'a str, logprobs: [(); 0] },
-    Text { text: &'a str },
-    Refusal { refusal: &'a str },
-    Arguments { name: &'a str, arguments: &'a str },
-    Note { annotation_index: usize, annotation: &'a RawValue },
 }
 
 impl WriteDeltas for Writer {
@@ -203,11 +156,9 @@ impl Writer {
             part.characters += more.chars().count();
         }
         self.kept += more.len();
-        if refusal {
-            self.content("response.refusal.delta", What::Delta { delta: more }, out);
-        } else {
-            self.content("response.output_text.delta", What::TextDelta { delta: more, logprobs: [] }, out);
-        }
+        let (kind, logprobs) =
+            if refusal { ("response.refusal.delta", None) } else { ("response.output_text.delta", Some([])) };
+        self.piece(kind, more, logprobs, out);
     }
 
     fn part(&mut self) -> Option<&mut Words> {
@@ -256,7 +207,7 @@ impl Writer {
                 let part = PartOut::SummaryText { text: "" };
                 self.summary("response.reasoning_summary_part.added", What::Part { part }, out);
             }
-            self.summary("response.reasoning_summary_text.delta", What::Delta { delta: more }, out);
+            self.piece("response.reasoning_summary_text.delta", more, None, out);
         }
     }
 
@@ -296,7 +247,7 @@ impl Writer {
             _ => return Err(Failure::new(FailureKind::Malformed, Phase::Content, "interleaved_tool_calls")),
         }
         self.kept += more.len();
-        self.part_event("response.function_call_arguments.delta", None, None, What::Delta { delta: more }, out);
+        self.piece("response.function_call_arguments.delta", more, None, out);
         Ok(())
     }
 
@@ -391,6 +342,20 @@ impl Writer {
     fn item_event(&mut self, kind: &'static str, item: &RawValue, out: &mut BytesMut) {
         let (sequence_number, output_index) = (self.next(), self.items.len());
         write_event(Some(kind), &ItemEvent { kind, sequence_number, output_index, item }, out);
+    }
+
+    /// A piece of the part that is under way.
+    fn piece(&mut self, kind: &'static str, delta: &str, logprobs: Option<[(); 0]>, out: &mut BytesMut) {
+        let (content_index, summary_index) = match &self.open {
+            Some(Open::Message { parts, .. }) => (Some(parts.len()), None),
+            Some(Open::Thoughts { .. }) => (None, Some(0)),
+            Some(Open::Call { .. }) | None => (None, None),
+        };
+        let (sequence_number, output_index) = (self.next(), self.items.len());
+        let item_id = &*self.item;
+        let event =
+            PieceEvent { kind, sequence_number, item_id, output_index, content_index, summary_index, delta, logprobs };
+        write_event(Some(kind), &event, out);
     }
 
     /// An event about the part of a message that is under way.

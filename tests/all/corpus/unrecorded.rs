@@ -1,0 +1,168 @@
+//! What vendors are known to send and no recording here shows: answers written by hand, and what is read of them.
+
+use super::fold;
+use backstay::call::reply::Reply;
+use backstay::call::turn::Content;
+use backstay::dialect::profile::{self, ANTHROPIC, GEMINI, OPENAI, OPENAI_RESPONSES, Profile};
+use backstay::dialect::translate;
+use serde_json::{Value, json};
+
+/// What is told of an answer: a line for each part, and how it ends.
+fn told(reply: &Reply) -> Vec<String> {
+    let parts = reply.parts.iter().map(|part| match &part.content {
+        Content::Text { text, citations } => {
+            let pages = citations.iter().filter_map(|citation| citation.url.as_deref());
+            [&format!("says {text}")].into_iter().map(String::as_str).chain(pages).collect::<Vec<_>>().join(" ")
+        }
+        Content::Thinking { text, .. } => format!("thinks {text}"),
+        Content::ToolCall(call) => format!("calls {} {}", call.name, call.arguments),
+        Content::Foreign(_) => "other".to_owned(),
+        other => format!("{other:?}"),
+    });
+    parts.chain([format!("{:?}", reply.finish)]).collect()
+}
+
+fn check_stream(what: &str, profile: &Profile, events: &[Value], expected: &[&str]) {
+    let stream: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    let reply = fold(profile, &[stream.into()]).unwrap_or_else(|failure| panic!("{what}: {failure:?}"));
+    assert_eq!(told(&reply), expected, "{what}");
+}
+
+fn check_whole(what: &str, profile: &Profile, answer: &Value, expected: &[&str]) {
+    let reply = translate::read_reply(profile, answer.to_string().as_bytes());
+    let reply = reply.unwrap_or_else(|failure| panic!("{what}: {failure:?}"));
+    assert_eq!(told(&reply), expected, "{what}");
+}
+
+fn chunk(delta: Value, finish: Value, more: Value) -> Value {
+    let mut chunk = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
+    more.as_object().into_iter().flatten().for_each(|(name, value)| chunk[name] = value.clone());
+    chunk
+}
+
+#[test]
+fn chunks_of_openais_dialect() {
+    let call = json!({"tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]});
+    check_stream(
+        "arguments as an object, a call without index and id",
+        &OPENAI,
+        &[chunk(call, json!("tool_calls"), Value::Null)],
+        &["calls f {\"a\":1}", "ToolCalls"],
+    );
+    let found = json!({"search_results": [{"title": "A", "url": "https://a"}, {"url": "https://b"}], "citations": ["https://a"]});
+    check_stream(
+        "what a search found, repeated with every chunk",
+        &OPENAI,
+        &[
+            chunk(json!({"content": "It is"}), Value::Null, found.clone()),
+            chunk(json!({"content": " so."}), Value::Null, found.clone()),
+            chunk(json!({"content": ""}), json!("stop"), found),
+        ],
+        &["says It is so. https://a https://b", "Stop"],
+    );
+    check_stream(
+        "addresses alone, with the last chunk",
+        &OPENAI,
+        &[
+            chunk(json!({"content": "So."}), Value::Null, Value::Null),
+            chunk(json!({}), json!("stop"), json!({"citations": ["https://a", 7]})),
+        ],
+        &["says So. https://a", "Stop"],
+    );
+    check_stream(
+        "null for an empty list",
+        &OPENAI,
+        &[
+            chunk(json!({"content": "So.", "tool_calls": null, "annotations": null}), json!("stop"), Value::Null),
+            json!({"id": "c", "model": "m", "choices": null, "usage": {"prompt_tokens": 1, "completion_tokens": 2}}),
+        ],
+        &["says So.", "Stop"],
+    );
+}
+
+#[test]
+fn whole_answers_of_openais_dialect() {
+    let answer = |message: Value, more: Value| {
+        let mut answer = json!({"id": "c", "model": "m", "choices": [{"message": message, "finish_reason": "stop"}]});
+        more.as_object().into_iter().flatten().for_each(|(name, value)| answer[name] = value.clone());
+        answer
+    };
+    check_whole(
+        "a time in words",
+        &OPENAI,
+        &answer(json!({"content": "So."}), json!({"created": "2026-06-01T00:00:00Z"})),
+        &["says So.", "Stop"],
+    );
+    let call = json!({"id": "1", "type": "function", "function": {"name": "f", "arguments": {"a": [1]}}});
+    check_whole(
+        "arguments as an object",
+        &OPENAI,
+        &answer(json!({"content": null, "tool_calls": [call]}), Value::Null),
+        &["calls f {\"a\":[1]}", "Stop"],
+    );
+    check_whole(
+        "what a search found",
+        profile::all().find(|profile| profile.name == "perplexity").expect("it is known"),
+        &answer(json!({"content": "So."}), json!({"search_results": [{"title": "A", "url": "https://a"}]})),
+        &["says So. https://a", "Stop"],
+    );
+}
+
+#[test]
+fn events_of_anthropics_dialect() {
+    let begin =
+        |index: usize, block: Value| json!({"type": "content_block_start", "index": index, "content_block": block});
+    let json_piece = |index: usize, json: &str| json!({"type": "content_block_delta", "index": index, "delta": {"type": "input_json_delta", "partial_json": json}});
+    let end = |index: usize| json!({"type": "content_block_stop", "index": index});
+    check_stream(
+        "a tool of the vendor's own after one of the client's, and an event of a later version",
+        &ANTHROPIC,
+        &[
+            json!({"type": "message_start", "message": {"id": "m", "model": "claude", "usage": null}}),
+            begin(0, json!({"type": "tool_use", "id": "t", "name": "f", "input": {}})),
+            json_piece(0, "{\"a\":1}"),
+            end(0),
+            json!({"type": "heartbeat", "index": "first", "delta": "none"}),
+            begin(1, json!({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}})),
+            json_piece(1, "{\"query\":\"b\"}"),
+            end(1),
+            json!({"type": "message_delta", "delta": {"stop_reason": "tool_use", "stop_sequence": null}}),
+            json!({"type": "message_stop"}),
+        ],
+        &["calls f {\"a\":1}", "other", "ToolCalls"],
+    );
+}
+
+#[test]
+fn events_of_the_responses_dialect() {
+    let message = |content: Value| json!({"id": "msg", "type": "message", "role": "assistant", "content": content});
+    let part = json!({"type": "output_text", "text": "So.", "annotations": []});
+    check_stream(
+        "events that do not tell their item's place, and one of a later version",
+        &OPENAI_RESPONSES,
+        &[
+            json!({"type": "response.created", "response": {"id": "r", "model": "m", "created_at": 1.5}}),
+            json!({"type": "response.output_item.added", "item": message(json!([]))}),
+            json!({"type": "response.content_part.added", "item_id": "msg", "part": {"type": "output_text", "text": ""}}),
+            json!({"type": "response.output_text.delta", "item_id": "msg", "delta": "So."}),
+            json!({"type": "response.weather.delta", "delta": {"warm": true}, "output_index": "first"}),
+            json!({"type": "response.output_text.done", "item_id": "msg", "text": "So."}),
+            json!({"type": "response.content_part.done", "item_id": "msg", "part": part}),
+            json!({"type": "response.output_item.done", "item": message(json!([part]))}),
+            json!({"type": "response.completed", "response": {"id": "r", "model": "m", "output": [message(json!([part]))]}}),
+        ],
+        &["says So.", "Stop"],
+    );
+}
+
+#[test]
+fn answers_of_geminis_dialect() {
+    check_whole(
+        "places on a map",
+        &GEMINI,
+        &json!({"candidates": [{"content": {"parts": [{"text": "There."}], "role": "model"}, "finishReason": "STOP",
+            "groundingMetadata": {"groundingChunks": [{"maps": {"uri": "https://maps", "title": "A", "placeId": "p"}}]}}]}),
+        &["says There. https://maps", "Stop"],
+    );
+}
