@@ -216,7 +216,7 @@ impl Pump {
                 self.heard.event(event.data.len());
                 true
             }
-            Mark::Quiet => true,
+            Mark::Quiet => !event.is_hollow(),
             Mark::End => {
                 if let Err(failure) = verdict(&self.seen, self.heard.skipped()) {
                     if failure.kind == FailureKind::Empty {
