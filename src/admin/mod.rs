@@ -1,8 +1,9 @@
 //! Floor 6: HTTP for people, scrapers and orchestrators, on an address of its own.
 //!
 //! Nothing here is reachable from where clients are accepted, and nothing here can crowd clients out: a few connections at
-//! a time, each for one answer and two seconds. What is shown comes through [`Views`]; this module knows no state.
+//! a time, each for one answer and two seconds, and a few more that watch. What is shown comes through [`Views`]; this module knows no state.
 
+mod events;
 mod guard;
 mod operate;
 mod routes;
@@ -13,6 +14,7 @@ pub use status::{BudgetStatus, DeploymentStatus, PoolStatus, ReloadStatus, Statu
 use crate::base::hash::Digest;
 use crate::base::restriction::{Reach, Restriction};
 use http::StatusCode;
+use http_body_util::Either;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,6 +22,7 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -29,6 +32,8 @@ use tokio::time::{sleep, timeout};
 const CONCURRENCY: u32 = 8;
 /// From the accepted connection to the end of its one answer.
 const WITHIN: Duration = Duration::from_secs(2);
+/// Who may watch `/events` at once.
+const WATCHERS: usize = 16;
 /// The pause after a connection could not be accepted, which more descriptors may cure.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -86,6 +91,7 @@ pub struct Restricted {
 /// Answers on `listener` until `shutdown` comes, and then finishes the answers that are under way.
 pub async fn serve(listener: TcpListener, views: Arc<dyn Views>, shutdown: impl Future<Output = ()>) {
     let slots = Arc::new(Semaphore::new(CONCURRENCY as usize));
+    let watchers = Arc::new(Semaphore::new(WATCHERS));
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -94,12 +100,7 @@ pub async fn serve(listener: TcpListener, views: Arc<dyn Views>, shutdown: impl 
         };
         match accepted {
             Ok((stream, slot)) => {
-                let views = Arc::clone(&views);
-                tokio::spawn(async move {
-                    // what is not answered in time is closed, and whoever asked sees just that
-                    drop(timeout(WITHIN, answer_once(stream, views)).await);
-                    drop(slot);
-                });
+                tokio::spawn(answer_once(stream, Arc::clone(&views), Arc::clone(&watchers), slot));
             }
             Err(error) => {
                 tracing::warn!(%error, "the admin address cannot accept; are there enough file descriptors (ulimit -n)?");
@@ -116,11 +117,19 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<(T
     Ok((stream, slot))
 }
 
-async fn answer_once(stream: TcpStream, views: Arc<dyn Views>) {
+/// What is not answered within its time is closed, and whoever asked sees just that; but for those who watch, who give their
+/// slot back.
+async fn answer_once(stream: TcpStream, views: Arc<dyn Views>, watchers: Arc<Semaphore>, slot: OwnedSemaphorePermit) {
     let Ok(local) = stream.local_addr() else { return };
+    let watches = AtomicBool::new(false);
     let service = service_fn(|request| {
         let views = Arc::clone(&views);
-        async move { Ok::<_, Infallible>(routes::answer(request, local, views.as_ref()).await) }
+        let (watchers, watches) = (&watchers, &watches);
+        async move {
+            let answer = routes::answer(request, local, &views, watchers).await;
+            watches.store(matches!(answer.body(), Either::Right(_)), Ordering::Relaxed);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -128,7 +137,13 @@ async fn answer_once(stream: TcpStream, views: Arc<dyn Views>) {
         .keep_alive(false)
         .max_headers(64)
         .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = connection.await {
+    let mut connection = pin!(connection);
+    let mut ended = timeout(WITHIN, &mut connection).await;
+    drop(slot);
+    if ended.is_err() && watches.load(Ordering::Relaxed) {
+        ended = Ok(connection.await);
+    }
+    if let Ok(Err(error)) = ended {
         tracing::debug!(%error, "an admin connection broke");
     }
 }

@@ -1,14 +1,17 @@
 //! What the admin address answers.
 
+use crate::admin::events::Events;
 use crate::admin::operate::{self, Act};
 use crate::admin::{Views, guard};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use std::error::Error;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// The page may use what this address serves, and nothing else.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -21,12 +24,22 @@ const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const JSON: &str = "application/json";
+/// WHATWG HTML, section 9.2.
+const EVENTS: &str = "text/event-stream";
 const TEXT: &str = "text/plain; charset=utf-8";
 /// <https://prometheus.io/docs/instrumenting/exposition_formats/>
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// What an answer consists of: all of it, or what is still to happen.
+pub(super) type Answer = Either<Full<Bytes>, Events>;
+
 /// Answers one request that came in at `local`.
-pub(super) async fn answer<B>(request: Request<B>, local: SocketAddr, views: &dyn Views) -> Response<Full<Bytes>>
+pub(super) async fn answer<B>(
+    request: Request<B>,
+    local: SocketAddr,
+    views: &Arc<dyn Views>,
+    watchers: &Arc<Semaphore>,
+) -> Response<Answer>
 where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -37,11 +50,12 @@ where
     }
     match Route::find(head.uri.path()) {
         None => {
-            let help = "there are / /status /explain /metrics /livez /readyz, and POST /restrict /release /drain";
+            let help =
+                "there are / /status /events /explain /metrics /livez /readyz, and POST /restrict /release /drain";
             refusal((StatusCode::NOT_FOUND, help))
         }
         Some(Route::Act(_)) if head.method != Method::POST => not_allowed("POST"),
-        Some(Route::Act(act)) => match operate::act(act, &head, body, views).await {
+        Some(Route::Act(act)) => match operate::act(act, &head, body, views.as_ref()).await {
             Ok((status, answer)) => reply(status, JSON, answer.to_string()),
             Err((status, help)) => reply(status, TEXT, help + "\n"),
         },
@@ -53,8 +67,17 @@ where
             Err(reason) => reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, reason + "\n"),
         },
         Some(Route::Metrics) => reply(StatusCode::OK, PROMETHEUS, views.metrics()),
-        Some(Route::Status) => status(views),
-        Some(Route::Explain) => explain(views, head.uri.query().unwrap_or_default()),
+        Some(Route::Status) => status(views.as_ref()),
+        // a head alone has nothing to watch
+        Some(Route::Events) if head.method == Method::HEAD => reply(StatusCode::OK, EVENTS, ""),
+        Some(Route::Events) => match Arc::clone(watchers).try_acquire_owned() {
+            Ok(place) => {
+                let events = Events::new(Arc::clone(views), place);
+                reply(StatusCode::OK, EVENTS, "").map(|_| Either::Right(events))
+            }
+            Err(_) => refusal((StatusCode::SERVICE_UNAVAILABLE, "too many watch already; /status has the same")),
+        },
+        Some(Route::Explain) => explain(views.as_ref(), head.uri.query().unwrap_or_default()),
     }
 }
 
@@ -65,6 +88,7 @@ enum Route {
     Ready,
     Metrics,
     Status,
+    Events,
     Explain,
     Act(Act),
 }
@@ -79,6 +103,7 @@ impl Route {
             "/readyz" => Self::Ready,
             "/metrics" => Self::Metrics,
             "/status" => Self::Status,
+            "/events" => Self::Events,
             "/explain" => Self::Explain,
             "/drain" => Self::Act(Act::Drain),
             "/restrict" => Self::Act(Act::Restrict),
@@ -88,7 +113,7 @@ impl Route {
     }
 }
 
-fn status(views: &dyn Views) -> Response<Full<Bytes>> {
+fn status(views: &dyn Views) -> Response<Answer> {
     match serde_json::to_vec(&views.status()) {
         Ok(json) => reply(StatusCode::OK, JSON, json),
         Err(error) => {
@@ -99,7 +124,7 @@ fn status(views: &dyn Views) -> Response<Full<Bytes>> {
 }
 
 /// `?key=...&model=...`, and what else is known of the call.
-fn explain(views: &dyn Views, query: &str) -> Response<Full<Bytes>> {
+fn explain(views: &dyn Views, query: &str) -> Response<Answer> {
     let pairs =
         url::form_urlencoded::parse(query.as_bytes()).take(MOST_PARTS).map(|(name, value)| (name.into(), value.into()));
     match views.explain(&pairs.collect::<Vec<_>>()) {
@@ -108,18 +133,18 @@ fn explain(views: &dyn Views, query: &str) -> Response<Full<Bytes>> {
     }
 }
 
-fn not_allowed(methods: &'static str) -> Response<Full<Bytes>> {
+fn not_allowed(methods: &'static str) -> Response<Answer> {
     let mut response = refusal((StatusCode::METHOD_NOT_ALLOWED, "this path takes another method, see Allow"));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     response
 }
 
-fn refusal((status, help): guard::Refused) -> Response<Full<Bytes>> {
+fn refusal((status, help): guard::Refused) -> Response<Answer> {
     reply(status, TEXT, format!("{help}\n"))
 }
 
-fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
+fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Answer> {
+    let mut response = Response::new(Either::Left(Full::new(body.into())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));

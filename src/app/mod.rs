@@ -10,6 +10,8 @@ mod signals;
 mod simulation;
 mod views;
 
+pub use self::signals::Signals;
+
 use crate::admin;
 use crate::base::diagnostic::Diagnostic;
 use crate::base::event::Sink;
@@ -165,11 +167,11 @@ impl App {
     /// Serves until a signal ends it: SIGTERM and SIGINT drain, a second one ends at once, SIGHUP reloads.
     ///
     /// # Errors
-    /// Signals cannot be caught, or a listener failed.
-    pub async fn run(self) -> io::Result<()> {
-        let signals = signals::watch(&self)?;
+    /// A listener failed.
+    pub async fn run(self, signals: Signals) -> io::Result<()> {
+        let acting = signals.watch(&self);
         let ended = self.ended().await;
-        signals.abort();
+        acting.abort();
         ended
     }
 

@@ -14,6 +14,7 @@ mod prove;
 mod serve;
 mod spend;
 mod test;
+mod top;
 
 use crate::demo::Options;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -161,6 +162,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Watch the pools of a running proxy in a terminal.
+    #[command(
+        after_help = "Ctrl-C ends it. Where the output is no terminal it looks once, or with --json until it is ended.\n\nExamples:\n  backstay top\n  backstay top --admin 127.0.0.1:9443 --every 5s\n  backstay top --once"
+    )]
+    Top(top::Looks),
     /// Keep a vendor, endpoint, credential, region or model of a running proxy from being asked.
     #[command(
         after_help = "It is in force at once, for calls under way too, and over restarts, until somebody releases it.\n\nExamples:\n  backstay restrict --vendor openai --reason \"order of 12 June\" --token-file secrets/me\n  backstay restrict --region cn-north-1 --model qwen-max --token-file secrets/me"
@@ -245,6 +251,7 @@ pub fn run() -> ExitCode {
         }),
         Command::Prove { config, policies, schema, json } => prove::run(&config, policies.as_deref(), schema, json),
         Command::Test { config, policies, json } => test::run(&config, policies.as_deref(), json),
+        Command::Top(looks) => top::run(&looks),
         Command::Restrict { what, reason, operator } => operate::restrict(&operator, &what, &reason),
         Command::Release { id, operator } => operate::release(&operator, &id),
         Command::Spend { config, question } => spend::run(&config, &question),

@@ -1,6 +1,6 @@
 //! `backstay serve`: runs the proxy until a signal ends it.
 
-use crate::app::{App, Fatal, Options};
+use crate::app::{App, Fatal, Options, Signals};
 use crate::cli::print;
 use crate::observe::logs;
 use std::io::{IsTerminal, Write};
@@ -22,8 +22,15 @@ pub(super) fn run(config: PathBuf, access_log: bool, log: &str, workers: Option<
     };
     let access_log = access_log.then(|| Box::new(std::io::stdout()) as Box<dyn Write + Send>);
     runtime.block_on(async {
+        let signals = match Signals::catch() {
+            Ok(signals) => signals,
+            Err(error) => {
+                eprintln!("signals cannot be caught: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
         match App::start(Options { config, access_log, workers }).await {
-            Ok(app) => serve(app).await,
+            Ok(app) => serve(app, signals).await,
             Err(Fatal::Diagnostics(diagnostics)) => {
                 print::diagnostics(&diagnostics);
                 ExitCode::FAILURE
@@ -36,13 +43,13 @@ pub(super) fn run(config: PathBuf, access_log: bool, log: &str, workers: Option<
     })
 }
 
-async fn serve(app: App) -> ExitCode {
+async fn serve(app: App, signals: Signals) -> ExitCode {
     print::diagnostics(&app.warnings);
     for (name, address) in &app.listeners {
         tracing::info!(listener = %name, %address, "serving clients");
     }
     tracing::info!(address = %app.admin, "serving people: /, /status, /metrics, /readyz");
-    match app.run().await {
+    match app.run(signals).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

@@ -191,6 +191,7 @@ impl Loader {
                 self.secret(&key.place, &SecretSource::File(key.value.0.clone()), env);
             }
             self.publics(&listener.client_roots);
+            self.publics(&listener.client_crls);
         }
         for vendor in config.vendor.iter().filter_map(|named| named.body.as_ref()) {
             self.publics(&vendor.ca_file);

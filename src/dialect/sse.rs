@@ -2,13 +2,16 @@
 //!
 //! An event that lies within one chunk is never copied, and consecutive events that are forwarded leave as one slice.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
 /// The longest event that is taken, in bytes.
 pub const EVENT_BYTES_MAX: usize = 1 << 20;
+
+/// What may stand before a stream, and belongs to none of its lines.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// An event is longer than [`EVENT_BYTES_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,11 +61,17 @@ impl<'a> Event<'a> {
     pub fn is_blank(&self) -> bool {
         self.data.is_empty()
     }
+
+    /// Whether it has a `data` field with nothing in it: no event to a browser, and broken JSON to the vendors' SDKs.
+    #[must_use]
+    pub fn is_hollow(&self) -> bool {
+        let mut lines = self.raw.split(|byte| matches!(byte, b'\n' | b'\r'));
+        self.is_blank() && lines.any(|line| field(line, b"data").is_some())
+    }
 }
 
 /// The value of a line that has this field.
 fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
     let rest = line.strip_prefix(name)?;
     if rest.is_empty() {
         return Some(rest);
@@ -92,6 +101,8 @@ pub struct Splitter {
     /// Forwarded bytes before those.
     ready: VecDeque<Bytes>,
     lines: Lines,
+    /// How much of a byte order mark has come; all of it, as soon as something else has.
+    mark: usize,
 }
 
 #[derive(Debug, Default)]
@@ -110,7 +121,15 @@ impl Splitter {
     }
 
     /// Gives it the next chunk; the events of the one before must have been taken.
-    pub fn push(&mut self, chunk: Bytes) {
+    pub fn push(&mut self, mut chunk: Bytes) {
+        while let (Some(expected), Some(byte)) = (BYTE_ORDER_MARK.get(self.mark), chunk.first()) {
+            if byte == expected {
+                chunk.advance(1);
+                self.mark += 1;
+            } else {
+                self.mark = BYTE_ORDER_MARK.len();
+            }
+        }
         self.close_run();
         let rest = self.chunk.split_off(self.start.min(self.chunk.len()));
         self.chunk = if rest.is_empty() { chunk } else { [rest, chunk].concat().into() };
@@ -182,6 +201,10 @@ impl Splitter {
     pub fn forwarded(&mut self) -> Option<Bytes> {
         if self.ready.is_empty() {
             self.close_run();
+            if self.start == self.chunk.len() {
+                // it would keep all that was read with it, for as long as the vendor says nothing
+                (self.chunk, self.start, self.taken) = (Bytes::new(), 0, Taken::Nothing);
+            }
         }
         self.ready.pop_front()
     }
@@ -271,7 +294,7 @@ mod tests {
     const CRLF: &str = "data: {\"a\":1}\r\n\r\nevent: x\r\ndata: 2\r\n\r\n";
     const CR: &str = "data: 1\r\revent: x\rdata: 2\r\r";
     const ODD: &str =
-        "\u{feff}data:1\n\ndata: 2\nevent: late\nid: 7\nretry: 5\nother\n\n\n\ndata\n\ndata: a\ndata:\ndata:  b\n\n";
+        "data:1\n\ndata: 2\nevent: late\nid: 7\nretry: 5\nother\n\n\n\ndata\n\ndata: a\ndata:\ndata:  b\n\n";
 
     #[test]
     fn events_are_told_by_name_and_data() {
@@ -308,6 +331,26 @@ mod tests {
                 }
             }
             same(&bytes.chunks(1).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn f_056_a_byte_order_mark_is_passed_over_wherever_chunks_end() {
+        let marked = ["\u{feff}".as_bytes(), OPENAI.as_bytes()].concat();
+        let (expected, _) = run(&[OPENAI.as_bytes()], |_| true);
+        for at in 0..8 {
+            let (first, second) = marked.split_at(at);
+            let (told, forwarded) = run(&[first, second], |_| true);
+            assert_eq!((told, forwarded.concat().as_slice()), (expected.clone(), OPENAI.as_bytes()), "{at}");
+        }
+    }
+
+    #[test]
+    fn f_056_data_with_nothing_in_it_is_no_comment() {
+        for (event, hollow) in
+            [("data:\n\n", true), ("event: x\r\ndata\r\n\r\n", true), ("data: 1\n\n", false), (": data:\n\n", false)]
+        {
+            assert_eq!(Event::parse(event.as_bytes()).is_hollow(), hollow, "{event:?}");
         }
     }
 
@@ -354,7 +397,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_stream_is_told_alike_however_it_is_cut(
-            stream in "(data|event|:| |x|\n|\r|\r\n|\u{feff}){0,40}",
+            stream in "(data|event|:| |x|\n|\r|\r\n){0,40}",
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
         ) {
             let bytes = stream.as_bytes();

@@ -78,8 +78,8 @@ pub(crate) fn key(
     key.filter(|key| key.expires.is_none_or(|end| Clock::unix_seconds() < end)).cloned().ok_or_else(|| {
         Rejection::new(
             RejectionCode::InvalidApiKey,
-            "No valid Backstay key. Send the key that your platform team issued as `Authorization: Bearer KEY` (or x-api-key); \
-             a vendor's own key does not work here.",
+            "No valid Backstay key. Send the key that your platform team issued as `Authorization: Bearer KEY` (or x-api-key), \
+             never in the URL; a vendor's own key does not work here.",
         )
     })
 }

@@ -1,7 +1,7 @@
 //! Paths of Google's API, which name the model and the method: `/v1beta/models/{model}:{method}`, and the same under `/v1`.
 
 use crate::dialect::Dialect;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::Uri;
 
 /// What a path says of a call beside its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,18 +44,6 @@ pub(crate) fn read(uri: &Uri) -> Option<Google> {
     };
     let array = stream && query(uri, "alt").as_deref() != Some("sse");
     Some(Google::Call(dialect, InPath { model: decoded(model)?, stream, array }))
-}
-
-/// Moves a key from the query to where others bring it, unless one is there. Queries are neither logged nor sent on.
-pub(crate) fn key_from_query(uri: &Uri, headers: &mut HeaderMap) {
-    const X_GOOG_API_KEY: &str = "x-goog-api-key";
-    if headers.contains_key(X_GOOG_API_KEY) {
-        return;
-    }
-    if let Some(mut value) = query(uri, "key").and_then(|key| HeaderValue::try_from(key).ok()) {
-        value.set_sensitive(true);
-        headers.insert(X_GOOG_API_KEY, value);
-    }
 }
 
 fn query(uri: &Uri, name: &str) -> Option<String> {
@@ -104,15 +92,5 @@ mod tests {
         ] {
             assert_eq!(read(&path.parse().unwrap()), expected, "{path}");
         }
-    }
-
-    #[test]
-    fn a_key_in_the_query_is_taken_and_hidden() {
-        let mut headers = HeaderMap::new();
-        key_from_query(&"/v1beta/models?a=b&key=sk%2D1".parse().unwrap(), &mut headers);
-        let value = &headers["x-goog-api-key"];
-        assert!(value == "sk-1" && value.is_sensitive());
-        key_from_query(&"/v1beta/models?key=other".parse().unwrap(), &mut headers);
-        assert_eq!(headers["x-goog-api-key"], "sk-1");
     }
 }

@@ -91,8 +91,7 @@ impl Exchanges {
     {
         let began = Instant::now();
         let world = self.state.world();
-        let (mut parts, body) = request.into_parts();
-        google::key_from_query(&parts.uri, &mut parts.headers);
+        let (parts, body) = request.into_parts();
         let route = ingress::route(&parts);
         let policy = Arc::clone(&world.snapshot.policy_digest);
         let mut settlement = Settlement::open(&self.state, began, route.dialect().name(), policy);

@@ -7,6 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 
+/// Tells of each refused certificate as an error; we tell of each host once a minute, and count the rest.
+const TOLD_ELSEWHERE: &str = "rustls_platform_verifier=off";
+
 /// Sets the process's log up: JSON lines, or lines for people.
 ///
 /// `level` is `error`, `warn`, `info`, `debug` or `trace`, or a filter as in `info,backstay::upstream=debug`.
@@ -14,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 /// # Errors
 /// What is wrong with `level`; or that a log was set up before.
 pub fn init(json: bool, level: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(level)
+    let filter = EnvFilter::try_new(format!("{TOLD_ELSEWHERE},{level}"))
         .map_err(|error| format!("the log level {level:?} is not one: {error}; try error, warn, info or debug"))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let set_up = if json {

@@ -66,7 +66,9 @@ fn settings(listener: &Listener, provider: &Arc<CryptoProvider>) -> Result<Serve
         for root in &listener.client_roots {
             roots.add(root.clone())?;
         }
+        // every certificate of a chain is looked up; one that no list speaks of is refused, if there are lists at all
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+            .with_crls(listener.client_crls.iter().cloned())
             .build()
             .map_err(|error| rustls::Error::General(error.to_string()))?;
         builder.with_client_cert_verifier(verifier)

@@ -1,6 +1,6 @@
 //! Where clients and people are accepted.
 
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use rustls::sign::CertifiedKey;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub struct Listener {
     pub certificates: Vec<Arc<Certificate>>,
     /// Trust anchors for client certificates; empty for none asked for.
     pub client_roots: Vec<CertificateDer<'static>>,
+    /// Revocation lists of those authorities; empty where nobody asks whether a client certificate was revoked.
+    pub client_crls: Vec<CertificateRevocationListDer<'static>>,
 }
 
 /// The address for people and scrapers.

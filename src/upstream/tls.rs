@@ -5,9 +5,10 @@ use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::snapshot::deployment::Roots;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig};
 use rustls_platform_verifier::Verifier;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,21 +81,23 @@ impl Tls {
     ) -> Result<TlsStream<TcpStream>, Failure> {
         let name = ServerName::try_from(host.to_string()).map_err(|_| tls_error("host_name"))?;
         let shaken = TlsConnector::from(Arc::clone(config)).connect(name, socket);
-        let failure = match tokio::time::timeout(within, shaken).await {
+        let (failure, detail) = match tokio::time::timeout(within, shaken).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => failure_of(&error),
-            Err(_) => tls_error("timeout"),
+            Err(_) => (tls_error("timeout"), None),
         };
-        self.report(host, &failure);
+        self.report(host, &failure, detail);
         Err(failure)
     }
 
-    fn report(&self, host: &Arc<str>, failure: &Failure) {
-        if let std::borrow::Cow::Borrowed(reason) = failure.reason {
+    /// `detail` tells a person more than the reason does.
+    fn report(&self, host: &Arc<str>, failure: &Failure, detail: Option<String>) {
+        if let Cow::Borrowed(reason) = failure.reason {
             self.sink.emit(Event::TlsFailed { side: "vendor", reason });
         }
         if failure.kind == FailureKind::TlsCert && self.may_complain(host) {
-            self.sink.emit(Event::VendorCertificate { host: Arc::clone(host), reason: failure.reason.clone() });
+            let reason = detail.map_or_else(|| failure.reason.clone(), Cow::Owned);
+            self.sink.emit(Event::VendorCertificate { host: Arc::clone(host), reason });
         }
     }
 
@@ -123,19 +126,34 @@ fn tls_error(reason: &'static str) -> Failure {
     Failure::new(FailureKind::TlsError, Phase::Connect, reason)
 }
 
-/// What a failed handshake means.
-fn failure_of(error: &io::Error) -> Failure {
+/// What a failed handshake means, and what a person should know beside.
+fn failure_of(error: &io::Error) -> (Failure, Option<String>) {
     let Some(error) = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) else {
-        return tls_error("closed");
+        return (tls_error("closed"), None);
     };
-    match error {
+    let failure = match error {
         rustls::Error::InvalidCertificate(error) => {
-            Failure::new(FailureKind::TlsCert, Phase::Connect, certificate_reason(error))
+            let failure = Failure::new(FailureKind::TlsCert, Phase::Connect, certificate_reason(error));
+            return (failure, certificate_detail(error));
         }
         rustls::Error::AlertReceived(_) => tls_error("alert"),
         rustls::Error::PeerIncompatible(_) => tls_error("incompatible"),
         rustls::Error::NoApplicationProtocol => tls_error("protocol"),
         _ => tls_error("handshake"),
+    };
+    (failure, None)
+}
+
+/// When a certificate that is out of its time was or will be valid.
+fn certificate_detail(error: &CertificateError) -> Option<String> {
+    let date =
+        |time: &UnixTime| Some(jiff::Timestamp::from_second(i64::try_from(time.as_secs()).ok()?).ok()?.to_string());
+    match error {
+        CertificateError::ExpiredContext { not_after, .. } => Some(format!("expired at {}", date(not_after)?)),
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            Some(format!("not valid before {}", date(not_before)?))
+        }
+        _ => None,
     }
 }
 

@@ -35,7 +35,7 @@ impl Views for OneGeneration {
     }
 
     fn status(&self) -> Status {
-        Status { generation: 7, ..Status::default() }
+        Status { generation: 7, not_ready: self.ready().err(), ..Status::default() }
     }
 
     fn operators(&self) -> Vec<Digest> {
@@ -80,6 +80,19 @@ impl Admin {
         stream.read_to_string(&mut answer).await.unwrap();
         answer
     }
+}
+
+/// Reads until `content` has come.
+async fn until(stream: &mut TcpStream, content: &str) -> String {
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains(content) {
+        assert!(
+            stream.read_buf(&mut read).await.unwrap() > 0,
+            "{content} is missing in {}",
+            String::from_utf8_lossy(&read)
+        );
+    }
+    String::from_utf8(read).unwrap()
 }
 
 fn check(answer: &str, status: u16, content: &str) {
@@ -148,6 +161,25 @@ async fn f_138_connections_that_say_nothing_hold_no_place_for_long() {
     }
     // the silent ones take every place; they are closed after two seconds, and whoever asks is served then
     check(&admin.ask("GET /livez", "").await, 200, "alive");
+}
+
+#[tokio::test]
+async fn who_watches_is_told_of_changes_and_holds_no_place_for_long() {
+    let admin = Admin::start().await;
+    let mut watching = Vec::new();
+    for _ in 0..8 {
+        let mut stream = TcpStream::connect(admin.address).await.unwrap();
+        stream.write_all(format!("GET /events HTTP/1.1\r\nHost: {}\r\n\r\n", admin.address).as_bytes()).await.unwrap();
+        check(&until(&mut stream, "\n\n").await, 200, "text/event-stream");
+        watching.push(stream);
+    }
+    // every place is taken, until those who watch give theirs back
+    let token = "Content-Type: application/json\r\nContent-Length: 0\r\nAuthorization: Bearer operator-token\r\n";
+    check(&admin.ask("POST /drain", token).await, 202, "\"draining\":true");
+    for mut stream in watching {
+        let told = until(&mut stream, "\"draining\"").await;
+        assert!(told.contains("event: status\ndata: {") && told.contains("\"generation\":7"), "{told}");
+    }
 }
 
 #[tokio::test]

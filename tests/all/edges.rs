@@ -312,6 +312,23 @@ async fn a_client_certificate_is_a_key() {
     assert_eq!(proxy.client().key("").chat(false).await.status, 401, "the other listener asks for no certificate");
 }
 
+#[tokio::test]
+async fn f_127_a_key_in_the_url_is_none() {
+    let proxy = one().await;
+    let nobody = proxy.client().key("");
+    for path in [CHAT, "/v1/models", "/v1beta/models/smart:generateContent"] {
+        for name in ["key", "api_key", "access_token"] {
+            let path = format!("{path}?{name}={KEY}");
+            let method = if path.starts_with("/v1/models") { "GET" } else { "POST" };
+            let request = nobody.request(method, &path, &[]).body(chat_body(false).to_string().into_bytes().into());
+            assert_eq!(nobody.send(request.unwrap()).await.status, 401, "{path}");
+        }
+    }
+    assert_eq!(proxy.calls(), [0]);
+    let lines = proxy.log.wait_for(9).await;
+    assert!(lines.iter().all(|line| !line.to_string().contains(KEY)));
+}
+
 fn limited(limit: &str) -> Plan {
     let long = |mut setup: Setup| {
         setup.script.words = 20;

@@ -180,6 +180,22 @@ async fn f_145_a_second_sigterm_ends_at_once() {
 }
 
 #[tokio::test]
+async fn top_shows_the_pools_of_a_running_proxy() {
+    let prepared = prepared(1).await;
+    let serving = Serving::start(&prepared);
+    let look = |address: String| Command::new(BACKSTAY).args(["top", "--admin", &address]).output().unwrap();
+    let seen = look(serving.admin.to_string());
+    let text = String::from_utf8(seen.stdout).unwrap();
+    assert!(
+        seen.status.success() && text.contains(", ready;") && text.contains("closed") && !text.contains('\x1b'),
+        "{text}"
+    );
+    serving.end().await;
+    let nobody = look("127.0.0.1:1".to_owned());
+    assert!(!nobody.status.success() && String::from_utf8_lossy(&nobody.stderr).contains("is the proxy running"));
+}
+
+#[tokio::test]
 async fn check_says_what_is_wrong_and_where() {
     let prepared = prepared(1).await;
     let config = prepared.directory.path().join("backstay.toml");

@@ -68,6 +68,8 @@ section! {
         certificates: Vec<At<CertificateFiles>>,
         /// PEM file of the authorities whose client certificates are accepted; asking for one is mandatory then.
         client_roots: Option<At<FilePath>>,
+        /// PEM file of those authorities' revocation lists: a client certificate that one of them names is refused.
+        client_crls: Option<At<FilePath>>,
         /// Whether plain HTTP is accepted beyond loopback: keys and prompts travel unprotected.
         plaintext: Option<bool>,
     }

@@ -192,12 +192,22 @@ pub(super) fn error(dialect: Dialect, wrong: Wrong) -> ErrorAnswer {
     let body = match dialect.api() {
         _ if dialect == Dialect::Bedrock => return aws_error(wrong, message),
         Api::Openai => json!({"error": {"message": message, "type": kind, "param": null, "code": code}}),
-        Api::Anthropic => json!({"type": "error", "error": {"type": kind, "message": message}}),
+        Api::Anthropic => {
+            json!({"type": "error", "error": {"type": kind, "message": anthropic_message(wrong, message)}})
+        }
         Api::Google => json!({"error": {"code": status, "message": google_message(wrong, message),
             "status": google_word(status)}}),
     };
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     ErrorAnswer { status, headers, body: Bytes::from(body.to_string()) }
+}
+
+/// Anthropic tells a country that it does not serve no more than this.
+const fn anthropic_message(wrong: Wrong, message: &'static str) -> &'static str {
+    match wrong {
+        Wrong::RegionDenied => "Request not allowed",
+        _ => message,
+    }
 }
 
 /// AWS's errors: a message alone, and the type in a header.

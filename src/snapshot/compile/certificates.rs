@@ -8,11 +8,11 @@ use crate::config::tables::CertificateFiles;
 use crate::config::values::FilePath;
 use crate::snapshot::listener::Certificate;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use std::sync::Arc;
 use x509_parser::extensions::GeneralName;
-use x509_parser::parse_x509_certificate;
+use x509_parser::{parse_x509_certificate, parse_x509_crl};
 
 const DAY_SECONDS: i64 = 86_400;
 /// From so many days before its end, a certificate is warned of.
@@ -56,6 +56,41 @@ impl Compiler<'_> {
             }
         }
         Some(chain)
+    }
+
+    /// Revocation lists of a PEM file, for clients of these authorities.
+    ///
+    /// A list whose renewal is late still counts: what it names stays refused, and nobody else is shut out.
+    pub(super) fn crls(
+        &mut self,
+        file: &At<FilePath>,
+        roots: &[CertificateDer<'_>],
+    ) -> Option<Vec<CertificateRevocationListDer<'static>>> {
+        let path = file.value.0.display().to_string();
+        let read: Result<Vec<_>, _> =
+            CertificateRevocationListDer::pem_slice_iter(self.sources.file(&file.value.0)?).collect();
+        let lists = read.unwrap_or_default();
+        let parsed: Result<Vec<_>, _> = lists.iter().map(|list| parse_x509_crl(list)).collect();
+        let Some(parsed) = parsed.ok().filter(|parsed| !parsed.is_empty()) else {
+            let help =
+                "a PEM file holds -----BEGIN X509 CRL-----; `openssl crl -inform DER -in LIST` makes one of a DER file";
+            self.error(&file.place, format!("{path} is no whole PEM file of revocation lists"), help);
+            return None;
+        };
+        for (_, list) in &parsed {
+            let due = list.next_update().map(|due| due.timestamp());
+            if due.is_some_and(|due| due <= self.now) {
+                let message = format!("{path}: the list of {} should have been renewed by now", list.issuer());
+                self.warning(&file.place, message, "put the new one in its place: it is used as soon as it is there");
+            }
+        }
+        for root in roots.iter().filter_map(|root| Some(parse_x509_certificate(root).ok()?.1)) {
+            if !parsed.iter().any(|(_, list)| list.issuer() == root.subject()) {
+                let message = format!("{path} holds no list of {}: its clients are refused", root.subject());
+                self.warning(&file.place, message, "add the authority's list, an empty one where nothing is revoked");
+            }
+        }
+        Some(lists)
     }
 
     fn chain(&mut self, file: &At<FilePath>) -> Option<Vec<CertificateDer<'static>>> {

@@ -28,8 +28,14 @@ impl Compiler<'_> {
             }
             let certificates = self.certificates(table, address);
             let client_roots = table.client_roots.as_ref().and_then(|file| self.roots(file)).unwrap_or_default();
+            let crls = table.client_crls.as_ref();
+            if let Some(file) = crls.filter(|_| table.client_roots.is_none()) {
+                let help = "add `client_roots`, the authorities that issued these lists";
+                self.error(&file.place, "revocation lists need authorities whose clients they are about", help);
+            }
+            let client_crls = crls.and_then(|file| self.crls(file, &client_roots)).unwrap_or_default();
             let name = Arc::from(named.name.as_str());
-            listeners.push(Arc::new(Listener { name, address, certificates, client_roots }));
+            listeners.push(Arc::new(Listener { name, address, certificates, client_roots, client_crls }));
         }
         listeners
     }

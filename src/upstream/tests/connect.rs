@@ -106,20 +106,21 @@ async fn f_007_f_010_f_011_f_012_a_bad_certificate_is_refused_with_its_reason() 
     let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
     let self_signed = params.self_signed(&key).expect("a certificate").der().clone();
     let cases = [
-        (ca.server("localhost", 2020..2021, &[]), "expired"),
-        (ca.server("localhost", 2080..2090, &[]), "not_yet_valid"),
-        (ca.server("somebody.else", 2020..2090, &[]), "name_mismatch"),
-        (stranger.server("localhost", 2020..2090, &[]), "unknown_issuer"),
-        (server_config(self_signed, &key, &[]), "unknown_issuer"),
+        (ca.server("localhost", 2020..2021, &[]), "expired", "expired at 2021-01-01T00:00:00Z"),
+        (ca.server("localhost", 2080..2090, &[]), "not_yet_valid", "not valid before 2080-01-01T00:00:00Z"),
+        (ca.server("somebody.else", 2020..2090, &[]), "name_mismatch", "name_mismatch"),
+        (stranger.server("localhost", 2020..2090, &[]), "unknown_issuer", "unknown_issuer"),
+        (server_config(self_signed, &key, &[]), "unknown_issuer", "unknown_issuer"),
     ];
-    for (config, reason) in cases {
+    for (config, reason, told_people) in cases {
         let events = Arc::new(Events::default());
         let connections = Connections::new(Arc::clone(&events) as Arc<dyn Sink>, Tokens::new(1));
         let deployment = Target::tls(tls_vendor(config).await, "localhost", &ca).deployment();
         for _ in 0..2 {
             assert_eq!(told(send(&connections, &deployment).await), (TlsCert, reason.to_owned()));
         }
-        let complaints = events.count(|event| matches!(event, Event::VendorCertificate { .. }));
+        let complaints =
+            events.count(|event| matches!(event, Event::VendorCertificate { reason, .. } if reason == told_people));
         assert_eq!(complaints, 1, "{reason}: once a minute");
     }
 }

@@ -207,6 +207,10 @@ impl Cell {
         check((outcome == "served") == served, || format!("its outcome is {outcome:?}"))?;
         let broken = self.must == Must::Break && !served;
         check((outcome == "broken") == broken, || format!("its outcome is {outcome:?}"))?;
+        if self.fault == Fault::RegionDenied && self.odd.is_none() {
+            let class = &line["attempts"][0]["class"];
+            check(class == "region_denied", || format!("it is taken for {class}"))?;
+        }
         let counted = !served || !self.counts() || line["tokens"]["output"].as_u64() > Some(0);
         check(counted, || "no tokens are counted".to_owned())
     }

@@ -6,6 +6,7 @@ use crate::support::serving::{bounds, get, http2, listener, read_until, soon, st
 use backstay::server::bounds::Bounds;
 use backstay::snapshot::listener::Listener;
 use http_body_util::BodyExt;
+use rustls::pki_types::CertificateRevocationListDer;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -95,6 +96,35 @@ async fn f_017_only_a_verified_certificate_gives_a_name() {
         }
         assert_eq!(server.sink.tls_failure().await, reason);
     }
+}
+
+#[tokio::test]
+async fn f_017_a_revoked_certificate_is_refused_from_the_next_handshake_on() {
+    let (authority, clients, others) = (Authority::new(), Authority::new(), Authority::new());
+    let with = |lists: &[CertificateRevocationListDer<'static>]| Listener {
+        client_roots: vec![clients.root()],
+        client_crls: lists.to_vec(),
+        ..listener(vec![authority.certificate(&["localhost"])])
+    };
+    let server = start(with(&[]), bounds());
+    let shows = |serial: u64| {
+        let numbered = |params: &mut rcgen::CertificateParams| params.serial_number = Some(serial.into());
+        client(&authority, Some(clients.sign(&["spiffe://corp/research"], numbered)), &[])
+    };
+    let greets = async |serial| {
+        let mut stream = server.connect_tls(shows(serial), "localhost").await?;
+        stream.write_all(HELLO).await?;
+        stream.read_u8().await
+    };
+    greets(7).await.unwrap();
+    server.listener.send_replace(Arc::new(with(&[clients.crl(&[7])])));
+    greets(8).await.unwrap();
+    assert!(greets(7).await.is_err());
+    assert_eq!(server.sink.tls_failure().await, "revoked_certificate");
+    // whom no list speaks of may have been revoked too
+    server.listener.send_replace(Arc::new(with(&[others.crl(&[])])));
+    assert!(greets(8).await.is_err());
+    assert_eq!(server.sink.tls_failure().await, "bad_certificate");
 }
 
 #[tokio::test]

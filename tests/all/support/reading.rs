@@ -84,6 +84,9 @@ pub(crate) fn broken(client: Dialect, answer: &Answer) -> Checked<String> {
     error(client, last)?;
     if client == Dialect::OpenaiResponses {
         ensure(last["type"] == "error" && last["code"].is_string(), || "no error event at the end".to_owned())?;
+        let numbers: Vec<_> = events.iter().map(|event| event["sequence_number"].as_u64()).collect();
+        let in_order = numbers.iter().zip(0..).all(|(number, place)| *number == Some(place));
+        ensure(in_order, || format!("events are numbered {numbers:?}"))?;
     }
     for event in begun {
         ensure(event.get("error").is_none(), || format!("a second error: {event}"))?;

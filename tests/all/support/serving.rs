@@ -200,6 +200,7 @@ pub(crate) fn listener(certificates: Vec<Arc<Certificate>>) -> Listener {
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         certificates,
         client_roots: Vec::new(),
+        client_crls: Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{OTHER, Store, is_ours, proxy};
 use crate::support::client::Answer;
-use crate::support::proxy::{KEY, Proxy};
+use crate::support::proxy::Proxy;
 use bytes::Bytes;
 use http_body_util::Full;
 use serde_json::json;
@@ -92,10 +92,8 @@ async fn f_128_neither_side_sees_the_others_secrets() {
         ("idempotency-key", "one"),
         ("openai-beta", "assistants=v2"),
     ];
-    let answer = proxy
-        .client()
-        .post_with(&format!("/vendor/store/images?key={KEY}&size=big"), "{}".to_owned(), &headers[1..])
-        .await;
+    let answer =
+        proxy.client().post_with("/vendor/store/images?key=theirs&size=big", "{}".to_owned(), &headers[1..]).await;
     assert_eq!(answer.status, 404, "{}", answer.text());
     let seen = store.last().unwrap();
     assert!(is_ours(&seen), "{:?}", seen.headers());

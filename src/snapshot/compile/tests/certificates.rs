@@ -71,3 +71,51 @@ fn certificates_are_chosen_by_their_names() {
     assert!(snapshot.keys.by_certificate(["dns:other", "uri:spiffe://corp/app"]).is_some());
     assert!(snapshot.keys.by_certificate(["dns:app.corp"]).is_some());
 }
+
+#[test]
+fn revocation_lists_are_checked() {
+    let issued = issue(&["proxy.example"], NOW + 90 * DAY);
+    let authority = |name: &str| {
+        let mut parameters = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        rcgen::CertifiedIssuer::self_signed(parameters, rcgen::KeyPair::generate().expect("a key"))
+            .expect("an authority")
+    };
+    let (ours, others) = (authority("ours"), authority("others"));
+    let second = |at: i64| rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(at.unsigned_abs());
+    let list = |issuer: &rcgen::Issuer<'_, _>, due: i64| {
+        let parameters = rcgen::CertificateRevocationListParams {
+            this_update: second(NOW - 60 * DAY),
+            next_update: second(due),
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        parameters.signed_by(issuer).expect("a list").pem().expect("text")
+    };
+    let check = |lines: &str, lists: &str, expected: &[&str]| {
+        let tls = format!("\"127.0.0.1:8080\"\ncertificate = \"c.pem\"\nprivate_key = \"k.pem\"\n{lines}");
+        let config = SMALL.replace("\"127.0.0.1:8080\"", &tls);
+        let files = [
+            ("backstay.toml", config.as_str()),
+            ("c.pem", &issued.chain),
+            ("k.pem", &issued.key),
+            ("ca.pem", &ours.pem()),
+            ("lists.pem", lists),
+            ("policies/base.cedar", crate::policy::BASE),
+        ];
+        let readable = "backstay.toml:5: can be read by others ~ chmod 600";
+        check_files(&files, &[&[readable], expected].concat());
+    };
+    let both = "client_roots = \"ca.pem\"\nclient_crls = \"lists.pem\"";
+    let good = list(&ours, NOW + DAY);
+    check(both, &good, &[]);
+    check(both, &(list(&others, NOW + DAY) + &good), &[]);
+    check(both, &list(&ours, NOW - DAY), &["backstay.toml:7: should have been renewed ~ put the new one"]);
+    check(both, &list(&others, NOW + DAY), &["backstay.toml:7: holds no list of CN=ours ~ an empty one"]);
+    check(both, &issued.chain, &["backstay.toml:7: no whole PEM file ~ BEGIN X509 CRL"]);
+    check(both, &good[..good.len() / 2], &["backstay.toml:7: no whole PEM file"]);
+    check("client_crls = \"lists.pem\"", &good, &["backstay.toml:6: need authorities ~ client_roots"]);
+}
