@@ -2,7 +2,7 @@
 
 use super::{OTHER, Store, is_ours, proxy};
 use crate::support::client::Answer;
-use crate::support::proxy::{KEY, Proxy};
+use crate::support::proxy::Proxy;
 use bytes::Bytes;
 use http_body_util::Full;
 use serde_json::json;
