@@ -232,6 +232,8 @@ pub struct AttemptRecord {
     pub hedge: bool,
     /// Whether the vendor may bill it.
     pub maybe_billed: bool,
+    /// Events of its stream that were no JSON and were left out.
+    pub events_skipped: u32,
     /// What it consumed, as counted or as estimated.
     pub tokens: Option<Tokens>,
     /// Who counted.

@@ -30,7 +30,7 @@ pub(super) fn run(config: &Path, policies: Option<&Path>, json: bool) -> ExitCod
         println!("{:#}", as_json(&outcomes, &wrong));
     } else {
         print::diagnostics(&wrong);
-        print!("{}", table(&outcomes));
+        print!("{}{}", table(&outcomes), sum(&outcomes, wrong.len()));
     }
     let kept = outcomes.iter().all(|outcome| outcome.wrong.is_empty());
     if kept && wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -53,9 +53,19 @@ fn table(outcomes: &[PolicyTestOutcome]) -> String {
             text.push_str(&format!("          {wrong}\n"));
         }
     }
+    text
+}
+
+/// How many tests were kept, and whether anything else stands against the policies.
+fn sum(outcomes: &[PolicyTestOutcome], errors: usize) -> String {
     let broken = outcomes.iter().filter(|outcome| !outcome.wrong.is_empty()).count();
-    let hint = if outcomes.is_empty() { "; tests are written in `tests/*.toml` beside the policies" } else { "" };
-    text + &format!("{} test(s), {} kept, {broken} broken{hint}\n", outcomes.len(), outcomes.len() - broken)
+    let hint = match (outcomes.is_empty(), errors) {
+        (true, 0) => "; tests are written in `tests/*.toml` beside the policies".to_owned(),
+        (true, errors) => format!("; none was run, because of {errors} error(s)"),
+        (false, 0) => String::new(),
+        (false, errors) => format!("; with {errors} error(s) the policies would not be served"),
+    };
+    format!("{} test(s), {} kept, {broken} broken{hint}\n", outcomes.len(), outcomes.len() - broken)
 }
 
 fn as_json(outcomes: &[PolicyTestOutcome], wrong: &[Diagnostic]) -> Value {

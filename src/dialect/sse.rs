@@ -201,6 +201,10 @@ impl Splitter {
     pub fn forwarded(&mut self) -> Option<Bytes> {
         if self.ready.is_empty() {
             self.close_run();
+            if self.start == self.chunk.len() {
+                // it would keep all that was read with it, for as long as the vendor says nothing
+                (self.chunk, self.start, self.taken) = (Bytes::new(), 0, Taken::Nothing);
+            }
         }
         self.ready.pop_front()
     }

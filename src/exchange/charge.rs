@@ -94,12 +94,13 @@ pub(crate) struct Heard {
     events: u64,
     bytes: u64,
     shortest: u64,
+    skipped: u32,
 }
 
 impl Heard {
     /// Text of so many bytes, without a frame around it.
     pub(crate) const fn text(bytes: u64) -> Self {
-        Self { events: 0, bytes, shortest: 0 }
+        Self { events: 0, bytes, shortest: 0, skipped: 0 }
     }
 
     /// An event that bore content came, with so many bytes of data.
@@ -108,6 +109,16 @@ impl Heard {
         self.shortest = if self.events == 0 { bytes } else { self.shortest.min(bytes) };
         self.events += 1;
         self.bytes += bytes;
+    }
+
+    /// An event came that was no JSON, and was left out.
+    pub(crate) const fn skip(&mut self) {
+        self.skipped += 1;
+    }
+
+    /// How many events were left out.
+    pub(crate) const fn skipped(self) -> u32 {
+        self.skipped
     }
 
     /// About how many tokens that is: one for each event, and what an event has beyond the shortest one is text.

@@ -10,6 +10,7 @@ use crate::snapshot::deployment::{Deployment, Timeouts};
 use crate::state::health::Flight;
 use crate::upstream::VendorBody;
 use bytes::Bytes;
+use http::HeaderMap;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -67,7 +68,8 @@ impl Flow {
         work.settlement.consumed(pump.usage(), pump.heard());
         if pump.told().is_none() {
             // nobody will ask for it again, and streams last
-            (work.ingress.body, work.ingress.asked) = (Bytes::new(), None);
+            let ingress = &mut work.ingress;
+            (ingress.headers, ingress.body, ingress.asked) = (HeaderMap::new(), Bytes::new(), None);
         }
         let now = Instant::now();
         Some(Self {

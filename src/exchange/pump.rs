@@ -13,7 +13,7 @@ use crate::exchange::server_ids::Claimant;
 use bytes::{Bytes, BytesMut};
 
 /// Events that are not JSON and were left out, before the stream is taken for broken.
-const MOST_GARBAGE: u32 = 16;
+const MOST_SKIPPED: u32 = 16;
 
 /// Reads a stream and writes what the client gets.
 pub(crate) struct Pump {
@@ -22,7 +22,6 @@ pub(crate) struct Pump {
     teller: Teller,
     /// The usage chunk is there because we asked for it, not the client.
     cut_usage: bool,
-    garbage: u32,
     heard: Heard,
     claimant: Option<Claimant>,
 }
@@ -68,7 +67,6 @@ impl Pump {
             seen: StreamSeen::new(profile),
             teller,
             cut_usage: !prepared.client_wants_usage,
-            garbage: 0,
             heard: Heard::default(),
             claimant: prepared.claimant.clone(),
         }
@@ -156,7 +154,7 @@ impl Pump {
         if pumped.complete || pumped.fault.is_some() {
             return pumped;
         }
-        match verdict(&self.seen, self.garbage) {
+        match verdict(&self.seen, self.heard.skipped()) {
             Err(failure) => pumped.fault = Some(failure),
             Ok(()) => self.complete(&mut pumped),
         }
@@ -204,10 +202,10 @@ impl Pump {
         let keep = match mark {
             Mark::Fault(failure) => return Err(failure),
             Mark::Garbage => {
-                self.garbage += 1;
+                self.heard.skip();
                 // it may have been content, and another deployment can say that for certain; behind the end nothing is lost
                 let loses = matches!(self.teller, Teller::Carry(_)) && self.seen.has_content() && !self.is_finished();
-                if loses || self.garbage > MOST_GARBAGE {
+                if loses || self.heard.skipped() > MOST_SKIPPED {
                     return Err(Failure::new(FailureKind::Malformed, Phase::Content, "not_json"));
                 }
                 return Ok(true);
@@ -220,7 +218,7 @@ impl Pump {
             }
             Mark::Quiet => !event.is_hollow(),
             Mark::End => {
-                if let Err(failure) = verdict(&self.seen, self.garbage) {
+                if let Err(failure) = verdict(&self.seen, self.heard.skipped()) {
                     if failure.kind == FailureKind::Empty {
                         // should it be let pass all the same, its end belongs to it
                         self.splitter.forward();
@@ -274,10 +272,10 @@ impl Pump {
 }
 
 /// Whether the stream is whole, now that it has ended.
-fn verdict(seen: &StreamSeen, garbage: u32) -> Result<(), Failure> {
+fn verdict(seen: &StreamSeen, skipped: u32) -> Result<(), Failure> {
     seen.finish().map_err(|failure| match failure.kind {
         // what could have been content was no JSON
-        FailureKind::Empty if garbage > 0 => Failure::new(FailureKind::Malformed, Phase::Headers, "not_json"),
+        FailureKind::Empty if skipped > 0 => Failure::new(FailureKind::Malformed, Phase::Headers, "not_json"),
         _ => failure,
     })
 }

@@ -337,6 +337,7 @@ impl Settlement {
             first_content: attempt.first_content,
             hedge: attempt.leg == Leg::Hedge,
             maybe_billed: ending.maybe_billed || attempt.sent(),
+            events_skipped: attempt.heard.skipped(),
             tokens,
             counted,
             cost,

@@ -28,6 +28,7 @@ struct Families {
     first_content_seconds: Seconds,
     failovers: Counters<2>,
     streams_aborted: Counters<2>,
+    events_skipped: Counters<1>,
     clients_gone: Counters<1>,
     policy_denied: Counters<1>,
     shed: Counters<2>,
@@ -110,6 +111,10 @@ impl Exchanges {
             if let Some(wait) = attempt.first_content {
                 deployment.first_content_seconds.observe(wait.as_secs_f64());
             }
+            if attempt.events_skipped > 0 {
+                let skipped = self.families.events_skipped.with([&deployment.name]);
+                skipped.inc_by(attempt.events_skipped.into());
+            }
             count_spending(attempt, deployment);
         }
     }
@@ -150,6 +155,12 @@ impl Families {
             )?,
             failovers: Counters::new(r, "failovers_total", "Moves to another deployment, by why", ["pool", "class"])?,
             streams_aborted: Counters::new(r, "stream_aborted_total", "Streams broken after content went out", class)?,
+            events_skipped: Counters::new(
+                r,
+                "stream_events_skipped_total",
+                "Events of streams that were no JSON and were left out",
+                ["deployment"],
+            )?,
             clients_gone: Counters::new(r, "client_gone_total", "Clients that left before the end", ["phase"])?,
             policy_denied: Counters::new(r, "policy_denied_total", "Exchanges that a rule narrowed", ["rule"])?,
             shed: Counters::new(
@@ -281,6 +292,7 @@ mod tests {
             first_content: failure.is_none().then_some(Duration::from_millis(40)),
             hedge: false,
             maybe_billed: true,
+            events_skipped: 0,
             tokens: failure.is_none().then_some(TOKENS),
             counted: if failure.is_none() { Counted::Vendor } else { Counted::Nothing },
             cost: failure.is_none().then_some(Microusd(250)),

@@ -51,6 +51,9 @@ fn attempt(out: &mut Vec<u8>, attempt: &AttemptRecord) {
     if attempt.hedge {
         line.flag("hedge", true);
     }
+    if attempt.events_skipped > 0 {
+        line.number("events_skipped", attempt.events_skipped);
+    }
     line.flag("maybe_billed", attempt.maybe_billed);
     line.end();
 }

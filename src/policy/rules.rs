@@ -94,7 +94,7 @@ impl RuleReader<'_> {
         let parsed = match PolicySet::from_str(file.text) {
             Ok(parsed) => parsed,
             Err(errors) => {
-                self.diagnostics.extend(errors.iter().map(|error| diagnostic(file, error)));
+                self.diagnostics.extend(errors.iter().map(|error| unread(file, error)));
                 return Vec::new();
             }
         };
@@ -264,6 +264,17 @@ fn diagnostic(file: &Written<'_>, report: &dyn Report) -> Diagnostic {
     let place = offset.map_or_else(|| Place::file(file.path), |offset| file.place(offset));
     let help = report.help().map(|help| help.to_string()).unwrap_or_default();
     Diagnostic::error(place, report.to_string().replace('\n', " ")).help(help)
+}
+
+/// The same of a text that is no policy.
+fn unread(file: &Written<'_>, report: &dyn Report) -> Diagnostic {
+    let found = diagnostic(file, report);
+    if !found.help.is_empty() {
+        return found;
+    }
+    found.help(
+        "a policy reads `@id(\"name\") forbid (principal, action, resource) when { ... };`, down to its semicolon",
+    )
 }
 
 /// The bytes of a policy's text, looked for from byte `start`.

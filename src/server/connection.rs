@@ -49,7 +49,8 @@ pub(crate) async fn serve<A: Application>(accepted: Accepted, shared: Arc<Shared
                 Ok(private) => {
                     let peer = Peer { address, listener, certificate_names: private.certificate_names, tls: true };
                     match private.http2 {
-                        true => http2(private.stream, peer, &shared, application).await,
+                        // in a box, so that connections of HTTP/1 carry nothing of it
+                        true => Box::pin(http2(private.stream, peer, &shared, application)).await,
                         false => http1(private.stream, peer, &shared, application).await,
                     }
                 }

@@ -13,7 +13,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// A connection that has become private.
 pub(crate) struct Private {
-    pub(crate) stream: TlsStream<TcpStream>,
+    /// In a box, since it is handed on from step to step and lasts as long as the connection.
+    pub(crate) stream: Box<TlsStream<TcpStream>>,
     /// Names of the client's verified certificate, as in `uri:spiffe://...` or `dns:...`.
     pub(crate) certificate_names: Vec<String>,
     /// Whether the client chose HTTP/2.
@@ -29,7 +30,7 @@ pub(crate) async fn shake(socket: TcpStream, tls: Arc<ServerConfig>, bounds: &Bo
     let stream = match tokio::time::timeout(bounds.handshake, shaking).await {
         Err(_) => return Err("handshake_timeout"),
         Ok(Err(error)) => return Err(reason(&error)),
-        Ok(Ok(stream)) => stream,
+        Ok(Ok(stream)) => Box::new(stream),
     };
     let session = stream.get_ref().1;
     let http2 = session.alpn_protocol() == Some(b"h2");

@@ -4,6 +4,7 @@
 use crate::process::Serving;
 use crate::support::client::{Answer, chat_body};
 use crate::support::proxy::{Plan, Prepared};
+use backstay::config::defaults;
 use backstay::demo::vendor::{Cuts, Fault, Recording, RestManner, Setup};
 use backstay::dialect::Dialect;
 use serde_json::{Value, json};
@@ -85,7 +86,7 @@ fn retry_after(seconds: &'static str) -> impl FnOnce(Setup) -> Setup {
 
 #[tokio::test]
 async fn s01_a_short_throttle_is_waited_out_at_the_primary() {
-    let plan = pool().setup(0, retry_after("2")).patient().pool("patience = \"3s\"");
+    let plan = pool().setup(0, retry_after("2")).patient();
     let scene = Scene::once(plan, Fault::Status429).await;
     let answer = scene.ask().await;
     scene.is_whole(&answer, PRIMARY);
@@ -117,9 +118,8 @@ async fn s02_a_throttle_without_end_is_not_hammered() {
 async fn s03_one_500_costs_one_retry() {
     let scene = Scene::once(pool(), Fault::Status500).await;
     let answer = scene.ask().await;
-    let served_by_primary = answer.header("x-backstay-served-by").starts_with("primary");
-    scene.is_whole(&answer, if served_by_primary { PRIMARY } else { FALLBACK });
-    assert_eq!(scene.calls().iter().sum::<usize>(), 2);
+    scene.is_whole(&answer, PRIMARY);
+    assert_eq!(scene.calls(), [2, 0]);
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn s04_a_primary_that_is_unavailable_is_replaced() {
     let scene = Scene::of(Fault::Status503).await;
     let answer = scene.ask().await;
     scene.is_whole(&answer, FALLBACK);
-    assert!(scene.calls()[0] <= 2 && scene.calls()[1] == 1, "{:?}", scene.calls());
+    assert_eq!(scene.calls(), [1, 1]);
 }
 
 #[tokio::test]
@@ -135,6 +135,7 @@ async fn s05_a_reset_before_any_byte_is_unseen() {
     let scene = Scene::of(Fault::Reset).await;
     let answer = scene.ask().await;
     scene.is_whole(&answer, FALLBACK);
+    assert_eq!(scene.calls(), [2, 1], "a reset often passes, and is tried once more");
 }
 
 #[tokio::test]
@@ -145,6 +146,7 @@ async fn s06_a_silent_primary_is_left_after_its_limit_and_not_retried() {
     assert_eq!(scene.calls(), [1, 1]);
     let log = scene.serving.log().await;
     assert_eq!(log[0]["attempts"][0]["class"], "headers_timeout", "{}", log[0]);
+    assert!(defaults::HEADERS <= Duration::from_secs(90), "with the time of the fallback the answer is there within 100 s");
 }
 
 #[tokio::test]
@@ -153,8 +155,7 @@ async fn s06_an_unstreamed_call_to_a_silent_primary_is_answered_too() {
     let answer = scene.serving.client().chat(false).await;
     assert_eq!((answer.status, answer.said()), (200, scene.words()), "{}", answer.text());
     assert_eq!(scene.calls(), [1, 1]);
-    let default = backstay::config::defaults::ANSWER;
-    assert!(default <= Duration::from_secs(95), "with the time of the fallback the answer is there within 100 s");
+    assert!(defaults::ANSWER <= Duration::from_secs(95), "with the time of the fallback the answer is there within 100 s");
 }
 
 #[tokio::test]
@@ -162,8 +163,10 @@ async fn s07_headers_alone_do_not_hold_failover_up() {
     let scene = Scene::of(Fault::SlowFirstContent).await;
     let answer = scene.ask().await;
     scene.is_whole(&answer, FALLBACK);
+    assert_eq!(scene.calls(), [1, 1]);
     let log = scene.serving.log().await;
     assert_eq!(log[0]["attempts"][0]["class"], "first_content_timeout", "{}", log[0]);
+    assert!(defaults::FIRST_CONTENT <= Duration::from_secs(10), "the answer is there within 15 s");
 }
 
 fn break_after(words: usize) -> impl FnOnce(Setup) -> Setup {
@@ -190,7 +193,7 @@ async fn s09_a_stream_that_falls_silent_reaches_its_end() {
     assert_eq!(scene.calls(), [1, 1]);
     let log = scene.serving.log().await;
     assert_eq!(log[0]["attempts"][0]["class"], "stream_idle", "{}", log[0]);
-    assert!(backstay::config::defaults::IDLE <= Duration::from_secs(30));
+    assert!(defaults::IDLE <= Duration::from_secs(30), "the answer is whole within 45 s");
 }
 
 #[tokio::test]
@@ -272,7 +275,7 @@ async fn s15_an_outage_is_served_through_and_its_end_is_noticed() {
     };
     let watchdog = Duration::from_secs(60);
     tokio::time::timeout(watchdog, used_again).await.expect("the primary is used again");
-    assert!(backstay::config::defaults::BREAKER_OPEN * 4 <= Duration::from_secs(30));
+    assert!(defaults::BREAKER_OPEN * 4 <= Duration::from_secs(30));
 }
 
 #[tokio::test]

@@ -233,6 +233,8 @@ async fn f_056_an_event_that_is_not_json_is_left_out() {
         let (proxy, answer) = streamed(client, client, Fault::MalformedEvent, |setup| setup).await;
         assert!(answer.clean && ends_with_terminator(client, &answer), "{}", answer.text());
         assert_eq!(answer.said().len() / 10, proxy.vendors[0].text().len() / 10, "all but the one event");
+        let line = &proxy.log.wait_for(1).await[0];
+        assert_eq!(line["attempts"][0]["events_skipped"], 1, "it is counted: {line}");
     }
 }
 

@@ -135,6 +135,7 @@ object! {
         sequence_number = "sequence_number": Option<u64>,
         response = "response": Option<&'a RawValue>,
         output_index = "output_index": Option<u64>,
+        item_id = "item_id": Option<Text<'a>>,
         content_index = "content_index": Option<u64>,
         summary_index = "summary_index": Option<u64>,
         item = "item": Option<&'a RawValue>,

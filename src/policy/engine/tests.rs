@@ -341,7 +341,7 @@ fn what_cannot_be_recorded_or_trusted_is_refused() {
         "@id(\"a\")\nforbid (principal, action, resource)\nwhen { context has data };",
         &["1:1 the policy uses `has` | every attribute is always there"],
     );
-    check("@id(\"a\") permit (principal, action, resource)", &["1:"]);
+    check("@id(\"a\") permit (principal, action, resource)", &["1:46 unexpected end of input | a policy reads `@id"]);
     check(
         "@id(\"a\") @inflight(\"halt\") permit (principal, action, resource);",
         &["1:1 @inflight takes \"stop\" alone"],

@@ -138,21 +138,26 @@ fn events_of_anthropics_dialect() {
 fn events_of_the_responses_dialect() {
     let message = |content: Value| json!({"id": "msg", "type": "message", "role": "assistant", "content": content});
     let part = json!({"type": "output_text", "text": "So.", "annotations": []});
+    let call = |arguments: &str| json!({"id": "fc_1", "type": "function_call", "call_id": "call_1", "name": "f", "arguments": arguments});
+    let output = json!([message(json!([part])), call("{}")]);
     check_stream(
-        "events that do not tell their item's place, and one of a later version",
+        "llama.cpp's events, which tell of items by their ids and end them all at the end, and one of a later version",
         &OPENAI_RESPONSES,
         &[
-            json!({"type": "response.created", "response": {"id": "r", "model": "m", "created_at": 1.5}}),
+            json!({"type": "response.created", "response": {"id": "r", "status": "in_progress"}}),
             json!({"type": "response.output_item.added", "item": message(json!([]))}),
             json!({"type": "response.content_part.added", "item_id": "msg", "part": {"type": "output_text", "text": ""}}),
             json!({"type": "response.output_text.delta", "item_id": "msg", "delta": "So."}),
             json!({"type": "response.weather.delta", "delta": {"warm": true}, "output_index": "first"}),
+            json!({"type": "response.output_item.added", "item": call("")}),
+            json!({"type": "response.function_call_arguments.delta", "item_id": "fc_1", "delta": "{}"}),
             json!({"type": "response.output_text.done", "item_id": "msg", "text": "So."}),
             json!({"type": "response.content_part.done", "item_id": "msg", "part": part}),
             json!({"type": "response.output_item.done", "item": message(json!([part]))}),
-            json!({"type": "response.completed", "response": {"id": "r", "model": "m", "output": [message(json!([part]))]}}),
+            json!({"type": "response.output_item.done", "item": call("{}")}),
+            json!({"type": "response.completed", "response": {"id": "r", "model": "m", "created_at": 1.5, "output": output}}),
         ],
-        &["says So.", "Stop"],
+        &["says So.", "calls f {}", "ToolCalls"],
     );
 }
 

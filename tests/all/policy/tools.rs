@@ -118,8 +118,19 @@ fn test_runs_the_policies_tests_and_says_which_are_broken() {
         "unless { resource.agreements.contains(Agreement::\"dpa\") }",
         "unless { true }",
     );
-    let (_, err, code) = call(folder.path(), &["test"]);
+    let (out, err, code) = call(folder.path(), &["test"]);
     assert_eq!(code, 1, "{err}");
+    assert!(out.contains("; none was run, because of 1 error(s)"), "{out}");
+    let (out, _, code) = call(folder.path(), &["test", "--policies", "nowhere"]);
+    assert!(code == 1 && out.contains("; none was run, because of 1 error(s)"), "{out}");
+
+    let zones = folder.path().join("policies/zones.toml");
+    copy(&Path::new(ROOT).join("policies"), &folder.path().join("policies"));
+    fs::write(&zones, "as_of = \"2026-11-01\"\n[zone.OURS]\nsource = \"us\"\nmembers = [\"DE\", \"UK\"]\n").unwrap();
+    let (out, err, code) = call(folder.path(), &["test"]);
+    assert!(code == 1 && out.contains(" 0 broken; with 1 error(s) the policies would not be served"), "{out}");
+    assert!(err.contains("there is no country \"UK\"\n  help: did you mean \"GB\"?"), "{err}");
+    fs::remove_file(zones).unwrap();
 
     copy(&Path::new(ROOT).join("policies"), &folder.path().join("policies"));
     edit(&folder.path().join("policies/gdpr.cedar"), "Agreement::\"dpa\"", "Agreement::\"baa\"");

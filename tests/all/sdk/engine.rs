@@ -1,7 +1,6 @@
 //! A real inference engine: llama.cpp's server, with a model of any size, asked by clients of every dialect. It has to run already, and
 //! `BACKSTAY_LLAMACPP_URL` says where (`http://127.0.0.1:8080/v1`); without it these tests say so and pass.
 
-use crate::support::client::Answer;
 use crate::support::proxy::{Plan, Proxy};
 use backstay::dialect::Dialect;
 use serde_json::{Value, json};
@@ -10,13 +9,21 @@ const SWITCH: &str = "BACKSTAY_LLAMACPP_URL";
 /// Tokens of an answer: a model of random weights never ends by itself.
 const MOST: u32 = 24;
 
-async fn proxy() -> Option<Proxy> {
+/// The wire formats that the server speaks, as the vendor's table says them; its base URL lies below `/v1` but for one.
+const VOICES: [(&str, &str); 3] = [
+    ("dialect = \"openai\"\nprofile = \"llamacpp\"", "/v1"),
+    ("dialect = \"openai\"\nspeaks = [\"responses\"]", "/v1"),
+    ("dialect = \"anthropic\"", ""),
+];
+
+async fn proxy((voice, path): (&str, &str)) -> Option<Proxy> {
     let Ok(url) = std::env::var(SWITCH) else {
         println!("switched off: {SWITCH} names no llama.cpp server");
         return None;
     };
+    let url = [url.trim_end_matches('/').trim_end_matches("/v1"), path].concat();
     let tables = format!(
-        "[vendor.engine]\ndialect = \"openai\"\nprofile = \"llamacpp\"\nseat = \"DE\"\nregion = \"eu\"\nbase_url = \"{url}\"\n\
+        "[vendor.engine]\n{voice}\nseat = \"DE\"\nregion = \"eu\"\nbase_url = \"{url}\"\n\
          credential = {{ file = \"secrets/vendor\" }}\n[pool.engine]\ndeployments = [\"engine/tiny\"]\n"
     );
     let plan = Plan::of(&[("first", Dialect::OpenaiChat)]).patient().key("models = [\"smart\", \"engine\"]");
@@ -52,37 +59,50 @@ fn asked(dialect: Dialect, question: &str, stream: bool, members: Value) -> (Str
 }
 
 #[tokio::test]
-async fn an_engine_answers_clients_of_every_dialect() {
-    let Some(proxy) = proxy().await else { return };
-    for dialect in Dialect::CONVERSING {
-        let mut said = Vec::new();
-        for stream in [false, true] {
-            let (path, body) = asked(dialect, "How warm is it in Oslo?", stream, Value::Null);
-            let answer = proxy.client().post(&path, &body).await;
-            let place = format!("{} stream {stream}", dialect.name());
-            assert_eq!((answer.status, answer.clean), (200, true), "{place}: {}", answer.text());
-            assert!(answer.text().contains("oken"), "{place} tells its usage: {}", answer.text());
-            said.push(answer.said());
+async fn an_engine_answers_clients_of_every_dialect_in_each_that_it_speaks() {
+    for voice in VOICES {
+        let Some(proxy) = proxy(voice).await else { return };
+        for dialect in Dialect::CONVERSING {
+            let mut said = Vec::new();
+            for stream in [false, true] {
+                let counted = dialect == Dialect::OpenaiChat && stream;
+                let members = if counted { json!({"stream_options": {"include_usage": true}}) } else { Value::Null };
+                let (path, body) = asked(dialect, "How warm is it in Oslo?", stream, members);
+                let answer = proxy.client().post(&path, &body).await;
+                let place = format!("{} from {} stream {stream}", dialect.name(), voice.0);
+                assert_eq!((answer.status, answer.clean), (200, true), "{place}: {}", answer.text());
+                assert!(answer.text().contains("oken"), "{place} tells its usage: {}", answer.text());
+                said.push(answer.said());
+            }
+            // without chance the same is said whole and streamed
+            assert!(!said[0].is_empty() && said[0] == said[1], "{} from {}: {said:?}", dialect.name(), voice.0);
         }
-        // without chance the same is said whole and streamed
-        assert!(!said[0].is_empty() && said[0] == said[1], "{}: {said:?}", dialect.name());
     }
 }
 
 #[tokio::test]
-async fn an_engine_keeps_to_a_schema_and_says_when_a_prompt_is_too_long() {
-    let Some(proxy) = proxy().await else { return };
+async fn an_engine_keeps_to_a_schema() {
+    let Some(proxy) = proxy(VOICES[0]).await else { return };
     let schema = json!({"type": "object", "properties": {"colour": {"enum": ["red", "green"]}}, "required": ["colour"],
         "additionalProperties": false});
-    let format = json!({"response_format": {"type": "json_schema", "json_schema": {"name": "colour", "schema": schema, "strict": true}}});
-    let ask = async |question: &str, members: Value| -> Answer {
-        let (path, body) = asked(Dialect::OpenaiChat, question, false, members);
-        proxy.client().post(&path, &body).await
-    };
-    let answer = ask("Which colour?", format).await;
+    let format = json!({"type": "json_schema", "json_schema": {"name": "colour", "schema": schema, "strict": true}});
+    // the grammar allows white space, which chance writes a good deal of
+    let members = json!({"response_format": format, "max_tokens": 500});
+    let (path, body) = asked(Dialect::OpenaiChat, "Which colour?", false, members);
+    let answer = proxy.client().post(&path, &body).await;
     let told: Value = serde_json::from_str(&answer.said()).unwrap_or_default();
     assert!(["red", "green"].contains(&told["colour"].as_str().unwrap_or_default()), "{}", answer.text());
-    let answer = ask(&"word ".repeat(60_000), Value::Null).await;
-    assert_eq!(answer.status, 400, "{}", answer.text());
-    assert_eq!(answer.json()["error"]["code"], "context_length_exceeded", "{}", answer.text());
+}
+
+#[tokio::test]
+async fn an_engine_says_when_a_prompt_is_too_long() {
+    for voice in VOICES {
+        let Some(proxy) = proxy(voice).await else { return };
+        for stream in [false, true] {
+            let (path, body) = asked(Dialect::OpenaiChat, &"word ".repeat(60_000), stream, Value::Null);
+            let answer = proxy.client().post(&path, &body).await;
+            assert_eq!(answer.status, 400, "{}: {}", voice.0, answer.text());
+            assert_eq!(answer.json()["error"]["code"], "context_length_exceeded", "{}: {}", voice.0, answer.text());
+        }
+    }
 }

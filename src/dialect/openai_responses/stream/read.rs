@@ -12,6 +12,7 @@ use crate::dialect::openai_responses::item::{read_annotation, read_part};
 use crate::dialect::openai_responses::response::{Spoken, read_finish, read_output};
 use crate::dialect::openai_responses::types::{Event, Item, Response};
 use crate::dialect::sse;
+use serde_json::value::RawValue;
 
 /// Takes what a vendor's events hand on.
 type Sink<'a> = dyn FnMut(Delta<'_>) + 'a;
@@ -33,8 +34,9 @@ pub(in crate::dialect) struct Reader {
 /// An item under way.
 #[derive(Debug)]
 struct Open {
-    /// Its place in the answer, where the vendor's events tell it.
+    /// Its place in the answer, and its id: llama.cpp's server tells of items by these alone.
     output_index: Option<u64>,
+    id: String,
     /// Its place among the answer's tool calls, if it is one.
     tool_call: Option<usize>,
     /// Deltas of the item came.
@@ -43,6 +45,16 @@ struct Open {
     part_told: bool,
     /// Notes on the part under way that came.
     notes: usize,
+}
+
+impl Open {
+    /// Whether an event is about it that tells this of its item. One that tells nothing is about the last.
+    fn is(&self, output_index: Option<u64>, id: Option<&str>) -> bool {
+        match (self.output_index, output_index) {
+            (Some(own), Some(told)) => own == told,
+            _ => id.is_none_or(|id| id == self.id),
+        }
+    }
 }
 
 impl ReadEvents for Reader {
@@ -196,8 +208,8 @@ impl Reader {
             tool_call = Some(self.call(&call.id, &call.name, sink));
         }
         if self.open.len() < MOST_OPEN {
-            let output_index = event.output_index;
-            self.open.push(Open { output_index, tool_call, told: false, part_told: false, notes: 0 });
+            let (output_index, id) = (event.output_index, item_id(raw));
+            self.open.push(Open { output_index, id, tool_call, told: false, part_told: false, notes: 0 });
         }
         Ok(())
     }
@@ -214,8 +226,9 @@ impl Reader {
     /// The whole item: what of it no delta told, and the seal of thoughts.
     fn end_item(&mut self, event: &Event<'_>, sink: &mut Sink<'_>) -> Result<(), serde_json::Error> {
         let Some(raw) = event.item else { return Ok(()) };
-        let place = self.open.iter().position(|item| item.output_index == event.output_index);
-        let open = place.map(|place| self.open.swap_remove(place));
+        let id = item_id(raw);
+        let place = self.open.iter().rposition(|item| item.is(event.output_index, Some(&id)));
+        let open = place.map(|place| self.open.remove(place));
         match open {
             Some(Open { told: true, .. }) => {
                 let Known(item) = read::<Known<Item<'_>>>(raw)?;
@@ -290,7 +303,8 @@ impl Reader {
     }
 
     fn item(&mut self, event: &Event<'_>) -> Option<&mut Open> {
-        self.open.iter_mut().rfind(|item| item.output_index == event.output_index)
+        let id = event.item_id.as_ref().map(|Text(id)| &**id);
+        self.open.iter_mut().rfind(|item| item.is(event.output_index, id))
     }
 
     fn tell(&mut self, event: &Event<'_>) {
@@ -307,6 +321,11 @@ impl Reader {
     const fn malformed(&self) -> Failure {
         Failure::new(FailureKind::Malformed, self.phase(), "not_the_dialect")
     }
+}
+
+fn item_id(raw: &RawValue) -> String {
+    let item = read::<Known<Item<'_>>>(raw).map(|Known(item)| item).unwrap_or_default();
+    item.id.unwrap_or_default().0.into_owned()
 }
 
 /// The events that are read: all others are passed over.
