@@ -63,10 +63,8 @@ impl Outcome {
 pub enum GonePhase {
     /// While we waited for a vendor.
     Wait,
-    /// While the answer was streaming.
+    /// While the answer was streaming; it may have stopped reading before.
     Stream,
-    /// It had stopped reading.
-    WriteStall,
 }
 
 impl GonePhase {
@@ -76,7 +74,6 @@ impl GonePhase {
         match self {
             Self::Wait => "wait",
             Self::Stream => "stream",
-            Self::WriteStall => "write_stall",
         }
     }
 }
