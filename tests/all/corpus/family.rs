@@ -129,8 +129,11 @@ fn no_call_that_was_answered_is_refused_for_its_model() {
     assert!(found.is_empty(), "of {listed}: {}", found.join("\n"));
 }
 
+/// A citation's address and title.
+type Note = (Option<String>, Option<String>);
+
 /// The answer with its citations as addresses and titles: what a vendor found beside its answer is told as notes on it.
-fn noted(mut reply: Reply) -> (Reply, Vec<(Option<String>, Option<String>)>) {
+fn noted(mut reply: Reply) -> (Reply, Vec<Note>) {
     let mut notes = Vec::new();
     for part in &mut reply.parts {
         if let Content::Text { citations, .. } = &mut part.content {
