@@ -16,7 +16,7 @@ use crate::policy::Ask;
 use crate::price::Ceiling;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::key::Key;
-use crate::snapshot::permit::Asking;
+use crate::snapshot::permit::Answers;
 use crate::snapshot::pool::Pool;
 use crate::state::quota::Demand;
 use crate::state::world::{Observed, World};
@@ -95,7 +95,7 @@ pub fn select(
     let look = Look {
         world,
         wanted,
-        asking: world.snapshot.asking(wanted.key, wanted.ask),
+        policy: world.snapshot.asking(wanted.key, wanted.ask).about(wanted.pool),
         restricts: world.restrictions.restricts(),
         now,
         turn,
@@ -111,7 +111,7 @@ pub fn select(
 struct Look<'a> {
     world: &'a World,
     wanted: &'a Wanted<'a>,
-    asking: Asking<'a>,
+    policy: Answers<'a>,
     /// Whether anything is restricted at all.
     restricts: bool,
     now: Moment,
@@ -229,7 +229,7 @@ pub(crate) fn others(work: &mut Work) -> Option<Selection> {
 /// Whether the deployment may and can serve the call, its health aside.
 fn eligible(look: &Look<'_>, deployment: &Arc<Deployment>) -> Result<(), Refusal> {
     let Look { world, wanted, .. } = look;
-    look.asking.permit(deployment)?;
+    look.policy.permits(deployment)?;
     if look.restricts
         && let Some(refusal) = world.restrictions.refuses(deployment)
     {
