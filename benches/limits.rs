@@ -1,8 +1,9 @@
 //! What limits and a budget cost a call: taking its place, holding money back, settling, and handing its entry to the ledger.
 
 use backstay::base::clock::Moment;
-use backstay::base::event::{Counted, NoSink, Tokens};
+use backstay::base::event::{Counted, NoSink};
 use backstay::base::money::Microusd;
+use backstay::base::tokens::Tokens;
 use backstay::snapshot::budget::{Budget, Period, Reserve};
 use backstay::snapshot::key::Limit;
 use backstay::state::budget::Need;

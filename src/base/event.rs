@@ -5,8 +5,8 @@ use crate::base::money::Microusd;
 use crate::base::rejection::Refusal;
 use crate::base::restriction::Restriction;
 use crate::base::surge::Surge;
+use crate::base::tokens::Tokens;
 use std::borrow::Cow;
-use std::ops::Add;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,10 +63,8 @@ impl Outcome {
 pub enum GonePhase {
     /// While we waited for a vendor.
     Wait,
-    /// While the answer was streaming.
+    /// While the answer was streaming; it may have stopped reading before.
     Stream,
-    /// It had stopped reading.
-    WriteStall,
 }
 
 impl GonePhase {
@@ -76,7 +74,6 @@ impl GonePhase {
         match self {
             Self::Wait => "wait",
             Self::Stream => "stream",
-            Self::WriteStall => "write_stall",
         }
     }
 }
@@ -109,35 +106,6 @@ impl HedgeOutcome {
             Self::Capped => "capped",
             Self::NoBudget => "no_budget",
             Self::Refused => "refused",
-        }
-    }
-}
-
-/// Tokens of an answer, as counted by the vendor.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tokens {
-    /// Fresh prompt tokens.
-    pub input: u64,
-    /// Prompt tokens read from the vendor's cache.
-    pub cached: u64,
-    /// Prompt tokens written to the vendor's cache.
-    pub cache_written: u64,
-    /// Answer tokens, reasoning included.
-    pub output: u64,
-    /// Reasoning tokens among them.
-    pub reasoning: u64,
-}
-
-impl Add for Tokens {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            input: self.input.saturating_add(other.input),
-            cached: self.cached.saturating_add(other.cached),
-            cache_written: self.cache_written.saturating_add(other.cache_written),
-            output: self.output.saturating_add(other.output),
-            reasoning: self.reasoning.saturating_add(other.reasoning),
         }
     }
 }

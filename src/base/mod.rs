@@ -16,4 +16,5 @@ pub mod restriction;
 pub mod scope;
 pub mod secret;
 pub mod surge;
+pub mod tokens;
 pub mod vendor_error;

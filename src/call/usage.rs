@@ -1,6 +1,6 @@
 //! What an answer consumed.
 
-use crate::base::event::Tokens;
+use crate::base::tokens::Tokens;
 
 /// Token counts of an answer in one arithmetic for all vendors: the parts do not overlap, except that `reasoning` lies within `output` and `written_1h` within `written`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

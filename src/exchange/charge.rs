@@ -1,7 +1,8 @@
 //! What an attempt is charged with: by the vendor's count where there is one, else by what may have been worked.
 
-use crate::base::event::{Counted, Tokens};
+use crate::base::event::Counted;
 use crate::base::money::Microusd;
+use crate::base::tokens::Tokens;
 use crate::call::usage::Usage;
 use crate::exchange::admit::Size;
 use crate::snapshot::deployment::Deployment;

@@ -266,9 +266,10 @@ impl DeploymentHandles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::event::{GonePhase, Tokens};
+    use crate::base::event::GonePhase;
     use crate::base::event::{Grounds, Whom};
     use crate::base::money::Microusd;
+    use crate::base::tokens::Tokens;
     use prometheus::TextEncoder;
     use std::time::Duration;
 

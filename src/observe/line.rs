@@ -1,6 +1,7 @@
 //! One access-log line: a JSON object that holds what an exchange did, and nothing of what was said in it.
 
-use crate::base::event::{AttemptRecord, ExchangeRecord, Outcome, Tokens};
+use crate::base::event::{AttemptRecord, ExchangeRecord, Outcome};
+use crate::base::tokens::Tokens;
 use crate::observe::json::{Object, string};
 use jiff::Timestamp;
 

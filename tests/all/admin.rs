@@ -177,8 +177,8 @@ async fn who_watches_is_told_of_changes_and_holds_no_place_for_long() {
     let token = "Content-Type: application/json\r\nContent-Length: 0\r\nAuthorization: Bearer operator-token\r\n";
     check(&admin.ask("POST /drain", token).await, 202, "\"draining\":true");
     for mut stream in watching {
-        let told = until(&mut stream, "\"draining\"").await;
-        assert!(told.contains("event: status\ndata: {") && told.contains("\"generation\":7"), "{told}");
+        let told = until(&mut stream, "\"generation\":7").await;
+        assert!(told.contains("event: status\ndata: {") && told.contains("\"draining\""), "{told}");
     }
 }
 

@@ -29,7 +29,7 @@ function drawDeployment(deployment) {
   const wait = deployment.retry_after_ms == null ? "" : `again in ${seconds(deployment.retry_after_ms)}`;
   const row = fill(clone("deployment"), {
     ".tier": deployment.tier,
-    ".id": deployment.id + (deployment.credential ? ` · ${deployment.credential}` : ""),
+    ".id": deployment.id + (["", "default"].includes(deployment.credential) ? "" : ` · ${deployment.credential}`),
     ".state": WORDS[deployment.state] ?? deployment.state,
     ".reason": [deployment.reason, wait].filter(Boolean).join(" · "),
     ".region": deployment.region,

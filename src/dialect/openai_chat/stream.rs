@@ -50,8 +50,8 @@ impl ReadEvents for Reader {
         if let Some(Known(choice)) = chunk.choices.one {
             self.choice(choice, &found, sink)?;
         }
-        let aside = chunk.x_groq.as_ref().and_then(|Known(aside)| aside.usage.as_ref());
-        if let Some(Known(usage)) = chunk.usage.as_ref().or(aside) {
+        let aside = chunk.x_groq.as_deref().and_then(|Known(aside)| aside.usage.as_ref());
+        if let Some(Known(usage)) = chunk.usage.as_deref().or(aside) {
             sink(Delta::Usage(Usage::from(usage)));
         }
         Ok(())

@@ -1,7 +1,8 @@
 //! What the ledger keeps of an attempt.
 
-use crate::base::event::{Counted, Tokens};
+use crate::base::event::Counted;
 use crate::base::money::Microusd;
+use crate::base::tokens::Tokens;
 use crate::snapshot::budget::Span;
 use std::sync::Arc;
 

@@ -1,13 +1,14 @@
 //! One event of every kind, in several shapes of exchange: what a busy process would emit.
 
 use backstay::base::event::{
-    AttemptRecord, Considered, Event, ExchangeRecord, GonePhase, Grounds, HedgeOutcome, Outcome, Tokens, Whom,
+    AttemptRecord, Considered, Event, ExchangeRecord, GonePhase, Grounds, HedgeOutcome, Outcome, Whom,
 };
 use backstay::base::failure::FailureKind;
 use backstay::base::money::{Microusd, TokenPrice};
 use backstay::base::rejection::Refusal;
 use backstay::base::restriction::{Cause, Reach, Restriction};
 use backstay::base::surge::Surge;
+use backstay::base::tokens::Tokens;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -56,14 +56,14 @@ object! {
 }
 
 object! {
-    /// A piece of a streamed answer.
+    /// A piece of a streamed answer. What few pieces have is boxed, as reading a piece moves it several times.
     Chunk<'a> {
         id = "id": Option<Text<'a>>,
         model = "model": Option<Text<'a>>,
         created = "created": Count,
         choices = "choices": First<Known<ChunkChoice<'a>>>,
-        usage = "usage": Option<Known<WireUsage>>,
-        x_groq = "x_groq": Option<Known<XGroq>>,
+        usage = "usage": Option<Box<Known<WireUsage>>>,
+        x_groq = "x_groq": Option<Box<Known<XGroq>>>,
         results = "search_results": Option<Vec<&'a RawValue>>,
         pages = "citations": Option<Vec<&'a RawValue>>,
         error = "error": Option<&'a RawValue>,
