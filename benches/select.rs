@@ -65,7 +65,7 @@ fn observe(state: &State) {
             let now = state.clock.now();
             let (settings, limit) = (BreakerSettings::USUAL, Duration::from_secs(10));
             let bid = Bid { settings, limit, input_tokens: 20, trickle: false };
-            let mut flight = state.health.begin(&observed.health, &bid, now).ok().expect("leave");
+            let mut flight = state.health.begin(&observed.health, &bid, now).expect("leave");
             let mut draw = observed.account.send(Demand::new(20, 100));
             draw.answered(&quota, now);
             draw.succeeded();

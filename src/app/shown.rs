@@ -106,7 +106,8 @@ fn live(pool: &Pool, among: usize, merit: &Merit, observed: &world::Observed, no
         inflight: merit.inflight,
         admission_cap: observed.health.deployment.admission_cap(now),
         vendor_report: observed.health.report(now).map(|report| report.label().to_owned()),
-        first_content_ms: merit.first_content_ms.map(|ms| ms as u64),
+        // what was measured: what failures of late add to the order is no latency that anybody waited
+        first_content_ms: observed.health.deployment.first_content_ms().map(|ms| ms as u64),
         headroom: HeadroomShown {
             percent: merit.headroom_percent,
             requests: requests.map(window),

@@ -146,7 +146,10 @@ async fn s06_a_silent_primary_is_left_after_its_limit_and_not_retried() {
     assert_eq!(scene.calls(), [1, 1]);
     let log = scene.serving.log().await;
     assert_eq!(log[0]["attempts"][0]["class"], "headers_timeout", "{}", log[0]);
-    assert!(defaults::HEADERS <= Duration::from_secs(90), "with the time of the fallback the answer is there within 100 s");
+    assert!(
+        defaults::HEADERS <= Duration::from_secs(90),
+        "with the time of the fallback the answer is there within 100 s"
+    );
 }
 
 #[tokio::test]
@@ -155,7 +158,10 @@ async fn s06_an_unstreamed_call_to_a_silent_primary_is_answered_too() {
     let answer = scene.serving.client().chat(false).await;
     assert_eq!((answer.status, answer.said()), (200, scene.words()), "{}", answer.text());
     assert_eq!(scene.calls(), [1, 1]);
-    assert!(defaults::ANSWER <= Duration::from_secs(95), "with the time of the fallback the answer is there within 100 s");
+    assert!(
+        defaults::ANSWER <= Duration::from_secs(95),
+        "with the time of the fallback the answer is there within 100 s"
+    );
 }
 
 #[tokio::test]
