@@ -69,10 +69,9 @@ fn only_the_snapshot_mints_permits_and_few_paths_use_them() {
         paths(&[
             // asks what a recall would say, and throws the permit away
             "src/snapshot/permit.rs",
-            // attempts, whatever brought them about; selection asks beforehand and throws the permit away
+            // attempts, whatever brought them about; selection asks beforehand for answers, which are no permits
             "src/exchange/attempt.rs",
             "src/exchange/hedge.rs",
-            "src/exchange/select.rs",
             // what a vendor offers beside calls
             "src/exchange/vendor/mod.rs",
             // background checks, which carry nothing of a client
