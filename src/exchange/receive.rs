@@ -164,7 +164,12 @@ async fn first_content(
                 begun = true;
                 pump.push(chunk)
             }
-            Some(chunk) => pump.push(chunk?),
+            Some(Ok(chunk)) => pump.push(chunk),
+            Some(Err(failure)) => match pump.end() {
+                // what was held back until it was whole is whole: a finish reason came before the break
+                pumped if pumped.complete => pumped,
+                _ => return Err(failure),
+            },
             None => pump.end(),
         };
         if accept_empty && pumped.fault.as_ref().is_some_and(|failure| failure.kind == FailureKind::Empty) {

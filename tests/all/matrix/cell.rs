@@ -178,7 +178,14 @@ impl Cell {
             Must::Fallback => (self.whole(seen, Some(false)), calls.0 <= 2 && calls.1 == 1),
             Must::Verdict => (self.refusal(seen, 400), calls == (1, 0)),
             Must::Break if self.continues && !self.spent => {
-                (self.whole(seen, Some(false)), calls.0 == 1 && (1..=3).contains(&calls.1))
+                let most = if self.tools { 2 } else { 1 };
+                (self.whole(seen, Some(false)), (1..=most).contains(&calls.0) && (1..=3).contains(&calls.1))
+            }
+            Must::Break if self.may_be_unwritten() && self.spent && seen.answer.status != 200 => {
+                (self.refusal(seen, 502), calls.0 + calls.1 <= 4)
+            }
+            Must::Break if self.may_be_unwritten() && !self.spent && seen.answer.clean => {
+                (self.whole(seen, Some(false)), calls.0 <= 2 && calls.1 == 1)
             }
             Must::Break => {
                 let more = if self.continues { 2 } else { 0 };
@@ -196,7 +203,7 @@ impl Cell {
     /// Whether the access log tells of it as it was.
     pub(super) fn record(&self, line: &Value) -> Result<(), String> {
         let outcome = line["outcome"].as_str().unwrap_or_default();
-        if self.must == Must::Honest {
+        if self.must == Must::Honest || (self.may_be_unwritten() && !self.continues && self.must == Must::Break) {
             return check(["served", "broken"].contains(&outcome), || format!("its outcome is {outcome:?}"));
         }
         let served = match self.must {
@@ -206,7 +213,8 @@ impl Cell {
         };
         check((outcome == "served") == served, || format!("its outcome is {outcome:?}"))?;
         let broken = self.must == Must::Break && !served;
-        check((outcome == "broken") == broken, || format!("its outcome is {outcome:?}"))?;
+        let refused = self.may_be_unwritten() && self.spent;
+        check((outcome == "broken") == broken || refused, || format!("its outcome is {outcome:?}"))?;
         if self.fault == Fault::RegionDenied && self.odd.is_none() {
             let class = &line["attempts"][0]["class"];
             check(class == "region_denied", || format!("it is taken for {class}"))?;
@@ -238,6 +246,12 @@ impl Cell {
             None => [&first, &other].contains(&model),
         };
         check(!models.is_empty() && models.iter().all(named), || format!("models {models:?}"))
+    }
+
+    /// Whether the break may come before anything is written: a tool call that is written only once it is whole, as Gemini's
+    /// clients and pools with continuation have it, takes as many events as the vendor likes.
+    fn may_be_unwritten(&self) -> bool {
+        self.streamed && self.tools && (self.continues || self.client == Dialect::Gemini)
     }
 
     /// Whether the vendor got to tell its count: in Bedrock's streams it is the last event.
