@@ -193,8 +193,8 @@ impl Sieve {
         self.candidates.append(&mut self.degraded);
         let refusals: Vec<_> = self.refused.iter().filter_map(|one| one.refusal.clone()).collect();
         considered.reserve(self.refused.len() + self.candidates.len());
-        considered.append(&mut self.refused);
         considered.extend(self.candidates.iter().map(|candidate| Considered::of(&candidate.deployment.id, None)));
+        considered.append(&mut self.refused);
         if !self.able {
             return Err(nobody_eligible(refusals));
         }
