@@ -63,6 +63,7 @@ fn attempt(deployment: &str, failure: Option<FailureKind>) -> AttemptRecord {
         took: Duration::from_millis(100),
         first_content: failure.is_none().then_some(Duration::from_millis(40)),
         maybe_billed: true,
+        events_skipped: 1,
         ..AttemptRecord::default()
     }
 }
