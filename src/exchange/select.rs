@@ -163,8 +163,10 @@ impl Sieve {
                 self.sound.push((merit, Arc::clone(observed)));
             }
         }
-        order(&mut self.sound, pool.order, turn);
-        self.candidates.extend(self.sound.drain(..).map(|(_, candidate)| candidate));
+        if !self.sound.is_empty() {
+            order(&mut self.sound, pool.order, turn);
+            self.candidates.extend(self.sound.drain(..).map(|(_, candidate)| candidate));
+        }
         // one step down and no further: those that are listed behind are there for whoever is gone, not for whoever is slow
         if self.candidates.len() > before {
             self.candidates.append(&mut self.degraded);

@@ -41,10 +41,10 @@ impl Cedar {
         })
     }
 
-    /// An evaluator of policies about a call of `cost` micro-dollars; `None` for a key, a deployment or a word that is not there.
-    pub(super) fn evaluator(&self, key: usize, deployment: usize, ask: &Ask, cost: u64) -> Option<Evaluator<'_>> {
+    /// An evaluator of policies about a call; `None` for a key or a deployment that is not there.
+    pub(super) fn evaluator(&self, key: usize, deployment: usize, context: Context) -> Option<Evaluator<'_>> {
         let (key, deployment) = (self.keys.get(key)?.clone(), self.deployments.get(deployment)?.clone());
-        let request = Request::new_unchecked(key, self.action.clone(), deployment, Some(context(ask, cost).ok()?));
+        let request = Request::new_unchecked(key, self.action.clone(), deployment, Some(context));
         Some(Evaluator::new(request, self.entities.as_ref(), Extensions::all_available()))
     }
 }
@@ -79,22 +79,48 @@ impl Condition {
     }
 }
 
-/// What policies read of a call.
-fn context(ask: &Ask, cost: u64) -> Result<Context, Box<dyn Error>> {
-    let entity = |kind, name| entities::uid(kind, name).map(|uid: EntityUid| Literal::from(uid.as_ref().clone()));
-    let data = ask.data.iter().map(|class| entity("Data", class)).collect::<Result<Vec<_>, _>>()?;
-    let value = |literal: Literal| Value::new(literal, None);
-    let long = |number: u64| value(Literal::from(i64::try_from(number).unwrap_or(i64::MAX)));
-    let attributes = [
-        ("data", Value::set_of_lits(data, None)),
-        ("residency", value(entity("Zone", &ask.residency)?)),
-        ("screened", value(ask.screened.into())),
-        ("stores", value(ask.needs.has(Need::Stores).into())),
-        ("hosted_tools", value(hosts_tools(ask).into())),
-        ("attempt", long(u64::from(ask.attempt))),
-        ("depth", long(u64::from(ask.depth))),
-        ("estimated_cost", long(cost)),
-        ("hour", long(u64::from(ask.hour))),
-    ];
-    Ok(Context::Value(Arc::new(attributes.into_iter().map(|(name, value)| (name.into(), value)).collect())))
+const ESTIMATED_COST: &str = "estimated_cost";
+
+/// What policies read of a call, in Cedar. It is the same for every deployment but for what the call costs there.
+#[derive(Debug)]
+pub(super) struct CallContext(Context);
+
+impl CallContext {
+    /// `None` where the call holds a word that cannot be written.
+    pub(super) fn of(ask: &Ask) -> Option<Self> {
+        let entity = |kind, name| entities::uid(kind, name).map(|uid: EntityUid| Literal::from(uid.as_ref().clone()));
+        let data = ask.data.iter().map(|class| entity("Data", class)).collect::<Result<Vec<_>, _>>().ok()?;
+        let attributes = [
+            ("data", Value::set_of_lits(data, None)),
+            ("residency", value(entity("Zone", &ask.residency).ok()?)),
+            ("screened", value(ask.screened.into())),
+            ("stores", value(ask.needs.has(Need::Stores).into())),
+            ("hosted_tools", value(hosts_tools(ask).into())),
+            ("attempt", long(u64::from(ask.attempt))),
+            ("depth", long(u64::from(ask.depth))),
+            ("hour", long(u64::from(ask.hour))),
+            (ESTIMATED_COST, long(0)),
+        ];
+        Some(Self(Context::Value(Arc::new(attributes.into_iter().map(|(name, value)| (name.into(), value)).collect()))))
+    }
+
+    /// The same of a call that costs so many micro-dollars.
+    pub(super) fn costing(&self, cost: u64) -> Context {
+        match &self.0 {
+            Context::Value(attributes) if cost > 0 => {
+                let mut attributes = (**attributes).clone();
+                attributes.insert(ESTIMATED_COST.into(), long(cost));
+                Context::Value(Arc::new(attributes))
+            }
+            free => free.clone(),
+        }
+    }
+}
+
+fn value(literal: Literal) -> Value {
+    Value::new(literal, None)
+}
+
+fn long(number: u64) -> Value {
+    value(Literal::from(i64::try_from(number).unwrap_or(i64::MAX)))
 }

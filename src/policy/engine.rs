@@ -3,7 +3,7 @@
 use crate::base::diagnostic::{Diagnostic, Place};
 use crate::call::needs::Needs;
 use crate::policy::ask::Ask;
-use crate::policy::cedar::Cedar;
+use crate::policy::cedar::{CallContext, Cedar};
 use crate::policy::groups::{Group, Groups};
 use crate::policy::inventory::{DeploymentFacts, Inventory, KeyFacts};
 use crate::policy::memo::Memo;
@@ -14,7 +14,7 @@ use crate::policy::rules::{self, PolicyFile, Rule};
 use crate::policy::schema;
 use crate::policy::verdict::{Finding, Verdict};
 use cedar_policy::Schema;
-use std::cell::LazyCell;
+use std::cell::{LazyCell, OnceCell};
 use std::error::Error;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -83,26 +83,26 @@ impl Engine {
     /// # Errors
     /// The ids of the deciding policies; none where no policy permits it.
     pub fn decide(&self, key: usize, deployment: usize, ask: &Ask) -> Verdict {
-        let Some(call) = self.words.call(ask) else { return unknown_word() };
-        self.decide_call(key, deployment, ask, call)
+        let Some(call) = Call::of(ask, &self.words) else { return unknown_word() };
+        self.decide_call(key, deployment, &call)
     }
 
     /// The same of every deployment of a pool, by one look-up where it was decided before; nothing where there is no such pool.
     #[must_use]
     pub fn decide_pool(&self, key: usize, pool: &str, ask: &Ask) -> Verdicts {
         let Some((number, members)) = self.pools.named(pool) else { return Verdicts::default() };
-        let Some(call) = self.words.call(ask) else { return Verdicts::of(members, |_| unknown_word()) };
-        let decide = || Verdicts::of(members, |deployment| self.decide_call(key, deployment, ask, call));
-        match self.groups.pool_question(key, number, self.pools.size(ask), call) {
+        let Some(call) = Call::of(ask, &self.words) else { return Verdicts::of(members, |_| unknown_word()) };
+        let decide = || Verdicts::of(members, |deployment| self.decide_call(key, deployment, &call));
+        match self.groups.pool_question(key, number, self.pools.size(ask), call.facts) {
             Some(question) => self.choices.recall(question, decide),
             None => decide(),
         }
     }
 
-    fn decide_call(&self, key: usize, deployment: usize, ask: &Ask, call: CallFacts) -> Verdict {
-        let call = call.costing(ask.estimated_cost(self.inventory.deployments.get(deployment)));
-        let Some(question) = self.groups.question(key, deployment, call) else { return Err(Arc::from([])) };
-        self.verdicts.recall(question, || self.evaluate(key, deployment, call, ask))
+    fn decide_call(&self, key: usize, deployment: usize, call: &Call<'_>) -> Verdict {
+        let facts = call.facts.costing(call.ask.estimated_cost(self.inventory.deployments.get(deployment)));
+        let Some(question) = self.groups.question(key, deployment, facts) else { return Err(Arc::from([])) };
+        self.verdicts.recall(question, || self.evaluate(key, deployment, call, facts))
     }
 
     /// Whether any key may use the deployment of this index for an ordinary call of its own: one that holds what the key
@@ -176,16 +176,19 @@ impl Engine {
         &self.rules
     }
 
-    /// What all policies say that concern the key and the deployment.
-    fn evaluate(&self, key: usize, deployment: usize, call: CallFacts, ask: &Ask) -> Verdict {
-        let evaluator = LazyCell::new(|| self.cedar.evaluator(key, deployment, ask, call.estimated_cost()));
+    /// What all policies say that concern the key and the deployment, where the call costs what `facts` say.
+    fn evaluate(&self, key: usize, deployment: usize, call: &Call<'_>, facts: CallFacts) -> Verdict {
+        let evaluator = LazyCell::new(|| {
+            let cost = if self.groups.reads().has(Fact::EstimatedCost) { facts.estimated_cost() } else { 0 };
+            self.cedar.evaluator(key, deployment, call.context()?.costing(cost))
+        });
         let find = |group: &Group| match &*evaluator {
             Some(evaluator) => Finding::of(group.policies.iter().map(|policy| policy.says(evaluator))),
             None => Finding::unanswered(),
         };
         let mut whole = Finding::default();
-        for group in self.groups.concerned(key, deployment, call) {
-            let Some(question) = group.question(key, deployment, call) else { return Err(Arc::from([])) };
+        for group in self.groups.concerned(key, deployment, facts) {
+            let Some(question) = group.question(key, deployment, facts) else { return Err(Arc::from([])) };
             whole.add(&self.findings.recall(question, || Arc::new(find(group))));
         }
         whole.verdict()
@@ -208,6 +211,24 @@ impl Engine {
                 hour,
             })
         })
+    }
+}
+
+/// A call that is decided about: in few words, and as Cedar reads it, which is written when Cedar is asked first.
+struct Call<'a> {
+    ask: &'a Ask,
+    facts: CallFacts,
+    context: OnceCell<Option<CallContext>>,
+}
+
+impl<'a> Call<'a> {
+    /// `None` where it holds a word that nobody knows.
+    fn of(ask: &'a Ask, words: &Words) -> Option<Self> {
+        Some(Self { ask, facts: words.call(ask)?, context: OnceCell::new() })
+    }
+
+    fn context(&self) -> Option<&CallContext> {
+        self.context.get_or_init(|| CallContext::of(self.ask)).as_ref()
     }
 }
 

@@ -64,9 +64,18 @@ impl DeploymentHealth {
         self.path().into_iter().find(|node| node.is_troubled() && !node.lock().breaker.is_closed())
     }
 
+    /// Whether nothing stands in the way of anything that it depends on: so it is nearly always, for nearly all.
+    fn is_untroubled(&self) -> bool {
+        let Self { deployment, host, credential, model, vendor } = self;
+        ![deployment, host, credential, model, vendor].into_iter().any(|node| node.is_troubled())
+    }
+
     /// Why the deployment cannot be asked now, without asking to be let through.
     #[must_use]
     pub fn refuses(&self, now: Moment, settings: &BreakerSettings) -> Option<Refusal> {
+        if self.is_untroubled() {
+            return None;
+        }
         let rest = self.path().into_iter().chain([&self.credential]).find_map(|node| node.rests(now));
         if rest.is_some() {
             return rest;
