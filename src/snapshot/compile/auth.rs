@@ -3,14 +3,13 @@
 //! A key of a cloud is one secret in the form in which the cloud's own tools write it, so that it is replaced as a whole.
 
 use super::Compiler;
-use super::base_url;
-use super::clouds::is_aws_region;
 use crate::base::hash::Digest;
 use crate::base::secret::Secret;
-use crate::config::At;
 use crate::config::secrets::SecretSource;
 use crate::config::tables::Auth;
+use crate::config::{At, base_url};
 use crate::dialect::Dialect;
+use crate::dialect::profile::clouds::is_aws_region;
 use crate::dialect::profile::{AuthHeader, Profile};
 use crate::snapshot::deployment::Endpoint;
 use crate::snapshot::proof::{AwsKey, Grant, Proof, TokenSource};
