@@ -96,17 +96,17 @@ impl Merit {
     fn place(&self, order: Order) -> Place {
         let (listed, abroad) = (self.listed as u64, u64::from(!self.home));
         let preferred = match order {
-            Order::Listed => [listed, 0, 0],
-            Order::Price => [self.price.0.0, self.price.1, listed],
+            Order::Listed => (listed, 0, 0),
+            Order::Price => (self.price.0.0, self.price.1, listed),
             // the bits of numbers that are not negative are in the order of the numbers
-            Order::Latency => [abroad, self.expected_ms().to_bits(), 0],
+            Order::Latency => (abroad, self.expected_ms().to_bits(), 0),
         };
-        (preferred, abroad, Reverse(self.headroom_percent / STEP_PERCENT))
+        (preferred, (abroad, Reverse(self.headroom_percent / STEP_PERCENT)))
     }
 }
 
-/// What the operator prefers, then the session's home, then the fullest quota.
-type Place = ([u64; 3], u64, Reverse<u32>);
+/// What the operator prefers, then the session's home and the fullest quota.
+type Place = ((u64, u64, u64), (u64, Reverse<u32>));
 
 /// The places of a tier as listed: credentials of one deployment stand beside each other, in one place.
 pub fn listed(tier: &[Arc<Deployment>]) -> impl Iterator<Item = usize> + '_ {
