@@ -12,13 +12,15 @@ use crate::call::tool::ToolCall;
 use crate::call::turn::{Citation, Content, Part};
 use crate::call::usage::Usage;
 use crate::dialect::object::{Known, Reading, Text, read, read_known};
+use crate::dialect::shapes::unfinished;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 /// Reads a vendor's whole answer.
 ///
 /// # Errors
-/// [`FailureKind::Malformed`] where the body is no answer of this dialect, or one that is not finished yet.
+/// [`FailureKind::Malformed`] where the body is no answer of this dialect, or one that is not finished yet;
+/// [`FailureKind::Truncated`] where it does not say whether it is.
 pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
     let malformed = |reason| Failure::new(FailureKind::Malformed, Phase::Headers, reason);
     let response: Response<'_> = read_known(body).ok_or_else(|| malformed("not_the_dialect"))?;
@@ -31,13 +33,16 @@ pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
     if matches!(status, "queued" | "in_progress" | "cancelled") {
         return Err(malformed("not_finished"));
     }
+    if status.is_empty() {
+        return Err(unfinished());
+    }
     let output = response.output.as_deref().ok_or_else(|| malformed("not_the_dialect"))?;
     let mut parts = Vec::with_capacity(output.len());
     for item in output {
         parts.append(&mut read_output(item).map_err(|_| malformed("not_the_dialect"))?);
     }
     Ok(Reply {
-        finish: read_finish(&response, Spoken::of(&parts)),
+        finish: read_finish(&response, status == "incomplete", Spoken::of(&parts)),
         usage: response.usage.as_ref().map(|Known(usage)| Usage::from(usage)),
         id: response.id.unwrap_or_default(),
         model: response.model.unwrap_or_default(),
@@ -77,13 +82,14 @@ impl Spoken {
     }
 }
 
-/// Why the answer ended.
-pub(super) fn read_finish(response: &Response<'_>, spoken: Spoken) -> Finish {
+/// Why the answer ended. One that is `cut` for a reason that is not told, or not known here, is told as too long: it is the one
+/// word that clients of all dialects know for an answer that is not whole.
+pub(super) fn read_finish(response: &Response<'_>, cut: bool, spoken: Spoken) -> Finish {
     let reason = response.incomplete.as_ref().and_then(|Known(incomplete)| incomplete.reason.as_ref());
     match reason.map(|Text(reason)| &**reason) {
-        Some("max_output_tokens") => Finish::Length,
         Some("content_filter") => Finish::ContentFilter,
-        Some(other) => Finish::Other(other.to_owned()),
+        Some(_) => Finish::Length,
+        None if cut => Finish::Length,
         None if spoken.refuses => Finish::Refusal(None),
         None if spoken.calls => Finish::ToolCalls,
         None => Finish::Stop,
