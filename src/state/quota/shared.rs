@@ -10,6 +10,9 @@ use std::time::Duration;
 /// No glance is believed for longer: windows fill up and readings expire without anybody telling.
 const BELIEVED: Duration = Duration::from_secs(1);
 
+/// Where nothing is known of a quota, calls are ordered as if all of it were left.
+const UNKNOWN_PERCENT: u32 = 100;
+
 /// A headroom, and the last glance at it.
 #[derive(Debug, Default)]
 pub(super) struct SharedHeadroom {
@@ -34,7 +37,8 @@ impl SharedHeadroom {
     pub(super) fn glance(&self, now: Moment) -> Glance {
         Glance::read(self.glance.load(Ordering::Relaxed), now).unwrap_or_else(|| {
             let headroom = self.look();
-            let glance = Glance { percent: headroom.percent(now), tokens: headroom.carries_up_to(now) };
+            let percent = headroom.percent(now).unwrap_or(UNKNOWN_PERCENT);
+            let glance = Glance { percent, tokens: headroom.carries_up_to(now) };
             self.glance.store(glance.written(now + BELIEVED), Ordering::Relaxed);
             glance
         })
@@ -44,7 +48,7 @@ impl SharedHeadroom {
 /// What nearly every call has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Glance {
-    /// The share that is left of the scarcest window, in per cent.
+    /// The share that is left of the scarcest window, in per cent; all of it where nothing is known.
     pub(super) percent: u32,
     /// The size of a call up to which any is carried.
     tokens: u64,
