@@ -109,7 +109,7 @@ fn live(pool: &Pool, among: usize, merit: &Merit, observed: &world::Observed, no
         // what was measured: what failures of late add to the order is no latency that anybody waited
         first_content_ms: observed.health.deployment.first_content_ms().map(|ms| ms as u64),
         headroom: HeadroomShown {
-            percent: merit.headroom_percent,
+            percent: observed.account.known_percent(now),
             requests: requests.map(window),
             tokens: tokens.map(window),
         },

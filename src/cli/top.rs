@@ -142,7 +142,7 @@ mod tests {
             shown
         };
         let out = json!({"state": "open", "reason": "breaker_open", "admission_cap": 4, "success_percent": null,
-            "first_content_ms": null, "price": null, "place": null, "credential": "b"});
+            "first_content_ms": null, "price": null, "place": null, "credential": "b", "headroom": {"percent": null}});
         let status = json!({"version": "1.0.0", "not_ready": "draining", "generation": 3, "digest": "d", "policy": "p",
             "last_reload": {"accepted": false}, "restrictions": [{"id": "7eec", "cause": "operator", "reach": {"vendor": "x"}}],
             "pools": [{"name": "smart", "aliases": ["gpt-5.5"],
@@ -155,7 +155,7 @@ restricted 7eec: operator, {\"vendor\":\"x\"}
 smart gpt-5.5
   deployment      state              in flight  good   first content  quota  price      place
   openai/gpt-5.5  closed             2          100 %  431 ms         96 %   1.25 / 10  1
-  x/y [b]         open breaker_open  2 of 4     -      -              96 %   -          -
+  x/y [b]         open breaker_open  2 of 4     -      -              -      -          -
 ";
         assert_eq!(table(&status), expected);
     }

@@ -1,5 +1,6 @@
 //! Values that vendors and clients write in more than one shape.
 
+use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::dialect::object::{Text, read};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -67,6 +68,12 @@ impl<'de> Visitor<'de> for CountVisitor {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
         IgnoredAny.visit_map(map).map(|_| None)
     }
+}
+
+/// A whole answer that does not say why it ended: nobody but its vendor knows whether it is complete, and a translation would
+/// have to make the reason up. In the vendor's own dialect the client reads for itself that there is none.
+pub(crate) fn unfinished() -> Failure {
+    Failure::new(FailureKind::Truncated, Phase::Headers, "no_finish_reason")
 }
 
 /// The first of a list, and whether it has more: answers have one choice.

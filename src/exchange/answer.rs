@@ -21,6 +21,9 @@ const LONGEST_WAIT_S: u64 = 60;
 /// The same for what no retry mends before: a spent budget. Within a day somebody may have raised it.
 const LONGEST_LOCK_S: u64 = 86_400;
 
+/// What an answer without limits has at most, so that its headers are laid out once.
+const MOST_HEADERS: usize = 12;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-backstay-attempts");
@@ -82,8 +85,10 @@ impl Body for Answer {
 pub(crate) fn whole(settlement: &Settlement, status: StatusCode, body: Bytes) -> Response<Answer> {
     let mut response = Response::new(Answer::Whole(Some(body)));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    every_answer(response.headers_mut(), settlement);
+    let headers = response.headers_mut();
+    headers.reserve(MOST_HEADERS);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    every_answer(headers, settlement);
     response
 }
 

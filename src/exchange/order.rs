@@ -9,7 +9,7 @@ use crate::base::money::Microusd;
 use crate::snapshot::deployment::Deployment;
 use crate::snapshot::pool::{Order, Pool};
 use crate::state::world::{Observed, World};
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// A session leaves its home when that has more than this share of the tier's mean load.
@@ -91,7 +91,22 @@ impl Merit {
             None => UNKNOWN_MS * calls,
         }
     }
+
+    /// Its place among those of the tier, the lowest first; of equal places, calls take turns.
+    fn place(&self, order: Order) -> Place {
+        let (listed, abroad) = (self.listed as u64, u64::from(!self.home));
+        let preferred = match order {
+            Order::Listed => (listed, 0, 0),
+            Order::Price => (self.price.0.0, self.price.1, listed),
+            // the bits of numbers that are not negative are in the order of the numbers
+            Order::Latency => (abroad, self.expected_ms().to_bits(), 0),
+        };
+        (preferred, (abroad, Reverse(self.headroom_percent / STEP_PERCENT)))
+    }
 }
+
+/// What the operator prefers, then the session's home and the fullest quota.
+type Place = ((u64, u64, u64), (u64, Reverse<u32>));
 
 /// The places of a tier as listed: credentials of one deployment stand beside each other, in one place.
 pub fn listed(tier: &[Arc<Deployment>]) -> impl Iterator<Item = usize> + '_ {
@@ -126,8 +141,8 @@ pub fn order<T>(tier: &mut [(Merit, T)], order: Order, turn: u64) {
         return;
     }
     leave_crowds(tier);
-    tier.sort_by(|(left, _), (right, _)| place(left, right, order));
-    for equals in tier.chunk_by_mut(|(left, _), (right, _)| place(left, right, order).is_eq()) {
+    tier.sort_by_cached_key(|(merit, _)| merit.place(order));
+    for equals in tier.chunk_by_mut(|(left, _), (right, _)| left.place(order) == right.place(order)) {
         let first = usize::try_from(turn % equals.len() as u64).unwrap_or(0);
         equals.rotate_left(first);
     }
@@ -140,17 +155,6 @@ fn leave_crowds<T>(tier: &mut [(Merit, T)]) {
     for (merit, _) in tier {
         merit.home &= merit.inflight < CROWD || f64::from(merit.inflight) + 1.0 <= fair;
     }
-}
-
-fn place(left: &Merit, right: &Merit, order: Order) -> Ordering {
-    let home = || left.home.cmp(&right.home).reverse();
-    let preferred = || match order {
-        Order::Listed => left.listed.cmp(&right.listed),
-        Order::Price => left.price.cmp(&right.price).then(left.listed.cmp(&right.listed)),
-        Order::Latency => home().then(left.expected_ms().total_cmp(&right.expected_ms())),
-    };
-    let steps = |merit: &Merit| merit.headroom_percent / STEP_PERCENT;
-    preferred().then_with(home).then_with(|| steps(right).cmp(&steps(left)))
 }
 
 /// What is said of a degraded one.

@@ -145,6 +145,9 @@ impl Sieve {
     fn tier(&mut self, look: &Look<'_>, tier: &[Arc<Deployment>]) {
         let &Look { world, wanted, now, turn, .. } = look;
         let (pool, settings, before) = (wanted.pool, &wanted.pool.breaker, self.candidates.len());
+        if tier.len() > 1 {
+            self.sound.reserve(tier.len());
+        }
         for (place, deployment) in listed(tier).zip(tier) {
             let Some(observed) = world.observed(deployment) else { continue };
             if let Err(refusal) = eligible(look, deployment) {

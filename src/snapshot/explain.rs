@@ -185,8 +185,8 @@ pub struct Live {
 /// What is left of a vendor's quota.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeadroomShown {
-    /// Of the scarcest window, in per cent; 100 where the vendor tells nothing.
-    pub percent: u32,
+    /// Of the scarcest window, in per cent; `null` where no answer has told of a window and its size, or it is over.
+    pub percent: Option<u32>,
     /// Requests, where the vendor tells.
     pub requests: Option<WindowShown>,
     /// Tokens, where the vendor tells; of several windows the scarcest.

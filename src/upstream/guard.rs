@@ -5,9 +5,9 @@ use crate::upstream::framing::{Fault, Framing};
 use crate::upstream::stream::Stream;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Wake, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Whose turn it is on the connection, shared by the guard and whoever holds the connection.
@@ -17,6 +17,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(super) struct Turn {
     phase: AtomicU8,
     fault: OnceLock<Fault>,
+    /// Whom the socket wakes. hyper gets a waker that only notes: what it has laid out is looked at anyway, and woken for that
+    /// having been taken the whole request would be polled again in vain.
+    waiter: Mutex<Option<Waker>>,
+    stirred: AtomicBool,
 }
 
 /// Nobody asked anything: nothing is read.
@@ -37,9 +41,10 @@ const ANSWERED: u8 = 6;
 const SPOILED: u8 = 7;
 
 impl Turn {
-    /// Nobody asks: the connection goes to the pool.
+    /// Nobody asks, and nobody waits: the connection goes to the pool.
     pub(super) fn rest(&self) {
         self.set(REST);
+        self.waiter().take();
     }
 
     /// The next read looks whether anything lies in the socket.
@@ -67,12 +72,41 @@ impl Turn {
         self.fault.get().copied()
     }
 
+    /// The socket wakes `waiter` from now on.
+    pub(super) fn wakes(&self, waiter: &Waker) {
+        match &mut *self.waiter() {
+            Some(current) => current.clone_from(waiter),
+            none => *none = Some(waiter.clone()),
+        }
+        self.stirred.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether hyper asked to be polled again since.
+    pub(super) fn is_stirred(&self) -> bool {
+        self.stirred.load(Ordering::Relaxed)
+    }
+
+    fn waiter(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn get(&self) -> u8 {
         self.phase.load(Ordering::Relaxed)
     }
 
     fn set(&self, phase: u8) {
         self.phase.store(phase, Ordering::Relaxed);
+    }
+}
+
+/// The waker that hyper gets.
+impl Wake for Turn {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.stirred.store(true, Ordering::Relaxed);
     }
 }
 
@@ -95,10 +129,17 @@ impl Guard {
         io::Error::other(why)
     }
 
+    /// Asks the socket for something, on behalf of whoever waits for it.
+    fn poll_socket<T>(&mut self, poll: impl FnOnce(Pin<&mut Stream>, &mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        let waiter = self.turn.waiter();
+        let mut cx = Context::from_waker(waiter.as_ref().unwrap_or(Waker::noop()));
+        poll(Pin::new(&mut self.stream), &mut cx)
+    }
+
     /// Reads a piece of the answer and lets through what belongs to it.
-    fn poll_answer(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_answer(&mut self, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        ready!(self.poll_socket(|stream, cx| stream.poll_read(cx, buf)))?;
         let came = buf.filled().get(before..).unwrap_or_default();
         if came.is_empty() {
             return Poll::Ready(Ok(()));
@@ -126,7 +167,7 @@ impl Guard {
 }
 
 impl AsyncRead for Guard {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         match this.turn.get() {
             REST | ANSWERED => Poll::Pending,
@@ -136,9 +177,9 @@ impl AsyncRead for Guard {
             ASKED | ASKED_HEAD => {
                 this.framing = Framing::new(this.turn.get() == ASKED_HEAD);
                 this.turn.set(WAITING);
-                this.poll_answer(cx, buf)
+                this.poll_answer(buf)
             }
-            WAITING | ANSWERING => this.poll_answer(cx, buf),
+            WAITING | ANSWERING => this.poll_answer(buf),
             _ if this.framing.is_done() => Poll::Pending,
             _ => Poll::Ready(Err(io::Error::other("the connection is spoiled"))),
         }
@@ -146,32 +187,32 @@ impl AsyncRead for Guard {
 }
 
 impl AsyncWrite for Guard {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.note_write();
-        Pin::new(&mut this.stream).poll_write(cx, buf)
+        this.poll_socket(|stream, cx| stream.poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
         self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        _: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.note_write();
-        Pin::new(&mut this.stream).poll_write_vectored(cx, bufs)
+        this.poll_socket(|stream, cx| stream.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_socket(Stream::poll_flush)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_socket(Stream::poll_shutdown)
     }
 }
 

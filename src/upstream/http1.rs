@@ -38,6 +38,8 @@ pub(super) struct Wire {
     /// `None` once it has ended.
     connection: Option<Connection>,
     turn: Arc<Turn>,
+    /// The turn as hyper's waker.
+    quiet: Waker,
     /// Where it leads.
     pub(super) address: SocketAddr,
     /// Whether it has carried an exchange before.
@@ -59,8 +61,17 @@ impl Wire {
         // the guard bounds the header lines; hyper, told of a bound, would allocate for as many with every head
         let made = http1::Builder::new().max_buf_size(BUFFER_BYTES).handshake(io).await;
         let (sender, connection) = made.map_err(|_| reset("handshake", Phase::Connect))?;
-        let (rest, resting) = (REST, Instant::now());
-        Ok(Box::new(Self { sender, connection: Some(connection), turn, address, is_reused: false, rest, resting }))
+        let (quiet, rest, resting) = (Waker::from(Arc::clone(&turn)), REST, Instant::now());
+        Ok(Box::new(Self {
+            sender,
+            connection: Some(connection),
+            turn,
+            quiet,
+            address,
+            is_reused: false,
+            rest,
+            resting,
+        }))
     }
 
     /// Sends a request and waits for the head of its answer.
@@ -70,8 +81,8 @@ impl Wire {
     pub(super) async fn ask(&mut self, request: Outbound, within: Duration) -> Result<Response<Incoming>, Unanswered> {
         self.turn.ask(*request.method() == Method::HEAD);
         let mut answer = pin!(self.sender.try_send_request(*request));
-        let connection = &mut self.connection;
-        let answered = poll_fn(|cx| poll_driven(connection, cx, |cx| answer.as_mut().poll(cx)));
+        let mut driven = Driven { connection: &mut self.connection, turn: &self.turn, quiet: &self.quiet };
+        let answered = poll_fn(|cx| driven.poll(cx, |cx| answer.as_mut().poll(cx)));
         match tokio::time::timeout(within, answered).await {
             Ok(Ok(response)) => {
                 self.rest = rest_of(response.headers());
@@ -88,13 +99,14 @@ impl Wire {
         body: &mut Incoming,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
-        let frame = poll_driven(&mut self.connection, cx, |cx| Pin::new(&mut *body).poll_frame(cx));
+        let mut driven = Driven { connection: &mut self.connection, turn: &self.turn, quiet: &self.quiet };
+        let frame = driven.poll(cx, |cx| Pin::new(&mut *body).poll_frame(cx));
         frame.map(|frame| frame.map(|frame| frame.map_err(|_| self.broken())))
     }
 
     /// Whether the connection may carry another request, now that an answer was read to its end.
     pub(super) fn is_reusable(&mut self) -> bool {
-        drive(&mut self.connection, &mut Context::from_waker(Waker::noop()));
+        drive(&mut self.connection, &mut Context::from_waker(&self.quiet));
         self.turn.is_answered() && self.connection.is_some() && self.sender.is_ready() && !self.rest.is_zero()
     }
 
@@ -113,7 +125,7 @@ impl Wire {
     /// Whether a connection at rest may be used: it is open, and nothing came that nobody asked for.
     pub(super) fn is_usable(&mut self) -> bool {
         self.turn.inspect();
-        drive(&mut self.connection, &mut Context::from_waker(Waker::noop()));
+        drive(&mut self.connection, &mut Context::from_waker(&self.quiet));
         self.connection.is_some() && !self.sender.is_closed()
     }
 
@@ -147,25 +159,29 @@ pub(super) fn closed_at_once() -> Failure {
     reset("closed_at_once", Phase::Connect)
 }
 
-/// Polls for what only the connection can bring about, letting it work meanwhile.
-///
-/// Nobody but us can wake the connection's other end, so it never needs a waker. The connection gets ours only when there is
-/// nothing for us yet: given it earlier, hyper would wake us for having taken what it had laid out, once for each chunk.
-fn poll_driven<T>(
-    connection: &mut Option<Connection>,
-    cx: &mut Context<'_>,
-    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
-) -> Poll<T> {
-    let mut quiet = Context::from_waker(Waker::noop());
-    if let ready @ Poll::Ready(_) = poll(&mut quiet) {
-        return ready;
+/// A connection that works while somebody waits for what only it can bring about.
+struct Driven<'a> {
+    connection: &'a mut Option<Connection>,
+    turn: &'a Turn,
+    quiet: &'a Waker,
+}
+
+impl Driven<'_> {
+    /// Nobody but us can wake the connection's other end, and we look there after it has worked; so only the socket gets our
+    /// waker, and hyper one that notes whether it wanted to go on at once.
+    fn poll<T>(&mut self, cx: &Context<'_>, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        let mut quiet = Context::from_waker(self.quiet);
+        if let ready @ Poll::Ready(_) = poll(&mut quiet) {
+            return ready;
+        }
+        self.turn.wakes(cx.waker());
+        drive(self.connection, &mut quiet);
+        let polled = poll(&mut quiet);
+        if polled.is_pending() && self.turn.is_stirred() {
+            cx.waker().wake_by_ref();
+        }
+        polled
     }
-    drive(connection, &mut quiet);
-    if let ready @ Poll::Ready(_) = poll(&mut quiet) {
-        return ready;
-    }
-    drive(connection, cx);
-    poll(&mut quiet)
 }
 
 /// Lets the connection work, and drops it once it has ended, which answers whoever still waits for it.

@@ -182,6 +182,29 @@ async fn f_113_bytes_behind_a_request_do_not_hide_that_the_client_left() {
     }
 }
 
+/// A client that closes its sending side behind the request and reads on is taken to have left, in either phase: on the wire it
+/// looks like one that closed altogether. It is told nothing more, and above all no end.
+#[tokio::test]
+async fn f_114_a_client_that_closes_its_sending_side_has_left() {
+    let proxy = Plan::two(Dialect::OpenaiChat).patient().setup(0, endless).start().await;
+    for (calls, phase) in [(1, "stream"), (2, "wait")] {
+        if phase == "wait" {
+            proxy.vendors[0].set_fault(Fault::Silence);
+        }
+        let mut socket = call(&proxy.client(), phase == "stream").await;
+        proxy.vendors[0].log().wait_for(|entries| entries.calls().count() == calls).await;
+        socket.shutdown().await.unwrap();
+        is_noticed_beside(&proxy, phase, calls).await;
+        let mut said = Vec::new();
+        // an end in good order or a reset, as it happens
+        let _ = tokio::time::timeout(WATCHDOG, socket.read_to_end(&mut said)).await.expect("the connection is closed");
+        let said = String::from_utf8_lossy(&said);
+        assert!(!said.contains("[DONE]") && !said.contains("\r\n0\r\n"), "{phase}: {said}");
+        assert_eq!(phase == "wait", said.is_empty(), "{said}");
+    }
+    assert_eq!(proxy.calls(), [2, 0], "no failover for a client that is gone");
+}
+
 #[tokio::test]
 async fn a_client_that_leaves_while_we_look_elsewhere_is_not_served_elsewhere() {
     let proxy = Plan::two(Dialect::OpenaiChat).start().await;

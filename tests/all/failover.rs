@@ -1,9 +1,10 @@
 //! Failover before content: whatever the first vendor does, the client gets one whole answer and never learns of it.
 
 use crate::support::proxy::{Plan, Proxy};
-use backstay::demo::vendor::Fault;
+use backstay::demo::vendor::{Cuts, Fault, Recording};
 use backstay::dialect::Dialect;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::sync::Arc;
 
 #[tokio::test]
 async fn an_answer_comes_through_and_says_who_gave_it() {
@@ -132,6 +133,31 @@ async fn f_053_the_silent_vendor_is_asked_once() {
     proxy.vendors[0].set_fault(Fault::Silence);
     assert_eq!(proxy.client().chat(true).await.status, 200);
     assert_eq!(proxy.calls(), [1, 1]);
+}
+
+/// A finish reason is never invented: a client of another dialect would have to be told one. One of the vendor's own reads its
+/// bytes, and sees that there is none.
+#[tokio::test]
+async fn an_answer_that_does_not_say_why_it_ended_is_translated_for_nobody() {
+    let unended = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "So."}, "finish_reason": null}]});
+    let proxy = Plan::two(Dialect::OpenaiChat).start().await;
+    let replay = Recording {
+        status: 200,
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        body: unended.to_string().into(),
+        cuts: Cuts::Whole,
+    };
+    proxy.vendors[0].change_script(|script| script.replay = Some(Arc::new(replay)));
+    let own = proxy.client().ask(Dialect::OpenaiChat, false).await;
+    assert_eq!((own.status, own.json()), (200, unended));
+    for client in [Dialect::Anthropic, Dialect::Gemini, Dialect::OpenaiResponses] {
+        let answer = proxy.client().ask(client, false).await;
+        assert_eq!((answer.status, answer.said()), (200, proxy.vendors[1].text()), "{}", client.name());
+        assert_eq!(answer.header("x-backstay-served-by"), "second/model-of-second");
+    }
+    let lines = proxy.log.wait_for(2).await;
+    assert_eq!(lines[1]["attempts"][0]["class"], "truncated", "{}", lines[1]);
 }
 
 #[tokio::test]

@@ -6,18 +6,28 @@ use std::{env, fs};
 
 const PAPER: &str = "docs/faults.md";
 
-/// The files with tests of each fault, by number: functions named `f_NNN_...`.
+/// The files with tests of each fault, by number: functions named `f_NNN_...`, or `f_NNN_f_MMM_...` where a test covers several.
 fn tested() -> BTreeMap<String, BTreeSet<String>> {
     let mut tested = BTreeMap::<String, BTreeSet<String>>::new();
     for source in ["src", "tests"].into_iter().flat_map(|folder| source::files(folder, "rs")) {
         for rest in source.text.split("fn f_").skip(1) {
-            let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            if number.len() == 3 {
-                tested.entry(number).or_default().insert(source.path.clone());
+            for number in numbers(rest) {
+                tested.entry(number.to_owned()).or_default().insert(source.path.clone());
             }
         }
     }
     tested
+}
+
+/// `111`, `112` of `111_f_112_what_is_tested`.
+fn numbers(name: &str) -> impl Iterator<Item = &str> {
+    let numbered = name.split("_f_").map(|part| part.split_at_checked(3).unwrap_or((part, "")));
+    let numbered = numbered.take_while(|(number, rest)| {
+        number.len() == 3
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+            && !rest.starts_with(|next: char| next.is_ascii_digit())
+    });
+    numbered.map(|(number, _)| number)
 }
 
 /// The paper with its last column as it should be, and one row for each fault: merges of two papers double rows.

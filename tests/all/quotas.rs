@@ -48,6 +48,8 @@ fn served_by(answer: &Answer) -> &str {
 #[tokio::test]
 async fn f_078_a_deployment_whose_quota_would_not_carry_the_call_is_passed_over_before_it_refuses() {
     let proxy = Plan::two(Dialect::OpenaiChat).start().await;
+    let before = proxy.status().await["pools"][0]["deployments"][0]["headroom"].clone();
+    assert_eq!((&before["percent"], &before["tokens"]), (&Value::Null, &Value::Null), "nothing is known yet");
     tells(&proxy, 0, &tokens_left("100", "24h0m0s"));
     assert_eq!(served_by(&proxy.client().chat(false).await), FIRST, "nothing is known yet");
     for stream in [false, true] {
@@ -57,6 +59,7 @@ async fn f_078_a_deployment_whose_quota_would_not_carry_the_call_is_passed_over_
     let status = proxy.status().await;
     let first = &status["pools"][0]["deployments"][0];
     assert_eq!((&first["place"], &first["headroom"]["tokens"]["remaining"]), (&1.into(), &100.into()), "{status}");
+    assert_eq!(first["headroom"]["percent"], 0, "100 of 30,000 are less than one in a hundred");
     let explained = proxy.admin("/explain?key=app&model=smart&tokens=90/100").await;
     let explained: Value = serde_json::from_str(&explained).unwrap();
     let [chosen, refused] = [0, 1].map(|place| &explained["deployments"][place]);

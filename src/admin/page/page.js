@@ -17,8 +17,6 @@ function clone(id) {
   return byId(id).content.firstElementChild.cloneNode(true);
 }
 
-const told = (headroom) => headroom.requests != null || headroom.tokens != null;
-
 function windows(headroom) {
   const window = (name) => headroom[name] &&
     `${headroom[name].remaining}${headroom[name].limit == null ? "" : ` of ${headroom[name].limit}`} ${name}, whole in ${seconds(headroom[name].resets_in_ms)}`;
@@ -36,7 +34,7 @@ function drawDeployment(deployment) {
     ".inflight": deployment.inflight + (deployment.admission_cap == null ? "" : ` of ${deployment.admission_cap}`),
     ".success": deployment.success_percent == null ? "–" : `${deployment.success_percent} %`,
     ".first-content": deployment.first_content_ms == null ? "–" : seconds(deployment.first_content_ms),
-    ".headroom": told(deployment.headroom) ? `${deployment.headroom.percent} %` : "–",
+    ".headroom": deployment.headroom.percent == null ? "–" : `${deployment.headroom.percent} %`,
     ".price": deployment.price ? `${deployment.price.input_usd} / ${deployment.price.output_usd}` : "–",
     ".place": deployment.place ?? "–",
   });

@@ -10,14 +10,16 @@ use crate::call::turn::{Citation, Content, Part};
 use crate::call::usage::Usage;
 use crate::dialect::call_ids;
 use crate::dialect::honour::arguments_object;
-use crate::dialect::object::{Known, Reading, Text, read_known};
+use crate::dialect::object::{Known, Reading, Text, read_known, said};
+use crate::dialect::shapes::unfinished;
 use serde::Serialize;
 use std::borrow::Cow;
 
 /// Reads a vendor's whole answer.
 ///
 /// # Errors
-/// [`FailureKind::Malformed`] where the body is no answer of this dialect.
+/// [`FailureKind::Malformed`] where the body is no answer of this dialect, [`FailureKind::Truncated`] where it does not say why
+/// it ended.
 pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
     let malformed = || Failure::new(FailureKind::Malformed, Phase::Headers, "not_the_dialect");
     let answer: Answer<'_> = read_known(body).ok_or_else(malformed)?;
@@ -28,13 +30,14 @@ pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
         .map(|block| read_block(block, Reading::Answer))
         .collect::<Result<Vec<Part>, _>>()
         .map_err(|_| malformed())?;
+    let reason = said(&answer.stop_reason).ok_or_else(unfinished)?;
     let says_nothing = |part: &Part| matches!(&part.content, Content::Text { text, .. } if text.is_empty());
     Ok(Reply {
         id: answer.id.unwrap_or_default(),
         model: answer.model.unwrap_or_default(),
         created_s: 0,
         parts: parts.into_iter().filter(|part| !says_nothing(part)).collect(),
-        finish: read_finish(&answer.stop_reason.unwrap_or_default().0, answer.stop_sequence, answer.stop_details),
+        finish: read_finish(reason, answer.stop_sequence, answer.stop_details),
         usage: answer.usage.as_ref().map(|Known(usage)| Usage::from(usage)),
     })
 }
@@ -42,7 +45,7 @@ pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
 /// The stop reason with what is told beside it.
 pub(super) fn read_finish(reason: &str, sequence: Option<String>, details: Option<Known<StopDetails>>) -> Finish {
     match reason {
-        "end_turn" | "" => Finish::Stop,
+        "end_turn" => Finish::Stop,
         "stop_sequence" => Finish::StopSequence(sequence),
         "max_tokens" => Finish::Length,
         "tool_use" => Finish::ToolCalls,

@@ -89,7 +89,7 @@ fn note_head(noted: &mut Noted, model: Option<Value<'_>>, told: Option<Value<'_>
 }
 
 fn note_stop(noted: &mut Noted, reason: Option<Value<'_>>) -> bool {
-    let reason = reason.and_then(Value::text);
+    let reason = reason.and_then(Value::text).filter(|reason| !reason.is_empty());
     let stopped = reason.is_some();
     noted.finish = reason.map(Into::into).or_else(|| noted.finish.take());
     stopped

@@ -9,7 +9,8 @@ use crate::call::reply::{Finish, Reply};
 use crate::call::turn::{Content, Part};
 use crate::call::usage::Usage;
 use crate::dialect::bedrock::request::blocks::BlockOut;
-use crate::dialect::object::{Known, read, read_known};
+use crate::dialect::object::{Known, read, read_known, said};
+use crate::dialect::shapes::unfinished;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -17,20 +18,22 @@ use serde_json::value::RawValue;
 /// asked.
 ///
 /// # Errors
-/// [`FailureKind::Malformed`] where the body is no answer of this dialect.
+/// [`FailureKind::Malformed`] where the body is no answer of this dialect, [`FailureKind::Truncated`] where it does not say why
+/// it ended.
 pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
     let malformed = || Failure::new(FailureKind::Malformed, Phase::Headers, "not_the_dialect");
     let answer: Answer<'_> = read_known(body).ok_or_else(malformed)?;
     let message = answer.output.and_then(|Known(output)| output.message).map(|Known(message)| message);
     let content = message.and_then(|message| message.content).ok_or_else(malformed)?;
     let parts = read_answer(content).map_err(|_| malformed())?;
+    let reason = said(&answer.stop_reason).ok_or_else(unfinished)?;
     let says_nothing = |part: &Part| matches!(&part.content, Content::Text { text, .. } if text.is_empty());
     Ok(Reply {
         id: String::new(),
         model: String::new(),
         created_s: 0,
         parts: parts.into_iter().filter(|part| !says_nothing(part)).collect(),
-        finish: read_finish(&answer.stop_reason.unwrap_or_default().0, answer.additional),
+        finish: read_finish(reason, answer.additional),
         usage: answer.usage.as_ref().map(|Known(usage)| Usage::from(usage)),
     })
 }
@@ -39,7 +42,7 @@ pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
 pub(super) fn read_finish(reason: &str, additional: Option<&RawValue>) -> Finish {
     let told = |raw: &RawValue| read::<Known<AdditionalAnswer>>(raw).ok().and_then(|Known(told)| told.stop_sequence);
     match reason {
-        "end_turn" | "" => Finish::Stop,
+        "end_turn" => Finish::Stop,
         "stop_sequence" => Finish::StopSequence(additional.and_then(told)),
         "max_tokens" => Finish::Length,
         "tool_use" => Finish::ToolCalls,

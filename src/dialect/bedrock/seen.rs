@@ -43,8 +43,8 @@ pub(in crate::dialect) fn event(noted: &mut Noted, event: Value<'_>) -> Mark {
         (None, Some(start)) if start.members().next().is_some() => noted.tool_call(),
         (None, _) if role.is_some() => noted.opened = 1,
         (None, _) if stop.is_some() => {
-            noted.finished = 1;
             note_stop(noted, stop);
+            noted.finished = u64::from(noted.finish.is_some());
         }
         (None, _) if metering.is_some() => {
             noted.usage = metering.map(usage);
@@ -75,7 +75,8 @@ pub(in crate::dialect) fn reply(noted: &mut Noted, answer: Value<'_>) -> Told {
 }
 
 fn note_stop(noted: &mut Noted, reason: Option<Value<'_>>) {
-    noted.finish = reason.and_then(Value::text).map(Into::into).or_else(|| noted.finish.take());
+    let reason = reason.and_then(Value::text).filter(|reason| !reason.is_empty());
+    noted.finish = reason.map(Into::into).or_else(|| noted.finish.take());
     if noted.answered && noted.finish.as_deref().is_some_and(|finish| BROKE.contains(&finish)) {
         noted.broke = Some(FailureKind::Malformed);
     }

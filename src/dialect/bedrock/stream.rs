@@ -39,7 +39,9 @@ impl ReadEvents for Reader {
             }
             b"messageStop" => {
                 let stop: MessageStop<'_> = read_known(data).ok_or_else(|| self.malformed())?;
-                sink(Delta::Finish(read_finish(&stop.stop_reason.unwrap_or_default().0, stop.additional)));
+                if let Some(reason) = said(&stop.stop_reason) {
+                    sink(Delta::Finish(read_finish(reason, stop.additional)));
+                }
             }
             b"metadata" => {
                 let told: Metering = read_known(data).ok_or_else(|| self.malformed())?;

@@ -14,7 +14,7 @@ use crate::call::turn::{Citation, Content, Foreign, Part};
 use crate::call::usage::Usage;
 use crate::dialect::honour::arguments_object;
 use crate::dialect::object::{Known, Reading, Text, read, read_known};
-use crate::dialect::shapes::First;
+use crate::dialect::shapes::{First, unfinished};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -22,7 +22,8 @@ use serde_json::value::RawValue;
 /// several is never translated.
 ///
 /// # Errors
-/// [`FailureKind::Malformed`] where the body is no answer of this dialect.
+/// [`FailureKind::Malformed`] where the body is no answer of this dialect, [`FailureKind::Truncated`] where it does not say why
+/// it ended.
 pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
     let malformed = |reason| Failure::new(FailureKind::Malformed, Phase::Headers, reason);
     let answer: Answer<'_> = read_known(body).ok_or_else(|| malformed("not_the_dialect"))?;
@@ -44,7 +45,7 @@ pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
     let First { one: Some(Known(candidate)), more: false } = answer.candidates else {
         return Err(malformed("not_one_choice"));
     };
-    let finish = candidate.finish.map_or(Finish::Stop, read_finish);
+    let finish = candidate.finish.and_then(read_finish).ok_or_else(unfinished)?;
     let citations = read_citations(&candidate).map_err(|_| malformed("not_the_dialect"))?;
     let wire = candidate.content.map(|Known(content)| content.parts).unwrap_or_default();
     let mut calls = Calls::of(&reply.id);
@@ -66,12 +67,17 @@ pub(super) fn read_created(created: Option<&Text<'_>>) -> u64 {
     moment.and_then(|moment| u64::try_from(moment.as_second()).ok()).unwrap_or(0)
 }
 
+/// Words and numbers that tell no reason: without one "the model has not stopped generating tokens"
+/// (<https://ai.google.dev/api/generate-content#candidate>).
+pub(super) const UNSAID: [&str; 4] = ["", "null", "FINISH_REASON_UNSPECIFIED", "0"];
+
 /// The reason in a word, or in the number that it has in Google's protocol buffers (recording `c1a227c2a6755930`).
-pub(super) fn read_finish(raw: &RawValue) -> Finish {
+pub(super) fn read_finish(raw: &RawValue) -> Option<Finish> {
     // a number where a client asked for enums as such
     let text = read::<Text<'_>>(raw).map_or(raw.get().into(), |Text(text)| text);
-    match &*text {
-        "STOP" | "FINISH_REASON_UNSPECIFIED" | "null" | "" | "1" => Finish::Stop,
+    Some(match &*text {
+        unsaid if UNSAID.contains(&unsaid) => return None,
+        "STOP" | "1" => Finish::Stop,
         "MAX_TOKENS" | "2" => Finish::Length,
         "SAFETY"
         | "RECITATION"
@@ -85,7 +91,7 @@ pub(super) fn read_finish(raw: &RawValue) -> Finish {
         | "3"
         | "4" => Finish::ContentFilter,
         other => Finish::Other(other.to_owned()),
-    }
+    })
 }
 
 /// The reason in this dialect's words. One in capitals can only be its own; other vendors' are `OTHER`.

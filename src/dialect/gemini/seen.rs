@@ -2,6 +2,7 @@
 
 use crate::base::failure::FailureKind;
 use crate::call::usage::Usage;
+use crate::dialect::gemini::response::UNSAID;
 use crate::dialect::json::syntax::Visitor;
 use crate::dialect::json::value::Value;
 use crate::dialect::seen::{Glance, Mark, Noted, Told};
@@ -79,12 +80,13 @@ fn note(noted: &mut Noted, answer: Value<'_>) -> bool {
         noted.opened |= bit;
         let parts = content.and_then(|content| content.get("parts"));
         parts.into_iter().flat_map(Value::elements).for_each(|part| note_part(noted, part));
-        if let Some(finish) = finish {
+        let finish = finish.map(|finish| finish.text().unwrap_or_else(|| String::from_utf8_lossy(finish.raw())));
+        if let Some(finish) = finish.filter(|finish| !UNSAID.contains(&&**finish)) {
             noted.finished |= bit;
-            if noted.answered && finish.text().is_some_and(|finish| BROKE.contains(&&*finish)) {
+            if noted.answered && BROKE.contains(&&*finish) {
                 noted.broke = Some(FailureKind::Malformed);
             }
-            noted.finish = Some(finish.text().unwrap_or_else(|| String::from_utf8_lossy(finish.raw())).into_owned());
+            noted.finish = Some(finish.into_owned());
         }
     }
     let blocked = feedback.is_some_and(|feedback| feedback.get("blockReason").is_some());

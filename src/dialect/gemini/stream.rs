@@ -83,7 +83,7 @@ impl Reader {
             sink(Delta::Citation(citation));
         }
         self.cited = self.cited.max(citations.len());
-        match candidate.finish.map(read_finish) {
+        match candidate.finish.and_then(read_finish) {
             Some(Finish::Stop) if self.calls.len() > 0 => sink(Delta::Finish(Finish::ToolCalls)),
             Some(finish) => sink(Delta::Finish(finish)),
             None => {}

@@ -13,7 +13,7 @@ use crate::call::turn::{Citation, Content, Foreign, Part};
 use crate::call::usage::Usage;
 use crate::dialect::object::{Known, Text, read, read_known};
 use crate::dialect::profile::Profile;
-use crate::dialect::shapes::First;
+use crate::dialect::shapes::{First, unfinished};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -22,7 +22,8 @@ use std::borrow::Cow;
 /// for several is never translated.
 ///
 /// # Errors
-/// [`FailureKind::Malformed`] where the body is no answer of this dialect.
+/// [`FailureKind::Malformed`] where the body is no answer of this dialect, [`FailureKind::Truncated`] where it does not say why
+/// it ended, unless the profile says that its vendor never does.
 pub(crate) fn read_reply(profile: &Profile, body: &[u8]) -> Result<Reply, Failure> {
     let malformed = |reason| Failure::new(FailureKind::Malformed, Phase::Headers, reason);
     let completion: Completion<'_> = read_known(body).ok_or_else(|| malformed("not_the_dialect"))?;
@@ -32,7 +33,7 @@ pub(crate) fn read_reply(profile: &Profile, body: &[u8]) -> Result<Reply, Failur
     let First { one: Some(Known(choice)), more: false } = completion.choices else {
         return Err(malformed("not_one_choice"));
     };
-    let finish = choice.finish_reason.as_ref().map_or(Finish::Stop, |Text(reason)| read_finish(reason));
+    let told = choice.finish_reason.as_ref().map(|Text(reason)| read_finish(reason));
     let mut parts = read_parts(profile, choice).map_err(|_| malformed("not_the_dialect"))?;
     let found = Found { results: completion.results, pages: completion.pages };
     let texts = parts.iter_mut().filter_map(|part| match &mut part.content {
@@ -42,13 +43,20 @@ pub(crate) fn read_reply(profile: &Profile, body: &[u8]) -> Result<Reply, Failur
     texts.last().into_iter().for_each(|citations| citations.extend(found.citations()));
     let id = completion.id.unwrap_or_default();
     name_calls(&id, &mut parts);
-    let refused = parts.iter().any(|part| matches!(part.content, Content::Refusal(_)));
+    let has = |is: fn(&Content) -> bool| parts.iter().any(|part| is(&part.content));
+    let finish = match told {
+        None if !profile.terminator_is_final => return Err(unfinished()),
+        _ if has(|content| matches!(content, Content::Refusal(_))) => Finish::Refusal(None),
+        Some(finish) => finish,
+        None if has(|content| matches!(content, Content::ToolCall(_))) => Finish::ToolCalls,
+        None => Finish::Stop,
+    };
     Ok(Reply {
         id,
         model: completion.model.unwrap_or_default(),
         created_s: completion.created.unwrap_or(0),
         parts,
-        finish: if refused { Finish::Refusal(None) } else { finish },
+        finish,
         usage: completion.usage.as_ref().map(|Known(usage)| Usage::from(usage)),
     })
 }
@@ -371,7 +379,8 @@ mod tests {
     #[test]
     fn tool_calls_without_ids_get_distinct_ones() {
         let call = json!({"id": "", "type": "function", "function": {"name": "f", "arguments": "{}"}});
-        let body = json!({"id": "x", "choices": [{"message": {"tool_calls": [call, call]}}]});
+        let message = json!({"tool_calls": [call, call]});
+        let body = json!({"id": "x", "choices": [{"message": message, "finish_reason": "tool_calls"}]});
         let reply = read_reply(&profile::OPENAI, body.to_string().as_bytes()).expect("an answer");
         let ids = reply.parts.iter().filter_map(|part| match &part.content {
             Content::ToolCall(call) => Some(call.id.as_str()),

@@ -28,7 +28,7 @@ pub(in crate::dialect) const GRAMMAR: Grammar = Grammar {
     translation: Translation::Generate(Generate {
         read_call: request::read_call,
         write_call: |_, call, target| request::write_call(call, target.model, target.include_usage),
-        read_reply: |_, body| response::read_reply(body),
+        read_reply: response::read_reply,
         write_reply: |reply, _| response::write_reply(reply),
         echo: None,
         reader: |_| Box::new(stream::Reader::default()),
@@ -91,7 +91,7 @@ mod tests {
     fn an_answer_is_told_whole_and_in_pieces() {
         let body = json!({"id": "c", "created": 7, "model": "m", "choices": [{"index": 0, "text": " upon", "finish_reason": "length"}],
             "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}});
-        let reply = read_reply(body.to_string().as_bytes()).expect("an answer");
+        let reply = read_reply(&OPENAI_COMPLETIONS, body.to_string().as_bytes()).expect("an answer");
         let told: Tree = serde_json::from_slice(&write_reply(&reply)).expect("JSON");
         assert_eq!(
             (&told["choices"][0]["text"], &told["choices"][0]["finish_reason"]),

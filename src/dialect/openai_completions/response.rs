@@ -7,7 +7,8 @@ use crate::call::usage::Usage;
 use crate::dialect::object::{Known, Text, object, read_known, said};
 use crate::dialect::openai_chat::response::{read_finish, write_finish};
 use crate::dialect::openai_chat::types::usage::{UsageOut, WireUsage};
-use crate::dialect::shapes::{Count, First};
+use crate::dialect::profile::Profile;
+use crate::dialect::shapes::{Count, First, unfinished};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -32,7 +33,7 @@ object! {
     }
 }
 
-pub(super) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
+pub(super) fn read_reply(profile: &Profile, body: &[u8]) -> Result<Reply, Failure> {
     let failure = |kind, reason| Failure::new(kind, Phase::Headers, reason);
     let answer: Completion<'_> = read_known(body).ok_or_else(|| failure(FailureKind::Malformed, "not_the_dialect"))?;
     if answer.error.is_some_and(|error| error.get() != "null") {
@@ -41,12 +42,17 @@ pub(super) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
     let First { one: Some(Known(choice)), more: false } = answer.choices else {
         return Err(failure(FailureKind::Malformed, "not_one_choice"));
     };
+    let finish = match said(&choice.finish_reason) {
+        Some(reason) => read_finish(reason),
+        None if profile.terminator_is_final => Finish::Stop,
+        None => return Err(unfinished()),
+    };
     Ok(Reply {
         id: said(&answer.id).unwrap_or_default().to_owned(),
         model: said(&answer.model).unwrap_or_default().to_owned(),
         created_s: answer.created.unwrap_or(0),
         parts: said(&choice.text).map(|text| Content::text(text).into()).into_iter().collect(),
-        finish: said(&choice.finish_reason).map_or(Finish::Stop, read_finish),
+        finish,
         usage: answer.usage.as_ref().map(|Known(usage)| Usage::from(usage)),
     })
 }

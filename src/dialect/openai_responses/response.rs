@@ -12,13 +12,15 @@ use crate::call::tool::ToolCall;
 use crate::call::turn::{Citation, Content, Part};
 use crate::call::usage::Usage;
 use crate::dialect::object::{Known, Reading, Text, read, read_known};
+use crate::dialect::shapes::unfinished;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 /// Reads a vendor's whole answer.
 ///
 /// # Errors
-/// [`FailureKind::Malformed`] where the body is no answer of this dialect, or one that is not finished yet.
+/// [`FailureKind::Malformed`] where the body is no answer of this dialect, or one that is not finished yet;
+/// [`FailureKind::Truncated`] where it does not say whether it is.
 pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
     let malformed = |reason| Failure::new(FailureKind::Malformed, Phase::Headers, reason);
     let response: Response<'_> = read_known(body).ok_or_else(|| malformed("not_the_dialect"))?;
@@ -31,13 +33,16 @@ pub(crate) fn read_reply(body: &[u8]) -> Result<Reply, Failure> {
     if matches!(status, "queued" | "in_progress" | "cancelled") {
         return Err(malformed("not_finished"));
     }
+    if status.is_empty() {
+        return Err(unfinished());
+    }
     let output = response.output.as_deref().ok_or_else(|| malformed("not_the_dialect"))?;
     let mut parts = Vec::with_capacity(output.len());
     for item in output {
         parts.append(&mut read_output(item).map_err(|_| malformed("not_the_dialect"))?);
     }
     Ok(Reply {
-        finish: read_finish(&response, Spoken::of(&parts)),
+        finish: read_finish(&response, status == "incomplete", Spoken::of(&parts)),
         usage: response.usage.as_ref().map(|Known(usage)| Usage::from(usage)),
         id: response.id.unwrap_or_default(),
         model: response.model.unwrap_or_default(),
@@ -77,30 +82,29 @@ impl Spoken {
     }
 }
 
-/// Why the answer ended.
-pub(super) fn read_finish(response: &Response<'_>, spoken: Spoken) -> Finish {
+/// Why the answer ended. One that is `cut` for a reason that is not told, or not known here, is told as too long: it is the one
+/// word that clients of all dialects know for an answer that is not whole.
+pub(super) fn read_finish(response: &Response<'_>, cut: bool, spoken: Spoken) -> Finish {
     let reason = response.incomplete.as_ref().and_then(|Known(incomplete)| incomplete.reason.as_ref());
     match reason.map(|Text(reason)| &**reason) {
-        Some("max_output_tokens") => Finish::Length,
         Some("content_filter") => Finish::ContentFilter,
-        Some(other) => Finish::Other(other.to_owned()),
+        Some(_) => Finish::Length,
+        None if cut => Finish::Length,
         None if spoken.refuses => Finish::Refusal(None),
         None if spoken.calls => Finish::ToolCalls,
         None => Finish::Stop,
     }
 }
 
-/// Why an answer is not whole, in this dialect's words.
-pub(super) const fn incomplete(finish: &Finish) -> Option<IncompleteOut> {
+/// Why an answer is not whole, in this dialect's words. One that was refused without a word is none that the model gave: a
+/// filter cut it
+/// (<https://platform.claude.com/docs/en/test-and-evaluate/strengthen-guardrails/handle-streaming-refusals>).
+pub(super) const fn cut(finish: &Finish, spoken_refusal: bool) -> Option<&'static str> {
     match finish {
-        Finish::Length | Finish::ContextWindow => Some(IncompleteOut { reason: "max_output_tokens" }),
-        Finish::ContentFilter => Some(IncompleteOut { reason: "content_filter" }),
-        Finish::Stop
-        | Finish::StopSequence(_)
-        | Finish::ToolCalls
-        | Finish::Refusal(_)
-        | Finish::Pause
-        | Finish::Other(_) => None,
+        Finish::Length | Finish::ContextWindow => Some("max_output_tokens"),
+        Finish::Refusal(_) if spoken_refusal => None,
+        Finish::ContentFilter | Finish::Refusal(_) => Some("content_filter"),
+        Finish::Stop | Finish::StopSequence(_) | Finish::ToolCalls | Finish::Pause | Finish::Other(_) => None,
     }
 }
 
@@ -138,7 +142,7 @@ pub(super) struct ResponseOut<'a, O> {
 }
 
 impl<'a, O> ResponseOut<'a, O> {
-    /// A response under way that repeats what the client asked: `finish` is not known yet.
+    /// A response under way that repeats what the client asked.
     pub(super) fn new(id: &'a str, model: &'a str, created_at: u64, output: O, asked: &'a Echo) -> Self {
         Self {
             id,
@@ -154,18 +158,18 @@ impl<'a, O> ResponseOut<'a, O> {
         }
     }
 
-    /// The same, ended.
-    pub(super) fn ended(mut self, finish: &Finish, usage: Option<Usage>) -> Self {
-        self.incomplete_details = incomplete(finish);
-        self.status = status(finish);
+    /// The same, ended: as a whole, or `cut` for a reason.
+    pub(super) fn ended(mut self, cut: Option<&'static str>, usage: Option<Usage>) -> Self {
+        self.incomplete_details = cut.map(|reason| IncompleteOut { reason });
+        self.status = status(cut);
         self.usage = usage.map(UsageOut::from);
         self
     }
 }
 
 /// The status of an answer, and of its last item.
-pub(super) const fn status(finish: &Finish) -> &'static str {
-    if incomplete(finish).is_some() { "incomplete" } else { "completed" }
+pub(super) const fn status(cut: Option<&'static str>) -> &'static str {
+    if cut.is_some() { "incomplete" } else { "completed" }
 }
 
 /// An item, whole or as it begins in a stream.
@@ -257,12 +261,13 @@ pub(crate) fn write_reply(reply: &Reply, asked: &Echo) -> Vec<u8> {
     let spoken = Spoken::of(&reply.parts);
     let words = refusal_words(&reply.finish, spoken.refuses).map(|words| Content::Refusal(words.to_owned()));
     let contents: Vec<&Content> = reply.parts.iter().map(|part| &part.content).chain(&words).collect();
+    let cut = cut(&reply.finish, spoken.refuses);
     let items: Vec<Group<'_>> = group(&contents);
     let ids: Vec<String> =
         items.iter().enumerate().map(|(index, group)| item_id(group.prefix(), &reply.id, index)).collect();
-    let output: Vec<_> = items.iter().zip(&ids).map(|(group, id)| group.write(id, status(&reply.finish))).collect();
+    let output: Vec<_> = items.iter().zip(&ids).map(|(group, id)| group.write(id, status(cut))).collect();
     let response = ResponseOut::new(&reply.id, &reply.model, reply.created_s, output, asked);
-    serde_json::to_vec(&response.ended(&reply.finish, reply.usage)).unwrap_or_default()
+    serde_json::to_vec(&response.ended(cut, reply.usage)).unwrap_or_default()
 }
 
 /// What becomes one item: texts and refusals in a row are one message.
@@ -332,5 +337,47 @@ fn write_part(content: &Content) -> Option<PartOut<'_>> {
         }
         Content::Refusal(refusal) => Some(PartOut::Refusal { refusal }),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::{Dialect, sse, translate};
+    use serde_json::{Value, json};
+
+    /// What a client is told of the end, whole and as a stream: the status, why it is cut, and the last part.
+    fn check(finish: &Finish, parts: &[Content], status: &str, reason: Option<&str>, last: &Value) {
+        let parts: Vec<Part> = parts.iter().cloned().map(Part::from).collect();
+        let reply = Reply { parts, finish: finish.clone(), ..Reply::default() };
+        let whole: Value = serde_json::from_slice(&write_reply(&reply, &Echo::default())).expect("JSON");
+        let stream = translate::stream_of(Dialect::OpenaiResponses, &reply, true, &Echo::default()).expect("an order");
+        let last_event = stream.trim_ascii().rsplit(|byte| *byte == b'\n').next().expect("an event");
+        let event: Value = serde_json::from_slice(&sse::Event::parse(last_event).data).expect("JSON");
+        assert_eq!(event["type"], format!("response.{status}"), "{finish:?}");
+        for told in [&whole, &event["response"]] {
+            let item = &told["output"][0];
+            let reason = reason.map_or(Value::Null, |reason| json!({ "reason": reason }));
+            assert_eq!((&told["status"], &told["incomplete_details"]), (&json!(status), &reason), "{finish:?}");
+            assert_eq!(item["status"], status, "{finish:?}");
+            let part = item["content"].as_array().and_then(|parts| parts.last()).cloned().unwrap_or_default();
+            assert_eq!(part, *last, "{finish:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_was_refused_beside_its_words_is_not_complete() {
+        let said = json!({"type": "output_text", "text": "So", "annotations": [], "logprobs": []});
+        let refusal = |words: &str| json!({"type": "refusal", "refusal": words});
+        let (text, spoken) = (Content::text("So"), Content::Refusal("No.".to_owned()));
+        check(&Finish::Stop, &[text.clone()], "completed", None, &said);
+        check(&Finish::Length, &[text.clone()], "incomplete", Some("max_output_tokens"), &said);
+        check(&Finish::ContentFilter, &[text.clone()], "incomplete", Some("content_filter"), &said);
+        check(&Finish::Refusal(None), &[spoken], "completed", None, &refusal("No."));
+        let silent = refusal(SILENT_REFUSAL);
+        check(&Finish::Refusal(None), &[], "incomplete", Some("content_filter"), &silent);
+        check(&Finish::Refusal(None), &[text], "incomplete", Some("content_filter"), &silent);
+        let told = Finish::Refusal(Some("It could harm.".to_owned()));
+        check(&told, &[], "incomplete", Some("content_filter"), &refusal("It could harm."));
     }
 }

@@ -222,9 +222,9 @@ impl Headroom {
         self.strikes = 0;
     }
 
-    /// The share that is left of the scarcest window, in per cent; 100 where nothing is known.
+    /// The share that is left of the scarcest window whose size is known, in per cent.
     #[must_use]
-    pub fn percent(&self, now: Moment) -> u32 {
+    pub fn percent(&self, now: Moment) -> Option<u32> {
         let sent = self.under_way;
         let windows = [
             (self.requests, sent.requests),
@@ -237,7 +237,7 @@ impl Headroom {
             let left = known.left(now).saturating_sub(sent).saturating_mul(100);
             u32::try_from(left / known.limit?.max(1)).ok()
         };
-        windows.into_iter().filter_map(share).min().unwrap_or(100)
+        windows.into_iter().filter_map(share).min()
     }
 
     /// What is left of requests and of tokens, where it is known; of several windows of tokens the scarcest.
@@ -398,7 +398,7 @@ mod tests {
         let wait = told(&bucket).carries(demand(6_000), at(4.0)).map_err(|shortage| shortage.retry_after);
         assert_eq!(wait, Err(Duration::from_secs(6)));
         let left = told(&bucket).left(at(5.0)).1.map(|left| left.remaining);
-        assert_eq!((left, told(&bucket).percent(at(25.0))), (Some(3_000), 50));
+        assert_eq!((left, told(&bucket).percent(at(25.0))), (Some(3_000), Some(50)));
         // one request every 7.2 minutes
         let slow = refilling(requests(200, 0, 86_400));
         check(&slow, 1, 59.0, Err(true));
@@ -483,7 +483,7 @@ mod tests {
             ..Quota::default()
         };
         let headroom = told(&quota);
-        assert_eq!((headroom.percent(at(1.0)), headroom.percent(at(31.0))), (20, 100));
+        assert_eq!((headroom.percent(at(1.0)), headroom.percent(at(31.0))), (Some(20), None));
         let (requests, tokens) = headroom.left(at(1.0));
         assert_eq!((requests.map(|left| left.remaining), tokens.map(|left| left.remaining)), (Some(50), Some(20)));
     }

@@ -150,6 +150,12 @@ impl Account {
         self.headroom.glance(now).percent
     }
 
+    /// The same as far as it is known now, for people.
+    #[must_use]
+    pub fn known_percent(&self, now: Moment) -> Option<u32> {
+        self.headroom.look().percent(now)
+    }
+
     /// What is left of requests and of tokens, where it is known.
     #[must_use]
     pub fn left(&self, now: Moment) -> (Option<Left>, Option<Left>) {

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// No glance is believed for longer: windows fill up and readings expire without anybody telling.
 const BELIEVED: Duration = Duration::from_secs(1);
 
+/// Where nothing is known of a quota, calls are ordered as if all of it were left.
+const UNKNOWN_PERCENT: u32 = 100;
+
 /// A headroom, and the last glance at it.
 #[derive(Debug, Default)]
 pub(super) struct SharedHeadroom {
@@ -34,7 +37,8 @@ impl SharedHeadroom {
     pub(super) fn glance(&self, now: Moment) -> Glance {
         Glance::read(self.glance.load(Ordering::Relaxed), now).unwrap_or_else(|| {
             let headroom = self.look();
-            let glance = Glance { percent: headroom.percent(now), tokens: headroom.carries_up_to(now) };
+            let percent = headroom.percent(now).unwrap_or(UNKNOWN_PERCENT);
+            let glance = Glance { percent, tokens: headroom.carries_up_to(now) };
             self.glance.store(glance.written(now + BELIEVED), Ordering::Relaxed);
             glance
         })
@@ -44,15 +48,14 @@ impl SharedHeadroom {
 /// What nearly every call has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Glance {
-    /// The share that is left of the scarcest window, in per cent.
+    /// The share that is left of the scarcest window, in per cent; all of it where nothing is known.
     pub(super) percent: u32,
     /// The size of a call up to which any is carried.
     tokens: u64,
 }
 
-/// Until when it counts, in eighths of a second since the process began, in the upper half; then the per cent, and the tokens
-/// in parcels, the highest number of which stands for any.
-const EIGHTH_NS: u32 = 125_000_000;
+/// Until when it counts, in seconds since the process began, in the upper half; then the per cent, and the tokens in parcels,
+/// the highest number of which stands for any.
 const PARCEL_BITS: u32 = 25;
 const MOST_PARCELS: u64 = (1 << PARCEL_BITS) - 1;
 const PARCEL_TOKENS: u64 = 256;
@@ -65,20 +68,20 @@ impl Glance {
 
     fn written(self, until: Moment) -> u64 {
         let parcels = (self.tokens / PARCEL_TOKENS).min(MOST_PARCELS);
-        eighths(until) << 32 | u64::from(self.percent.min(100)) << PARCEL_BITS | parcels
+        seconds(until) << 32 | u64::from(self.percent.min(100)) << PARCEL_BITS | parcels
     }
 
     fn read(written: u64, now: Moment) -> Option<Self> {
         let parcels = written & MOST_PARCELS;
         let tokens = if parcels == MOST_PARCELS { u64::MAX } else { parcels * PARCEL_TOKENS };
         let percent = (written >> PARCEL_BITS & 0x7f) as u32;
-        (eighths(now) < written >> 32).then_some(Self { percent, tokens })
+        (seconds(now) < written >> 32).then_some(Self { percent, tokens })
     }
 }
 
-fn eighths(at: Moment) -> u64 {
-    let elapsed = at.since(Moment::START);
-    (elapsed.as_secs() * 8 + u64::from(elapsed.subsec_nanos() / EIGHTH_NS)).min(u64::from(u32::MAX))
+/// Rounded down: so a glance counts for less than it might, never for more.
+fn seconds(at: Moment) -> u64 {
+    at.since(Moment::START).as_secs().min(u64::from(u32::MAX))
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! What vendors are known to send and no recording here shows: answers written by hand, and what is read of them.
 
 use super::fold;
+use backstay::base::failure::FailureKind;
 use backstay::call::reply::Reply;
 use backstay::call::turn::Content;
-use backstay::dialect::profile::{self, ANTHROPIC, GEMINI, OPENAI, OPENAI_RESPONSES, Profile};
-use backstay::dialect::translate;
+use backstay::dialect::profile::clouds::BEDROCK;
+use backstay::dialect::profile::{self, ANTHROPIC, GEMINI, OPENAI, OPENAI_COMPLETIONS, OPENAI_RESPONSES, Profile};
+use backstay::dialect::{Dialect, translate};
 use serde_json::{Value, json};
 
 /// What is told of an answer: a line for each part, and how it ends.
@@ -170,4 +172,63 @@ fn answers_of_geminis_dialect() {
             "groundingMetadata": {"groundingChunks": [{"maps": {"uri": "https://maps", "title": "A", "placeId": "p"}}]}}]}),
         &["says There. https://maps", "Stop"],
     );
+}
+
+/// Whole answers that say `why` they ended at `place`, as a vendor of each dialect gives them.
+fn ended(profile: &Profile, why: Value) -> Value {
+    let (mut answer, place) = match profile.dialect {
+        Dialect::OpenaiCompletions => (json!({"choices": [{"text": "So."}]}), "/choices/0/finish_reason"),
+        Dialect::Anthropic => {
+            (json!({"type": "message", "content": [{"type": "text", "text": "So."}]}), "/stop_reason")
+        }
+        Dialect::Bedrock => (json!({"output": {"message": {"content": [{"text": "So."}]}}}), "/stopReason"),
+        Dialect::Gemini => {
+            (json!({"candidates": [{"content": {"parts": [{"text": "So."}]}}]}), "/candidates/0/finishReason")
+        }
+        Dialect::OpenaiResponses => {
+            let content = json!([{"type": "output_text", "text": "So.", "annotations": []}]);
+            (json!({"output": [{"type": "message", "role": "assistant", "content": content}]}), "/status")
+        }
+        _ => (json!({"choices": [{"message": {"content": "So."}}]}), "/choices/0/finish_reason"),
+    };
+    let (parent, name) = place.rsplit_once('/').expect("a place");
+    if why != "left out" {
+        answer.pointer_mut(parent).expect("a place")[name] = why;
+    }
+    answer
+}
+
+#[test]
+fn an_answer_that_does_not_say_why_it_ended_is_not_retold_as_complete() {
+    for (profile, word) in [
+        (&OPENAI, "stop"),
+        (&OPENAI_COMPLETIONS, "stop"),
+        (&ANTHROPIC, "end_turn"),
+        (&BEDROCK, "end_turn"),
+        (&GEMINI, "STOP"),
+        (&OPENAI_RESPONSES, "completed"),
+    ] {
+        check_whole(profile.name, profile, &ended(profile, word.into()), &["says So.", "Stop"]);
+        for unsaid in [json!("left out"), Value::Null] {
+            let answer = ended(profile, unsaid).to_string();
+            let failure = translate::read_reply(profile, answer.as_bytes()).expect_err(&answer);
+            assert_eq!((failure.kind, &*failure.reason), (FailureKind::Truncated, "no_finish_reason"), "{answer}");
+        }
+    }
+    // vendors that are known for it, by a recording or by their operator's word
+    check_whole("Snowflake's empty word", &OPENAI, &ended(&OPENAI, "".into()), &["says So.", "Stop"]);
+    let never_says = Profile { terminator_is_final: true, ..OPENAI };
+    check_whole("no word, ever", &never_says, &ended(&OPENAI, Value::Null), &["says So.", "Stop"]);
+}
+
+#[test]
+fn an_answer_that_was_cut_is_not_retold_as_complete_whatever_cut_it() {
+    for details in [Value::Null, json!({}), json!({"reason": "max_output_tokens"}), json!({"reason": "max_tool_calls"})]
+    {
+        let mut answer = ended(&OPENAI_RESPONSES, "incomplete".into());
+        answer["incomplete_details"] = details.clone();
+        check_whole("whole", &OPENAI_RESPONSES, &answer, &["says So.", "Length"]);
+        let event = json!({"type": "response.incomplete", "response": answer});
+        check_stream("streamed", &OPENAI_RESPONSES, &[event], &["says So.", "Length"]);
+    }
 }

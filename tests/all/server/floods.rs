@@ -33,7 +33,7 @@ async fn flood(server: &Running, authority: &Authority, next: impl Fn(u32) -> Ve
 }
 
 #[tokio::test]
-async fn f_119_f_121_floods_of_http2_close_their_connection_alone() {
+async fn f_119_f_120_f_121_floods_of_http2_close_their_connection_alone() {
     // :method GET, :scheme https, :path /hang, :authority a
     let head = b"\x82\x87\x04\x05/hang\x01\x01a";
     let id = |index: u32| index * 2 + 1;

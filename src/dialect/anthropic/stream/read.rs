@@ -42,8 +42,8 @@ impl ReadEvents for Reader {
                 if let Some(Known(usage)) = &event.usage {
                     self.usage(Usage::from(usage), sink);
                 }
-                if let Some(reason) = delta.stop_reason {
-                    sink(Delta::Finish(read_finish(&reason.0, delta.stop_sequence, delta.stop_details)));
+                if let Some(reason) = said(&delta.stop_reason) {
+                    sink(Delta::Finish(read_finish(reason, delta.stop_sequence, delta.stop_details)));
                 }
             }
             ("error", ..) => return Err(Failure::new(FailureKind::SseError, self.phase(), "error_event")),

@@ -295,7 +295,9 @@ impl Reader {
                 self.whole(&read_output(item)?, sink);
             }
         }
-        sink(Delta::Finish(read_finish(&response, self.spoken)));
+        let says = |text: &Option<Text<'_>>, word| said(text).is_some_and(|text| text == word);
+        let cut = says(&event.kind, "response.incomplete") || says(&response.status, "incomplete");
+        sink(Delta::Finish(read_finish(&response, cut, self.spoken)));
         if let Some(Known(usage)) = &response.usage {
             sink(Delta::Usage(Usage::from(usage)));
         }

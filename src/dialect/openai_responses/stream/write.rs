@@ -11,7 +11,7 @@ use crate::dialect::emit::{Head, write_event};
 use crate::dialect::grammar::WriteDeltas;
 use crate::dialect::object::read_known;
 use crate::dialect::openai_responses::response::{
-    ItemOut, OwnItemOut, PartOut, ResponseOut, incomplete, item_id, refusal_words, status, write_note,
+    ItemOut, OwnItemOut, PartOut, ResponseOut, cut, item_id, refusal_words, status, write_note,
 };
 use crate::dialect::openai_responses::stream::events::{Frame, ItemEvent, PartEvent, Piece, PieceHead, What};
 use crate::dialect::openai_responses::stream::items::{List, Open, Words, raw, text_part};
@@ -94,11 +94,12 @@ impl WriteDeltas for Writer {
         if let Some(words) = refusal_words(&finish, self.refused) {
             self.words(true, words, out);
         }
-        self.close(status(&finish), out);
-        let kind = if incomplete(&finish).is_some() { "response.incomplete" } else { "response.completed" };
+        let cut = cut(&finish, self.refused);
+        self.close(status(cut), out);
+        let kind = if cut.is_some() { "response.incomplete" } else { "response.completed" };
         let items = std::mem::take(&mut self.items);
         let usage = self.usage;
-        self.frame(kind, &items.raw(), Some((&finish, usage)), out);
+        self.frame(kind, &items.raw(), Some((cut, usage)), out);
     }
 
     fn adopt(&mut self, event: &sse::Event<'_>) {
@@ -331,13 +332,13 @@ impl Writer {
         &mut self,
         kind: &'static str,
         output: &RawValue,
-        ended: Option<(&Finish, Option<Usage>)>,
+        ended: Option<(Option<&'static str>, Option<Usage>)>,
         out: &mut BytesMut,
     ) {
         let sequence_number = self.next();
         let response = ResponseOut::new(&self.id, &self.model, self.created_s, output, &self.asked);
         let response = match ended {
-            Some((finish, usage)) => response.ended(finish, usage),
+            Some((cut, usage)) => response.ended(cut, usage),
             None => response,
         };
         write_event(Some(kind), &Frame { kind, sequence_number, response }, out);
