@@ -98,7 +98,7 @@ async fn f_142_a_file_that_is_written_slowly_serves_once_it_is_whole() {
     let mut client = proxy.client().kept();
     // no beginning of what is added compiles: however long the writer pauses, the old config serves until the last byte
     for end in (1..added.len()).step_by(3).chain([added.len()]) {
-        proxy.write(CONFIG, &format!("{good}{}", &added[..end]));
+        fs::write(proxy.path(CONFIG), format!("{good}{}", &added[..end])).unwrap();
         assert_eq!(client.post("/v1/chat/completions", &chat_body(false)).await.status, 200);
     }
     while proxy.generation() == 1 {

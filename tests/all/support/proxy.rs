@@ -456,13 +456,14 @@ async fn ask_plain(address: SocketAddr, line: &str, head: &str, body: &str) -> (
     (head[9..12].parse().unwrap(), body.to_owned())
 }
 
+/// Puts a file in place at once: on a busy machine one that is written where it lies may be seen empty for a while, which is
+/// read, and refused, as it should be.
 fn write(root: &Path, file: &str, text: &str) {
-    use std::os::unix::fs::OpenOptionsExt;
     let path = root.join(file);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    options.open(path).unwrap().write_all(text.as_bytes()).unwrap();
+    let mut whole = tempfile::NamedTempFile::new_in(root.parent().unwrap()).unwrap();
+    whole.write_all(text.as_bytes()).unwrap();
+    whole.persist(path).unwrap();
 }
 
 /// The access log as it is written.
