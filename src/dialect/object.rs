@@ -1,11 +1,11 @@
 //! Reading JSON objects of which we know some members: each is parsed once, and what we do not know is kept as it came.
 
+use crate::dialect::json;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
 /// Text that is borrowed from the JSON around it, unless it holds escapes.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -29,34 +29,34 @@ pub(crate) struct Object<'a, T> {
 
 impl<'de, T: Members<'de>> Deserialize<'de> for Object<'de, T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+        let mut object = Self { known: T::default(), unknown: Vec::new() };
+        deserializer.deserialize_map(FillObject(&mut object)).map(|()| object)
     }
 }
 
-struct ObjectVisitor<T>(PhantomData<T>);
+/// Reads members to where they stay: to hand on what is large, from one function to the next, takes longer than to read it.
+struct FillObject<'o, 'a, T>(&'o mut Object<'a, T>);
 
-impl<'de, T: Members<'de>> Visitor<'de> for ObjectVisitor<T> {
-    type Value = Object<'de, T>;
+impl<'de, T: Members<'de>> Visitor<'de> for FillObject<'_, 'de, T> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut object = Object { known: T::default(), unknown: Vec::new() };
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Object { known, unknown } = self.0;
         while let Some(Text(name)) = map.next_key()? {
-            let known = object
-                .known
-                .read(&name, &mut map)
-                .map_err(|error| A::Error::custom(format_args!("{name}: {error}")))?;
-            if !known {
+            let is_known =
+                known.read(&name, &mut map).map_err(|error| A::Error::custom(format_args!("{name}: {error}")))?;
+            if !is_known {
                 let value: &RawValue = map.next_value()?;
                 if value.get() != "null" {
-                    object.unknown.push((name, value));
+                    unknown.push((name, value));
                 }
             }
         }
-        Ok(object)
+        Ok(())
     }
 }
 
@@ -82,27 +82,36 @@ pub(crate) struct Known<T>(pub(crate) T);
 
 impl<'de, T: Members<'de>> Deserialize<'de> for Known<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(KnownVisitor(PhantomData))
+        let mut known = T::default();
+        Fill(&mut known).deserialize(deserializer).map(|()| Self(known))
     }
 }
 
-struct KnownVisitor<T>(PhantomData<T>);
+/// The same for the members that are known.
+struct Fill<'k, T>(&'k mut T);
 
-impl<'de, T: Members<'de>> Visitor<'de> for KnownVisitor<T> {
-    type Value = Known<T>;
+impl<'de, T: Members<'de>> DeserializeSeed<'de> for Fill<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, T: Members<'de>> Visitor<'de> for Fill<'_, T> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut known = T::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(Text(name)) = map.next_key()? {
-            if !known.read(&name, &mut map)? {
+            if !self.0.read(&name, &mut map)? {
                 map.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(Known(known))
+        Ok(())
     }
 }
 
@@ -139,9 +148,14 @@ macro_rules! object {
 }
 pub(crate) use object;
 
+/// Reads a text as a type. What cannot be read is left to `serde_json`, which can say why.
+pub(crate) fn read_str<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
+    json::read::read(text).map_or_else(|| serde_json::from_str(text), Ok)
+}
+
 /// Reads a raw value as a type.
 pub(crate) fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, serde_json::Error> {
-    serde_json::from_str(raw.get())
+    read_str(raw.get())
 }
 
 /// The longest value that is compared with words.
@@ -164,7 +178,8 @@ pub(crate) fn plain(raw: &RawValue) -> String {
 /// Reads the known members of an answer, or of one event of it. UTF-8 is checked once and not text by text.
 pub(crate) fn read_known<'a, T: Members<'a>>(data: &'a [u8]) -> Option<T> {
     let text = std::str::from_utf8(data).ok()?;
-    serde_json::from_str::<Known<T>>(text).ok().map(|Known(known)| known)
+    let mut known = T::default();
+    json::read::read_into(text, Fill(&mut known)).map(|()| known)
 }
 
 object! {

@@ -91,30 +91,30 @@ impl<T> Default for First<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for First<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FirstVisitor(PhantomData))
+        let mut first = Self::default();
+        deserializer.deserialize_any(FillFirst(&mut first)).map(|()| first)
     }
 }
 
-struct FirstVisitor<T>(PhantomData<T>);
+struct FillFirst<'f, T>(&'f mut First<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for FirstVisitor<T> {
-    type Value = First<T>;
+impl<'de, T: Deserialize<'de>> Visitor<'de> for FillFirst<'_, T> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(First::default())
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let one = seq.next_element()?;
-        let mut more = false;
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        self.0.one = seq.next_element()?;
         while seq.next_element::<IgnoredAny>()?.is_some() {
-            more = true;
+            self.0.more = true;
         }
-        Ok(First { one, more })
+        Ok(())
     }
 }
 

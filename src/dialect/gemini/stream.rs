@@ -17,7 +17,7 @@ use crate::call::reply::Finish;
 use crate::call::tool::ToolCall;
 use crate::call::turn::{Citation, Content, Foreign};
 use crate::call::usage::Usage;
-use crate::dialect::emit::Head;
+use crate::dialect::emit::{Head, Pattern};
 use crate::dialect::grammar::{ReadEvents, WriteDeltas};
 use crate::dialect::honour::arguments_object;
 use crate::dialect::object::{Known, Object, Reading, Text, read_known};
@@ -148,6 +148,8 @@ pub(crate) struct Writer {
     created: Option<String>,
     /// What every event begins with.
     head: Head,
+    /// An event of text without a seal.
+    text: Pattern,
     /// The function calls that have begun, and how many went out before them.
     open: Vec<ToolCall>,
     called: usize,
@@ -169,9 +171,13 @@ impl WriteDeltas for Writer {
             }
             Delta::Text(text) | Delta::Refusal(text) => {
                 self.flush(out);
-                let seal = self.seal.take();
-                let thought_signature = seal.as_deref().map(seals::write);
-                self.part(PartOut { thought_signature, ..text_out(text) }, out);
+                match self.seal.take() {
+                    None => self.text.write_event(text, out),
+                    Some(seal) => {
+                        let thought_signature = Some(seals::write(&seal));
+                        self.part(PartOut { thought_signature, ..text_out(text) }, out);
+                    }
+                }
             }
             // Thoughts that are sealed and not shown.
             Delta::Thinking("") => {}
@@ -228,6 +234,7 @@ impl WriteDeltas for Writer {
     fn carried_on(&mut self, model: &str) {
         let (create_time, response_id) = (self.created.as_deref(), &self.id);
         self.head = Head::of(&HeadOut { model_version: model, create_time, response_id });
+        self.text = Pattern::of(|text, out| self.part(text_out(text), out));
     }
 
     fn twin(&self) -> Box<dyn WriteDeltas> {

@@ -37,14 +37,57 @@ fn code_unit(bytes: &[u8], start: usize) -> (usize, Result<u32, Failed>) {
     (start + 4, Ok(unit))
 }
 
+/// Resolves the escapes of a string from `at` to its closing quote, or to the end of the text; returns where that is.
+pub(super) fn unescape(text: &str, mut at: usize, resolved: &mut String) -> Option<usize> {
+    let bytes = text.as_bytes();
+    loop {
+        let end = special_from(bytes, at);
+        resolved.push_str(text.get(at..end)?);
+        match bytes.get(end) {
+            None | Some(b'"') => return Some(end),
+            Some(b'\\') => {
+                let (character, behind) = escaped(bytes, end + 1)?;
+                resolved.push(character);
+                at = behind;
+            }
+            Some(_) => return None,
+        }
+    }
+}
+
+/// The character that is escaped, from the byte behind the backslash on; and where its escape ends.
+fn escaped(bytes: &[u8], at: usize) -> Option<(char, usize)> {
+    let character = match bytes.get(at)? {
+        byte @ (b'"' | b'\\' | b'/') => char::from(*byte),
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => {
+            let (end, unit) = code_point(bytes, at + 1);
+            let point = match unit.ok()? {
+                first @ 0xD800.. if end == at + 11 => {
+                    let (_, second) = code_unit(bytes, at + 7);
+                    0x1_0000 + ((first - 0xD800) << 10) + (second.ok()? - 0xDC00)
+                }
+                unit => unit,
+            };
+            return Some((char::from_u32(point)?, end));
+        }
+        _ => return None,
+    };
+    Some((character, at + 1))
+}
+
 /// Where the next byte stands that does not stand for itself in a string: a quote, a backslash or a control character.
 #[inline]
 pub(super) fn special_from(bytes: &[u8], mut at: usize) -> usize {
-    // names and words end within the first step, lines with escapes within the next; longer prose is worth wider ones
-    for _ in 0..4 {
-        match bytes.get(at..).and_then(<[u8]>::first_chunk).map(special_in) {
-            Some(Some(found)) => return at + found,
-            Some(None) => at += 16,
+    // names and words end within the first steps, lines with escapes within the next; longer prose is worth wider ones
+    for _ in 0..8 {
+        match word_at(bytes, at).map(special_bits) {
+            Some(0) => at += 8,
+            Some(found) => return at + found.trailing_zeros() as usize / 8,
             None => break,
         }
     }
@@ -54,10 +97,10 @@ pub(super) fn special_from(bytes: &[u8], mut at: usize) -> usize {
         }
         at += 32;
     }
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        match special_in(chunk) {
-            Some(found) => return at + found,
-            None => at += 16,
+    while let Some(found) = word_at(bytes, at).map(special_bits) {
+        match found {
+            0 => at += 8,
+            found => return at + found.trailing_zeros() as usize / 8,
         }
     }
     let tail = bytes.get(at..).unwrap_or_default();
@@ -69,16 +112,9 @@ const fn is_special(byte: u8) -> bool {
     (byte == b'"') | (byte == b'\\') | (byte < 0x20)
 }
 
-/// The place of the first special byte, by arithmetic on all sixteen at once.
 #[inline]
-const fn special_in(chunk: &[u8; 16]) -> Option<usize> {
-    let chunk = u128::from_le_bytes(*chunk);
-    let (low, high) = (special_bits(chunk as u64), special_bits((chunk >> 64) as u64));
-    match (low, high) {
-        (0, 0) => None,
-        (0, _) => Some(8 + high.trailing_zeros() as usize / 8),
-        (_, _) => Some(low.trailing_zeros() as usize / 8),
-    }
+fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).copied().map(u64::from_le_bytes)
 }
 
 /// Sets the highest bit of each special byte; bits above the lowest such byte may err.
@@ -86,12 +122,10 @@ const fn special_in(chunk: &[u8; 16]) -> Option<usize> {
 const fn special_bits(word: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    let found = (quote.wrapping_sub(ONES) & !quote)
-        | (backslash.wrapping_sub(ONES) & !backslash)
-        | (word.wrapping_sub(ONES * 0x20) & !word);
-    found & HIGH
+    // a quote changes places with the first byte that is no control character, and these among themselves
+    let quote_or_control = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    (quote_or_control | backslash) & !word & HIGH
 }
 
 #[cfg(test)]

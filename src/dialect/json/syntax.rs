@@ -255,12 +255,32 @@ impl<'a> Scanner<'a> {
             return Err(Failed("expected a member's name in double quotes"));
         }
         let name = self.string()?;
+        self.colon()?;
+        Ok(name)
+    }
+
+    /// Takes the colon between a name and its value.
+    #[inline(always)]
+    pub(super) fn colon(&mut self) -> Result<(), Failed> {
         self.space();
         if !self.take(b':') {
             return Err(Failed("expected ':' after a member's name"));
         }
         self.space();
-        Ok(name)
+        Ok(())
+    }
+
+    /// Takes a string that is written as it reads, without escapes; tells where it lies between its quotes. The cursor stands
+    /// at a quote, and stays there before any other string.
+    #[inline(always)]
+    pub(super) fn plain_string(&mut self) -> Option<Range<usize>> {
+        let start = self.at + 1;
+        let end = special_from(self.bytes, start);
+        if self.bytes.get(end) != Some(&b'"') {
+            return None;
+        }
+        self.at = end + 1;
+        Some(start..end)
     }
 
     /// Takes a string; returns what stands between its quotes.
@@ -317,6 +337,10 @@ impl<'a> Scanner<'a> {
 
     #[inline(always)]
     fn word(&mut self, word: &'static [u8]) -> Result<(), Failed> {
+        if self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
+            self.at += word.len();
+            return Ok(());
+        }
         for byte in word {
             if !self.take(*byte) {
                 return Err(Failed("expected true, false, null, a number, a string, an array or an object"));
@@ -326,7 +350,7 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline(always)]
-    fn number(&mut self) -> Result<(), Failed> {
+    pub(super) fn number(&mut self) -> Result<(), Failed> {
         self.take(b'-');
         if !self.take(b'0') {
             self.digits()?;

@@ -1,6 +1,7 @@
 //! Reads values where they lie, in a text that [`super::syntax`] has checked. In an unchecked text it finds less, and never panics.
 
 use super::outline::Outline;
+use super::string;
 use super::syntax::Scanner;
 use std::borrow::Cow;
 
@@ -145,8 +146,9 @@ pub fn unescape(inner: &[u8]) -> Option<Cow<'_, str>> {
     if memchr::memchr(b'\\', inner).is_none() {
         return std::str::from_utf8(inner).ok().map(Cow::Borrowed);
     }
-    let quoted = [b"\"".as_slice(), inner, b"\""].concat();
-    serde_json::from_slice(&quoted).ok().map(Cow::Owned)
+    let (inner, mut resolved) = (std::str::from_utf8(inner).ok()?, String::with_capacity(inner.len()));
+    let end = string::unescape(inner, 0, &mut resolved)?;
+    (end == inner.len()).then_some(Cow::Owned(resolved))
 }
 
 /// The members of an object.

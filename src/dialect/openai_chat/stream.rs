@@ -9,7 +9,7 @@ use crate::base::failure::{Failure, FailureKind, Phase};
 use crate::call::delta::Delta;
 use crate::call::reply::Finish;
 use crate::call::usage::Usage;
-use crate::dialect::emit::Head;
+use crate::dialect::emit::{Head, Pattern};
 use crate::dialect::grammar::{ReadEvents, WriteDeltas};
 use crate::dialect::object::{Known, Text, read_known, said};
 use crate::dialect::profile::Profile;
@@ -158,6 +158,8 @@ pub(crate) struct Writer {
     created_s: u64,
     /// What every chunk begins with.
     head: Head,
+    /// A chunk of text.
+    text: Pattern,
     characters: usize,
     part_start: usize,
     notes: usize,
@@ -225,7 +227,7 @@ impl WriteDeltas for Writer {
             }
             Delta::Text(text) => {
                 self.characters += text.chars().count();
-                self.chunk(DeltaOut { content: Some(text), ..DeltaOut::default() }, None, out);
+                self.text.write_event(text, out);
             }
             Delta::Refusal(text) => {
                 self.refused = true;
@@ -285,6 +287,9 @@ impl WriteDeltas for Writer {
     fn carried_on(&mut self, model: &str) {
         let (id, created) = (&self.id, self.created_s);
         self.head = Head::of(&HeadOut { id, object: "chat.completion.chunk", created, model });
+        self.text = Pattern::of(|text, out| {
+            self.chunk(DeltaOut { content: Some(text), ..DeltaOut::default() }, None, out);
+        });
     }
 
     fn twin(&self) -> Box<dyn WriteDeltas> {

@@ -6,7 +6,7 @@ use crate::call::needs::Need;
 use crate::call::turn::{Content, Foreign, Role, Turn};
 use crate::call::{Call, Extra};
 use crate::dialect::honour::{Extras, invalid, own_extras, within};
-use crate::dialect::object::{Known, Object, object, plain};
+use crate::dialect::object::{Known, Object, object, plain, read_str};
 use crate::dialect::openai_chat::types::request::StreamOptions;
 use crate::dialect::openai_chat::types::written::StreamOptionsOut;
 use crate::dialect::shapes::TextOr;
@@ -31,7 +31,7 @@ object! {
 /// Only a prompt of one text means the same to a model that is asked in turns.
 pub(super) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
     let text = std::str::from_utf8(body).map_err(|error| invalid(format_args!("the body is not UTF-8: {error}")))?;
-    let Object { known: wire, unknown } = serde_json::from_str::<Object<'_, Wire<'_>>>(text).map_err(invalid)?;
+    let Object { known: wire, unknown } = read_str::<Object<'_, Wire<'_>>>(text).map_err(invalid)?;
     let mut extras: Vec<Extra> = unknown.iter().filter_map(|(member, value)| extra(member, value)).collect();
     let prompt = wire.prompt.map_or("\"\"", RawValue::get);
     let mut turns = Vec::new();

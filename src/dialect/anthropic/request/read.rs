@@ -9,7 +9,7 @@ use crate::call::{Call, Extra, Format, Reasoning, ReasoningMode, Sampling};
 use crate::dialect::anthropic::NAME;
 use crate::dialect::anthropic::types::{self, Block, Message, Metadata, OutputFormat, Request, Thinking, WireCitation};
 use crate::dialect::honour::{invalid, within};
-use crate::dialect::object::{Kind, Known, Object, Reading, Text, plain, read};
+use crate::dialect::object::{Kind, Known, Object, Reading, Text, plain, read, read_str};
 use crate::dialect::shapes::TextOr;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -29,7 +29,7 @@ pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
 /// Reads a body whose tokens are only to be counted, so that no answer has to be capped.
 pub(crate) fn read_counted(body: &[u8]) -> Result<Call, Rejection> {
     let text = std::str::from_utf8(body).map_err(|error| invalid(format_args!("the body is not UTF-8: {error}")))?;
-    let Object { known: request, unknown } = serde_json::from_str::<Object<'_, Request<'_>>>(text).map_err(invalid)?;
+    let Object { known: request, unknown } = read_str::<Object<'_, Request<'_>>>(text).map_err(invalid)?;
     let mut extras: Vec<Extra> = unknown.iter().filter_map(|(member, value)| extra(member, value)).collect();
     let (tool_choice, parallel_tools) = request.tool_choice.map_or(Ok((ToolChoice::Unsaid, None)), read_tool_choice)?;
     let output = request.output_config.unwrap_or_default();

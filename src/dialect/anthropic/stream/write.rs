@@ -9,7 +9,7 @@ use crate::dialect::anthropic::NAME;
 use crate::dialect::anthropic::response::{AnyBlockOut, BlockOut, CitationOut, EndOut, write_citation};
 use crate::dialect::anthropic::types::{Event, UsageOut};
 use crate::dialect::call_ids;
-use crate::dialect::emit::write_event;
+use crate::dialect::emit::{Pattern, write_event};
 use crate::dialect::grammar::WriteDeltas;
 use crate::dialect::object::{Kind, read_known};
 use crate::dialect::sse;
@@ -20,6 +20,8 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default)]
 pub(in crate::dialect) struct Writer {
     open: Option<Open>,
+    /// A piece of the open block.
+    piece: Pattern,
     blocks: usize,
     tool_calls: usize,
     finish: Option<Finish>,
@@ -81,7 +83,7 @@ impl WriteDeltas for Writer {
             Delta::Start { id, model, .. } => write_start(id, model, out),
             Delta::Text(text) | Delta::Refusal(text) => {
                 self.open_text(out);
-                self.add(DeltaOut::Text { text }, out);
+                self.piece.write_event(text, out);
             }
             Delta::Citation(citation) => {
                 if let Some(citation) = write_citation(citation) {
@@ -92,7 +94,7 @@ impl WriteDeltas for Writer {
             Delta::Thinking(thinking) => {
                 self.open_thinking(out);
                 if !thinking.is_empty() {
-                    self.add(DeltaOut::Thinking { thinking }, out);
+                    self.piece.write_event(thinking, out);
                 }
             }
             Delta::Signature(signature) => {
@@ -112,7 +114,7 @@ impl WriteDeltas for Writer {
                 if self.open != Some(Open::ToolCall(index)) {
                     return Err(Failure::new(FailureKind::Malformed, Phase::Content, "interleaved_tool_calls"));
                 }
-                self.add(DeltaOut::InputJson { partial_json: json }, out);
+                self.piece.write_event(json, out);
             }
             Delta::Foreign(foreign) => {
                 if foreign.dialect == NAME {
@@ -142,7 +144,7 @@ impl WriteDeltas for Writer {
             "content_block_start" => {
                 let block = event.content_block.and_then(|block| read_known::<Kind<'_>>(block.get().as_bytes()));
                 self.blocks = index;
-                self.open = Some(match block.and_then(|block| block.kind).unwrap_or_default().0.as_ref() {
+                self.opened(match block.and_then(|block| block.kind).unwrap_or_default().0.as_ref() {
                     "thinking" | "redacted_thinking" => Open::Thinking,
                     "tool_use" => Open::ToolCall(self.tool_calls.saturating_sub(1)),
                     _ => Open::Text,
@@ -173,8 +175,21 @@ impl Writer {
 
     fn begin(&mut self, open: Open, block: BlockOut<'_>, out: &mut BytesMut) {
         self.close(out);
-        self.open = Some(open);
+        self.opened(open);
         write(&EventOut::ContentBlockStart { index: self.blocks, content_block: AnyBlockOut::Own(block) }, out);
+    }
+
+    fn opened(&mut self, open: Open) {
+        let index = self.blocks;
+        self.piece = Pattern::of(|text, out| {
+            let delta = match open {
+                Open::Text => DeltaOut::Text { text },
+                Open::Thinking => DeltaOut::Thinking { thinking: text },
+                Open::ToolCall(_) => DeltaOut::InputJson { partial_json: text },
+            };
+            write(&EventOut::ContentBlockDelta { index, delta }, out);
+        });
+        self.open = Some(open);
     }
 
     fn add(&self, delta: DeltaOut<'_>, out: &mut BytesMut) {

@@ -14,7 +14,7 @@ use crate::dialect::bedrock::types::{
     ToolUse, WireCitation,
 };
 use crate::dialect::honour::invalid;
-use crate::dialect::object::{Known, Object, Reading, Text, read};
+use crate::dialect::object::{Known, Object, Reading, Text, read, read_str};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -27,7 +27,7 @@ type Unknown<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 /// A rejection that names the member, where the body is not what the dialect allows.
 pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
     let text = std::str::from_utf8(body).map_err(|error| invalid(format_args!("the body is not UTF-8: {error}")))?;
-    let Object { known: request, unknown } = serde_json::from_str::<Object<'_, Request<'_>>>(text).map_err(invalid)?;
+    let Object { known: request, unknown } = read_str::<Object<'_, Request<'_>>>(text).map_err(invalid)?;
     let mut extras = Vec::new();
     keep("", unknown, &mut extras);
     let mut turns = Vec::new();

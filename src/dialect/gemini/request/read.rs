@@ -12,7 +12,7 @@ use crate::dialect::gemini::request::parts::read_parts;
 use crate::dialect::gemini::types::{self, Calling, Content, Request, ToolConfig};
 use crate::dialect::gemini::{NAME, openapi};
 use crate::dialect::honour::invalid;
-use crate::dialect::object::{Object, Reading, Text, plain, read};
+use crate::dialect::object::{Object, Reading, Text, plain, read, read_str};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ use std::borrow::Cow;
 /// A rejection that names the member, where the body is not what the dialect allows.
 pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
     let text = std::str::from_utf8(body).map_err(|error| invalid(format_args!("the body is not UTF-8: {error}")))?;
-    read_request(serde_json::from_str::<Object<'_, Request<'_>>>(text).map_err(invalid)?)
+    read_request(read_str::<Object<'_, Request<'_>>>(text).map_err(invalid)?)
 }
 
 /// Reads a request, which may lie in another.

@@ -7,7 +7,7 @@ use crate::call::tool::{Function as CallFunction, Tool, ToolCall, ToolChoice};
 use crate::call::turn::{Content, Foreign, Part, Role, Source, Turn};
 use crate::call::{Call, Extra, Format, Reasoning, ReasoningMode, Sampling};
 use crate::dialect::honour::{invalid, within};
-use crate::dialect::object::{Known, Object, Text, plain, read};
+use crate::dialect::object::{Known, Object, Text, plain, read, read_str};
 use crate::dialect::openai_chat::NAME;
 use crate::dialect::openai_chat::types::request::{self as types, File, ImageUrl, Message, Request, ResponseFormat};
 use crate::dialect::shapes::{JsonText, TextOr};
@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 /// A rejection that names the member, where the body is not what the dialect allows.
 pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
     let text = std::str::from_utf8(body).map_err(|error| invalid(format_args!("the body is not UTF-8: {error}")))?;
-    let Object { known: request, unknown } = serde_json::from_str::<Object<'_, Request<'_>>>(text).map_err(invalid)?;
+    let Object { known: request, unknown } = read_str::<Object<'_, Request<'_>>>(text).map_err(invalid)?;
     let messages = request.messages.ok_or_else(|| invalid("messages: missing").param("messages"))?;
     let mut extras: Vec<Extra> = unknown.iter().filter_map(|(member, value)| extra(member, value)).collect();
     let user = match (request.safety_identifier, request.user) {

@@ -7,7 +7,7 @@ use crate::call::tool::{Function, Tool, ToolChoice};
 use crate::call::turn::{Content, Foreign, Part, Role, Turn};
 use crate::call::{Call, Extra, Format, Reasoning, ReasoningMode, Sampling};
 use crate::dialect::honour::{invalid, within};
-use crate::dialect::object::{Known, Object, Reading, Text, plain, read};
+use crate::dialect::object::{Known, Object, Reading, Text, plain, read, read_str};
 use crate::dialect::openai_responses::item::{Said, foreign, read_item};
 use crate::dialect::openai_responses::types::{self, Item, RawInput, Request, TextForm, TextFormat, Thinking};
 use crate::dialect::openai_responses::{NAME, namespace, seal};
@@ -21,7 +21,7 @@ use std::borrow::Cow;
 /// A rejection that names the member, where the body is not what the dialect allows.
 pub(crate) fn read_call(body: &[u8]) -> Result<Call, Rejection> {
     let text = std::str::from_utf8(body).map_err(|error| invalid(format_args!("the body is not UTF-8: {error}")))?;
-    let Object { known: request, unknown } = serde_json::from_str::<Object<'_, Request<'_>>>(text).map_err(invalid)?;
+    let Object { known: request, unknown } = read_str::<Object<'_, Request<'_>>>(text).map_err(invalid)?;
     let (mut extras, mut hints) = (Vec::new(), Vec::new());
     for (member, value) in unknown {
         let need = need_of_member("", &member, value);
@@ -179,7 +179,7 @@ impl<'a> Turns<'a> {
 
     fn raw(&mut self, index: usize) -> Result<&'a RawValue, Rejection> {
         if self.raw.is_none() {
-            let Known(RawInput { input }) = serde_json::from_str(self.body).map_err(invalid)?;
+            let Known(RawInput { input }) = read_str(self.body).map_err(invalid)?;
             self.raw = Some(if let TextOr::List(items) = input { items } else { Vec::new() });
         }
         let items = self.raw.as_deref().unwrap_or_default();

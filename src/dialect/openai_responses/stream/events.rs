@@ -23,18 +23,23 @@ pub(super) struct ItemEvent<'a> {
     pub(super) item: &'a RawValue,
 }
 
-/// A piece of what is under way: most events of most streams.
+/// What all pieces of one part have in common.
 #[derive(Serialize)]
-pub(super) struct PieceEvent<'a> {
+pub(super) struct PieceHead<'a> {
     #[serde(rename = "type")]
     pub(super) kind: &'static str,
-    pub(super) sequence_number: u64,
     pub(super) item_id: &'a str,
     pub(super) output_index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) content_index: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) summary_index: Option<usize>,
+}
+
+/// A piece of what is under way: most events of most streams.
+#[derive(Serialize)]
+pub(super) struct Piece<'a> {
+    pub(super) sequence_number: u64,
     pub(super) delta: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) logprobs: Option<[(); 0]>,

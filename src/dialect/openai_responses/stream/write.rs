@@ -7,13 +7,13 @@ use crate::call::json::Json;
 use crate::call::reply::Finish;
 use crate::call::turn::Citation;
 use crate::call::usage::Usage;
-use crate::dialect::emit::write_event;
+use crate::dialect::emit::{Head, write_event};
 use crate::dialect::grammar::WriteDeltas;
 use crate::dialect::object::read_known;
 use crate::dialect::openai_responses::response::{
     ItemOut, OwnItemOut, PartOut, ResponseOut, cut, item_id, refusal_words, status, write_note,
 };
-use crate::dialect::openai_responses::stream::events::{Frame, ItemEvent, PartEvent, PieceEvent, What};
+use crate::dialect::openai_responses::stream::events::{Frame, ItemEvent, PartEvent, Piece, PieceHead, What};
 use crate::dialect::openai_responses::stream::items::{List, Open, Words, raw, text_part};
 use crate::dialect::openai_responses::types::{Event, Item};
 use crate::dialect::openai_responses::{NAME, echo, namespace, seal};
@@ -42,6 +42,8 @@ pub(in crate::dialect) struct Writer {
     open: Option<Open>,
     /// The id of the open item.
     item: String,
+    /// What every piece of the open part begins with, from the first piece on.
+    pieces: Option<Head>,
     tool_calls: usize,
     refused: bool,
     kept: usize,
@@ -102,6 +104,7 @@ impl WriteDeltas for Writer {
 
     fn adopt(&mut self, event: &sse::Event<'_>) {
         let Some(event) = read_known::<Event<'_>>(event.data.trim_ascii()) else { return };
+        self.pieces = None;
         self.sequence = event.sequence_number.map_or(self.sequence, |number| number + 1);
         let index = event.output_index.and_then(|index| usize::try_from(index).ok());
         match (event.kind.unwrap_or_default().0.as_ref(), index, event.item) {
@@ -174,6 +177,7 @@ impl Writer {
         if !matches!(self.open, Some(Open::Message { .. })) {
             self.begin("msg", Open::Message { parts: List::default(), part: None }, out);
         }
+        self.pieces = None;
         let begun = Words { refusal, ..Words::default() };
         if let Some(Open::Message { part, .. }) = &mut self.open {
             *part = Some(begun);
@@ -268,7 +272,7 @@ impl Writer {
         self.item = item_id(prefix, &self.id, self.items.len());
         let item = open.write(&self.item, "in_progress");
         self.item_event("response.output_item.added", &item, out);
-        self.open = Some(open);
+        (self.open, self.pieces) = (Some(open), None);
     }
 
     /// Ends the open part of a message; thoughts and calls are items of one part, which end with it.
@@ -347,16 +351,17 @@ impl Writer {
 
     /// A piece of the part that is under way.
     fn piece(&mut self, kind: &'static str, delta: &str, logprobs: Option<[(); 0]>, out: &mut BytesMut) {
-        let (content_index, summary_index) = match &self.open {
-            Some(Open::Message { parts, .. }) => (Some(parts.len()), None),
-            Some(Open::Thoughts { .. }) => (None, Some(0)),
-            Some(Open::Call { .. }) | None => (None, None),
-        };
-        let (sequence_number, output_index) = (self.next(), self.items.len());
-        let item_id = &*self.item;
-        let event =
-            PieceEvent { kind, sequence_number, item_id, output_index, content_index, summary_index, delta, logprobs };
-        write_event(Some(kind), &event, out);
+        let sequence_number = self.next();
+        let head = self.pieces.get_or_insert_with(|| {
+            let (content_index, summary_index) = match &self.open {
+                Some(Open::Message { parts, .. }) => (Some(parts.len()), None),
+                Some(Open::Thoughts { .. }) => (None, Some(0)),
+                Some(Open::Call { .. }) | None => (None, None),
+            };
+            let (item_id, output_index) = (&*self.item, self.items.len());
+            Head::named(kind, &PieceHead { kind, item_id, output_index, content_index, summary_index })
+        });
+        head.write_event(&Piece { sequence_number, delta, logprobs }, out);
     }
 
     /// An event about the part of a message that is under way.
