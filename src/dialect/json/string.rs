@@ -123,8 +123,8 @@ const fn special_bits(word: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
     // a quote changes places with the first byte that is no control character, and these among themselves
-    let quote_or_control = (word ^ ONES * 2).wrapping_sub(ONES * 0x21);
-    let backslash = (word ^ ONES * b'\\' as u64).wrapping_sub(ONES);
+    let quote_or_control = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
     (quote_or_control | backslash) & !word & HIGH
 }
 
