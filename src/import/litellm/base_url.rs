@@ -30,6 +30,12 @@ impl Base {
         Self { url: url.to_owned(), host, allow_private: false }
     }
 
+    /// What a vendor is called of which nothing but its host is known.
+    pub(super) fn name(&self) -> String {
+        let here = self.host == "localhost" || self.host.parse().is_ok_and(|host: IpAddr| host.is_loopback());
+        if here { "local".to_owned() } else { self.host.replace(['.', ':'], "-") }
+    }
+
     /// Whether this is a host of the domain that `other` is of.
     pub(super) fn is_of(&self, other: &str) -> bool {
         let domain = |host: &str| host.rsplitn(3, '.').take(2).collect::<Vec<_>>().join(".");

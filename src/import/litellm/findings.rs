@@ -55,24 +55,28 @@ impl<'a> Findings<'a> {
 
     /// What is to be said above a table.
     pub(super) fn notes(&self, table: &str) -> Vec<String> {
-        self.found.iter().filter(|found| found.tables.iter().any(|about| about == table)).map(Finding::note).collect()
+        self.by_line().filter(|found| found.tables.iter().any(|about| about == table)).map(Finding::note).collect()
     }
 
     /// What concerns none of `tables`.
     pub(super) fn general(&self, tables: &[String]) -> Vec<String> {
         let general = |found: &&Finding| !found.tables.iter().any(|about| tables.contains(about));
-        self.found.iter().filter(general).map(Finding::note).collect()
+        self.by_line().filter(general).map(Finding::note).collect()
     }
 
     /// Everything, by line.
     pub(super) fn diagnostics(&self) -> Vec<Diagnostic> {
-        let mut all: Vec<&Finding> = self.found.iter().collect();
-        all.sort_by_key(|found| found.at);
         let diagnostic = |found: &Finding| {
             let place = Place { file: self.file.to_owned(), line: found.at.line, column: found.at.column };
             Diagnostic::warning(place, format!("{}{}", found.message, found.elsewhere())).help(found.help.clone())
         };
-        all.into_iter().map(diagnostic).collect()
+        self.by_line().map(diagnostic).collect()
+    }
+
+    fn by_line(&self) -> impl Iterator<Item = &Finding> {
+        let mut all: Vec<&Finding> = self.found.iter().collect();
+        all.sort_by_key(|found| found.at);
+        all.into_iter()
     }
 }
 

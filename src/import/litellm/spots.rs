@@ -62,7 +62,7 @@ impl Importer<'_> {
             company(provider.vendor, provider, theirs)
         } else {
             let profile = if provider.profile == "openai" { "generic" } else { provider.profile };
-            company(&base.host.replace('.', "-"), &Provider { profile, ..*provider }, false)
+            company(&base.name(), &Provider { profile, ..*provider }, false)
         };
         let hint = || self.vocabulary.hint(&base.host, "").map(|region| region.to_string());
         let region = if provider.way == Way::Own { None } else { hint() };

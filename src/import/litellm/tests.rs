@@ -47,7 +47,7 @@ fn providers_become_vendors() {
     );
     check(
         "model: openai/x, api_base: 'http://127.0.0.1:1/v1', api_key: none",
-        &["[vendor.127-0-0-1]", "region = \"unknown\"\n\n[pool.m]"],
+        &["[vendor.local]", "region = \"unknown\"\n\n[pool.m]"],
     );
     check(
         "model: azure_ai/claude-opus-4-8, api_base: 'https://corp.services.ai.azure.com/'",
