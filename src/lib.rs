@@ -14,6 +14,7 @@ pub mod dialect;
 pub mod policy;
 pub mod price;
 
+pub mod import;
 pub mod snapshot;
 
 pub mod state;

@@ -2,6 +2,7 @@
 
 mod application;
 mod budgets;
+mod descriptors;
 #[cfg(test)]
 mod resilience;
 mod shown;
@@ -270,7 +271,7 @@ fn server_bounds(bounds: &Bounds) -> crate::server::bounds::Bounds {
         head_bytes: bounds.max_head_bytes,
         headers: bounds.max_headers,
         http2_streams: bounds.max_streams,
-        connections: bounds.max_connections,
+        connections: descriptors::client_connections(bounds.max_connections),
         drain_accept: bounds.drain_accept,
         drain: bounds.drain,
         ..crate::server::bounds::Bounds::default()

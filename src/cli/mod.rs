@@ -6,6 +6,7 @@ mod demo;
 mod diff;
 mod explain;
 mod files;
+mod import;
 mod live;
 mod operate;
 mod prices;
@@ -211,6 +212,11 @@ enum Command {
         #[command(subcommand)]
         act: prices::Act,
     },
+    /// Make a config of another proxy's.
+    Import {
+        #[command(subcommand)]
+        act: import::Act,
+    },
     /// Print completions for a shell.
     #[command(after_help = "Example:\n  backstay completions bash > /etc/bash_completion.d/backstay")]
     Completions {
@@ -257,6 +263,7 @@ pub fn run() -> ExitCode {
         Command::Spend { config, question } => spend::run(&config, &question),
         Command::Audit { act } => audit::run(act),
         Command::Prices { act } => prices::run(&act),
+        Command::Import { act } => import::run(&act),
         Command::Completions { shell } => completions(shell),
     }
 }

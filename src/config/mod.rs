@@ -1,5 +1,6 @@
 //! Floor 2: what was written in files. Read, checked singly, and not yet compiled.
 
+pub mod base_url;
 pub mod defaults;
 pub mod load;
 pub mod names;

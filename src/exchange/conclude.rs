@@ -70,7 +70,7 @@ mod tests {
     use crate::base::failure::Phase;
 
     fn check(failures: &[(FailureKind, &'static str)], expected: RejectionCode) {
-        let failed = |(kind, reason): &(FailureKind, &'static str)| Failure::new(*kind, Phase::Headers, *reason);
+        let failed = |(kind, reason): &(FailureKind, &'static str)| Failure::new(*kind, Phase::Headers, reason);
         let mut failed: Vec<Failure> = failures.iter().map(failed).collect();
         assert_eq!(conclude(None, &failed, Vec::new()).code, expected, "{failures:?}");
         failed.reverse();

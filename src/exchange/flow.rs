@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a vendor that has told the end of its answer may take for usage and terminator.
-const LINGER: Duration = Duration::from_secs(5);
+pub const LINGER: Duration = Duration::from_secs(5);
 /// Content that must come in the time of [`Timeouts::trickle`], in events.
 const TRICKLE_EVENTS: u32 = 4;
 /// How long a vendor may take to end its body after its terminator, and how much it may still send.

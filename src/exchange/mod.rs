@@ -38,6 +38,7 @@ mod walk;
 mod whereabouts;
 
 pub use answer::{Answer, Broken};
+pub use flow::LINGER;
 
 use crate::base::event::Event;
 use crate::base::rejection::{Rejection, RejectionCode};

@@ -11,7 +11,6 @@ use crate::server::handshake;
 use crate::server::read_ahead::Guarded;
 use crate::server::respond::{self, Served};
 use crate::server::streams::Streams;
-use crate::server::woken::Woken;
 use crate::server::workers::Shared;
 use crate::server::write_stall::WriteStall;
 use crate::server::{Application, Peer};
@@ -77,12 +76,12 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let setting = &shared.setting;
-    let (flight, flushes, woken) = (Flight::default(), Flushes::default(), Arc::<Woken>::default());
+    let (flight, flushes) = (Flight::default(), Flushes::default());
     let stalling = WriteStall::new(stream, setting.bounds.write_stall, flushes.clone(), Arc::clone(&setting.sink));
     let guarded = Guarded::new(stalling, flight.clone(), Arc::clone(&shared.bounds));
     let served = Arc::new(Served { application, shared: Arc::clone(shared), peer: Arc::new(peer), flushes });
     let service = service_fn(|request: Request<Incoming>| {
-        let answer = respond::http1(Arc::clone(&served), Arc::clone(&woken), flight.clone(), request);
+        let answer = respond::http1(Arc::clone(&served), flight.clone(), request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut connection = pin!(http1_settings(&setting.bounds).serve_connection(TokioIo::new(guarded), service));

@@ -19,7 +19,6 @@ mod host;
 mod read_ahead;
 mod respond;
 mod streams;
-mod woken;
 pub mod workers;
 mod write_stall;
 

@@ -6,7 +6,6 @@ use crate::server::flight::Flight;
 use crate::server::flush::Flushes;
 use crate::server::head_guard::Fault;
 use crate::server::streams::Stream;
-use crate::server::woken::Woken;
 use crate::server::workers::Shared;
 use crate::server::{Application, Peer, host};
 use bytes::Bytes;
@@ -66,14 +65,13 @@ pub(crate) struct Served<A> {
 /// Answers an HTTP/1 request.
 pub(crate) async fn http1<A: Application>(
     served: Arc<Served<A>>,
-    woken: Arc<Woken>,
     flight: Flight,
     request: Request<Incoming>,
 ) -> Response<Answer<A::Body>> {
     let ends = Ends { flight: Some(flight.clone()), stream: None, _count: served.shared.setting.drain.stream() };
     let mut response = match flight.fault() {
         Some(fault) => served.refusal(fault, ends),
-        None => woken.run(served.answer(request, ends)).await,
+        None => served.answer(request, ends).await,
     };
     if flight.last() || flight.leaving() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 8] = [
     &["base"],
     &["call"],
     &["catalog", "dialect", "config", "policy", "price", "audit"],
-    &["snapshot"],
+    &["snapshot", "import"],
     &["state", "upstream", "workflow"],
     &["exchange", "probe", "observe"],
     &["server", "admin"],

@@ -20,6 +20,7 @@ mod faults;
 mod feeds;
 mod floors;
 mod hedging;
+mod imports;
 mod keeping;
 mod ledger;
 mod limits;

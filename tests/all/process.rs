@@ -12,6 +12,7 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 
 const BACKSTAY: &str = env!("CARGO_BIN_EXE_backstay");
@@ -39,7 +40,17 @@ impl Drop for Serving {
 impl Serving {
     /// Starts it and reads from its log where it listens.
     pub(crate) fn start(prepared: &Prepared) -> Self {
-        let mut command = Command::new(BACKSTAY);
+        Self::start_by(Command::new(BACKSTAY), prepared)
+    }
+
+    /// The same with so many file descriptors.
+    fn start_with_descriptors(count: usize, prepared: &Prepared) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -n {count} && exec \"$0\" \"$@\""), BACKSTAY]);
+        Self::start_by(shell, prepared)
+    }
+
+    fn start_by(mut command: Command, prepared: &Prepared) -> Self {
         command.arg("serve").arg("--config").arg(prepared.directory.path().join("backstay.toml"));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (clients, admin) = addresses(child.stderr.take().unwrap());
@@ -154,7 +165,7 @@ async fn f_146_two_hundred_streams_finish_after_sigterm_and_the_process_ends_wel
     let (status, log) = serving.ended().await;
     assert_eq!(status.code(), Some(0));
     assert_eq!(log.iter().filter(|line| line["outcome"] == "served").count(), 200, "no line is lost");
-    assert!(tokio::net::TcpStream::connect(clients).await.is_err());
+    assert!(TcpStream::connect(clients).await.is_err());
 }
 
 #[tokio::test]
@@ -177,6 +188,37 @@ async fn f_145_a_second_sigterm_ends_at_once() {
             String::from_utf8_lossy(&answer.body)
         );
     }
+}
+
+/// Clients take every connection that they can get: people are answered all the while, and clients again once there is room.
+#[tokio::test]
+async fn f_123_f_154_clients_that_take_every_connection_do_not_take_the_process() {
+    let prepared = prepared(3).await;
+    let serving = Serving::start_with_descriptors(256, &prepared);
+    let metric = async |name: &str| {
+        let (_, text) = get_plain(serving.admin, "/metrics").await;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+        line.unwrap_or_default()
+    };
+    assert_eq!(serving.client().post(PATH, &chat_body(true)).await.status, 200);
+    let open_before = metric("process_open_fds ").await;
+    let mut taken = Vec::new();
+    for _ in 0..400 {
+        taken.push(TcpStream::connect(serving.clients).await.unwrap());
+    }
+    while metric("backstay_limit_rejected_total{limit=\"connections\"}").await < 100.0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(get_plain(serving.admin, "/livez").await.0, 200);
+    assert_eq!(metric("backstay_limit_rejected_total{limit=\"accept\"}").await, 0.0, "descriptors are left");
+    drop(taken);
+    while metric("process_open_fds ").await > open_before + 9.0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(serving.client().post(PATH, &chat_body(true)).await.status, 200);
+    serving.signal("TERM");
+    let (status, log) = serving.ended().await;
+    assert_eq!((status.code(), log.len()), (Some(0), 2));
 }
 
 #[tokio::test]

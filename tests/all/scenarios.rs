@@ -7,6 +7,7 @@ use crate::support::proxy::{Plan, Prepared};
 use backstay::config::defaults;
 use backstay::demo::vendor::{Cuts, Fault, Recording, RestManner, Setup};
 use backstay::dialect::Dialect;
+use backstay::exchange::LINGER;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -218,6 +219,7 @@ async fn s11_everything_but_the_terminator_is_a_whole_answer() {
         scene.is_whole(&answer, PRIMARY);
         assert_eq!(scene.calls(), [1, 0], "{fault}");
     }
+    assert!(LINGER < Duration::from_secs(8), "with the answer's own time it is whole within 8 s");
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@ use crate::support::proxy::{Plan, Proxy};
 use crate::support::source;
 use backstay::demo::vendor::{Cuts, Fault, Recording, Setup};
 use backstay::dialect::Dialect;
+use serde_json::json;
+use std::time::Duration;
 
 /// A stream of the client's dialect from one vendor of the same or the other dialect, with this fault.
 async fn streamed(
@@ -202,7 +204,7 @@ async fn f_052_pings_before_content_do_not_hold_failover_up() {
 async fn f_054_a_live_stream_has_no_total_limit() {
     let slow = |mut setup: Setup| {
         setup.script.words = 40;
-        setup.script.pause = std::time::Duration::from_millis(60);
+        setup.script.pause = Duration::from_millis(60);
         setup
     };
     let proxy = Plan::of(&[("only", Dialect::OpenaiChat)]).setup(0, slow).start().await;
@@ -219,12 +221,38 @@ async fn f_055_a_drip_is_served() {
     for client in Dialect::CONVERSING {
         let few_words = |mut setup: Setup| {
             setup.script.words = 3;
-            setup.script.drip_every = std::time::Duration::ZERO;
+            setup.script.drip_every = Duration::ZERO;
             setup
         };
         let (proxy, answer) = streamed(client, client, Fault::Drip, few_words).await;
         assert_eq!((answer.clean, answer.said()), (true, proxy.vendors[0].text()));
     }
+}
+
+/// A byte comes every few milliseconds, and with each the vendor is alive; what it is about to say never comes. The limit of progress
+/// is another one here than by default, and far shorter than the event takes.
+#[tokio::test]
+async fn f_055_an_event_that_drips_for_longer_than_progress_may_take_is_a_stall() {
+    let chunk = |text: &str| {
+        json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]})
+    };
+    let body = format!("data: {}\n\ndata: {}\n\n", chunk("So"), chunk(&"x".repeat(8_000)));
+    let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
+    let drips = Recording { status: 200, headers, body: body.into(), cuts: Cuts::EveryByte };
+    let setup = |mut setup: Setup| {
+        setup.script.replay = Some(drips.into());
+        setup.script.pause = Duration::from_millis(2);
+        setup
+    };
+    let plan = Plan::of(&[("only", Dialect::OpenaiChat)]).patient().pool("timeouts = { progress = \"500ms\" }");
+    let proxy = plan.setup(0, setup).start().await;
+    let answer = proxy.client().chat(true).await;
+    assert_eq!((answer.clean, answer.said().as_str()), (false, "So"), "{}", answer.text());
+    assert!(error_event(Dialect::OpenaiChat, &answer), "{}", answer.text());
+    let line = &proxy.log.wait_for(1).await[0];
+    let attempt = &line["attempts"][0];
+    assert_eq!((&attempt["class"], &attempt["reason"]), (&json!("stream_idle"), &json!("no_progress")), "{line}");
 }
 
 #[tokio::test]

@@ -347,8 +347,8 @@ mod tests {
     use serde_json::{Value, json};
 
     /// What a client is told of the end, whole and as a stream: the status, why it is cut, and the last part.
-    fn check(finish: &Finish, parts: &[Content], status: &str, reason: Option<&str>, last: &Value) {
-        let parts: Vec<Part> = parts.iter().cloned().map(Part::from).collect();
+    fn check(finish: &Finish, parts: &[&Content], status: &str, reason: Option<&str>, last: &Value) {
+        let parts: Vec<Part> = parts.iter().map(|part| Part::from((*part).clone())).collect();
         let reply = Reply { parts, finish: finish.clone(), ..Reply::default() };
         let whole: Value = serde_json::from_slice(&write_reply(&reply, &Echo::default())).expect("JSON");
         let stream = translate::stream_of(Dialect::OpenaiResponses, &reply, true, &Echo::default()).expect("an order");
@@ -370,13 +370,13 @@ mod tests {
         let said = json!({"type": "output_text", "text": "So", "annotations": [], "logprobs": []});
         let refusal = |words: &str| json!({"type": "refusal", "refusal": words});
         let (text, spoken) = (Content::text("So"), Content::Refusal("No.".to_owned()));
-        check(&Finish::Stop, &[text.clone()], "completed", None, &said);
-        check(&Finish::Length, &[text.clone()], "incomplete", Some("max_output_tokens"), &said);
-        check(&Finish::ContentFilter, &[text.clone()], "incomplete", Some("content_filter"), &said);
-        check(&Finish::Refusal(None), &[spoken], "completed", None, &refusal("No."));
+        check(&Finish::Stop, &[&text], "completed", None, &said);
+        check(&Finish::Length, &[&text], "incomplete", Some("max_output_tokens"), &said);
+        check(&Finish::ContentFilter, &[&text], "incomplete", Some("content_filter"), &said);
+        check(&Finish::Refusal(None), &[&spoken], "completed", None, &refusal("No."));
         let silent = refusal(SILENT_REFUSAL);
         check(&Finish::Refusal(None), &[], "incomplete", Some("content_filter"), &silent);
-        check(&Finish::Refusal(None), &[text], "incomplete", Some("content_filter"), &silent);
+        check(&Finish::Refusal(None), &[&text], "incomplete", Some("content_filter"), &silent);
         let told = Finish::Refusal(Some("It could harm.".to_owned()));
         check(&told, &[], "incomplete", Some("content_filter"), &refusal("It could harm."));
     }

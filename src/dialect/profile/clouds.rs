@@ -100,3 +100,56 @@ pub const VERTEX_CLAUDE: Profile = Profile {
 /// All of them.
 pub const PROFILES: [&Profile; 7] =
     [&BEDROCK, &AZURE, &AZURE_RESPONSES, &AZURE_EMBEDDINGS, &AZURE_CLASSIC, &AZURE_CLASSIC_EMBEDDINGS, &VERTEX_CLAUDE];
+
+/// Where Google answers for a location: <https://cloud.google.com/vertex-ai/docs/general/locations>.
+#[must_use]
+pub fn google_host(location: &str) -> String {
+    match location {
+        "global" => "aiplatform.googleapis.com".to_owned(),
+        "eu" | "us" => format!("aiplatform.{location}.rep.googleapis.com"),
+        location => format!("{location}-aiplatform.googleapis.com"),
+    }
+}
+
+/// Whether this is how AWS names a region, such as `eu-central-1`.
+#[must_use]
+pub fn is_aws_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    matches!(parts.as_slice(), [zone, .., number] if parts.len() >= 3
+        && zone.len() == 2
+        && !number.is_empty()
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aws_regions_are_known_by_their_shape() {
+        for (text, expected) in [
+            ("eu-central-1", true),
+            ("us-gov-west-1", true),
+            ("ap-southeast-2", true),
+            ("eu", false),
+            ("eu-1", false),
+            ("unknown", false),
+            ("europe-west4", false),
+            ("EU-central-1", false),
+        ] {
+            assert_eq!(is_aws_region(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn google_answers_where_its_location_says() {
+        for (location, host) in [
+            ("global", "aiplatform.googleapis.com"),
+            ("eu", "aiplatform.eu.rep.googleapis.com"),
+            ("europe-west4", "europe-west4-aiplatform.googleapis.com"),
+        ] {
+            assert_eq!(google_host(location), host);
+        }
+    }
+}

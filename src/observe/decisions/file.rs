@@ -121,6 +121,7 @@ impl LogFile {
     /// # Errors
     /// The disk's: how many of them are written is then found out by opening the log again.
     pub(super) fn append(&mut self, entries: &[Entry]) -> io::Result<usize> {
+        self.is_in_its_place()?;
         if self.bytes >= self.rotate_bytes {
             self.rotate()?;
         }
@@ -176,6 +177,15 @@ impl LogFile {
         Ok(())
     }
 
+    /// A file that was deleted, or moved away, would go on taking records that nobody finds again.
+    fn is_in_its_place(&self) -> io::Result<()> {
+        let path = self.directory.join(file_name(self.number));
+        if identity(&fs::metadata(&path)?) == identity(&self.file.metadata()?) {
+            return Ok(());
+        }
+        Err(io::Error::other(format!("{} is another file than the one that was begun", path.display())))
+    }
+
     fn write(&mut self, text: &[u8]) -> io::Result<()> {
         self.synced = false;
         self.file.write_all(text)?;
@@ -226,6 +236,18 @@ fn found(path: &Path, directory: &Path, keys: &Keys) -> io::Result<Result<Found,
         return Ok(Err(format!("{}: {} records were signed, and {next} are left", path.display(), kept.size)));
     }
     Ok(Ok(Found { path: path.to_owned(), reading, torn }))
+}
+
+/// What tells a file from any other of its time.
+#[cfg(unix)]
+fn identity(file: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    (file.dev(), file.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(_: &fs::Metadata) -> (u64, u64) {
+    (0, 0)
 }
 
 fn file_name(number: u64) -> String {

@@ -219,3 +219,27 @@ fn f_150_what_is_lost_leaves_a_record() {
     let lost: u64 = records(&files(state.path())[0]).iter().filter_map(|record| record["lost_records"].as_u64()).sum();
     assert_eq!(lost, meters.lost.get());
 }
+
+#[test]
+fn f_150_a_file_that_is_taken_away_is_missed_before_anything_is_written_to_it() {
+    for take_away in [
+        |path: &Path| fs::remove_file(path).unwrap(),
+        |path: &Path| {
+            fs::rename(path, path.with_extension("1")).unwrap();
+            fs::write(path, "").unwrap();
+        },
+    ] {
+        let state = tempfile::tempdir().unwrap();
+        let meters = meters();
+        let log = DecisionLog::start(settings(), state.path().to_owned(), meters.clone()).unwrap();
+        push(&log, 3);
+        log.flush();
+        take_away(&files(state.path())[0]);
+        push(&log, 2);
+        log.flush();
+        assert_eq!(meters.errors.with(["write"]).get(), 1);
+        let found = records(files(state.path()).last().unwrap());
+        assert!(found[0]["broken"].is_string(), "the next log says why it was begun: {}", found[0]);
+        assert_eq!((found.len(), meters.lost.get(), meters.writable.get()), (3, 0, 1), "and has what came since");
+    }
+}

@@ -3,6 +3,7 @@
 use super::Compiler;
 use crate::config::At;
 use crate::config::tables::{self, Auth};
+use crate::dialect::profile::clouds::{google_host, is_aws_region};
 use crate::dialect::profile::{self, Profile};
 use crate::policy::vocabulary::UNKNOWN;
 
@@ -62,15 +63,6 @@ pub(super) fn form_of_urls(table: &tables::Vendor) -> Option<&str> {
     }
 }
 
-/// Where Google answers for a location: <https://cloud.google.com/vertex-ai/docs/general/locations>.
-fn google_host(location: &str) -> String {
-    match location {
-        "global" => "aiplatform.googleapis.com".to_owned(),
-        "eu" | "us" => format!("aiplatform.{location}.rep.googleapis.com"),
-        location => format!("{location}-aiplatform.googleapis.com"),
-    }
-}
-
 /// A cloud's own URL by its template; `None` where the setting that it is named by is missing, or is no place of its own.
 pub(super) fn own_url(template: &'static str, settings: &Settings) -> Option<String> {
     if template.contains("{location}") {
@@ -90,16 +82,6 @@ pub(super) fn vendors_own_url(table: Option<&tables::Vendor>) -> Option<&'static
     } else {
         "add region = \"eu-central-1\" or another of AWS's regions, or `base_url`"
     })
-}
-
-/// Whether this is how AWS names a region, such as `eu-central-1`.
-pub(super) fn is_aws_region(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    matches!(parts.as_slice(), [zone, .., number] if parts.len() >= 3
-        && zone.len() == 2
-        && !number.is_empty()
-        && number.bytes().all(|byte| byte.is_ascii_digit())
-        && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())))
 }
 
 /// The AWS region that a host names.
@@ -197,31 +179,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn aws_regions_are_known_by_their_shape() {
-        for (text, expected) in [
-            ("eu-central-1", true),
-            ("us-gov-west-1", true),
-            ("ap-southeast-2", true),
-            ("eu", false),
-            ("eu-1", false),
-            ("unknown", false),
-            ("europe-west4", false),
-            ("EU-central-1", false),
-        ] {
-            assert_eq!(is_aws_region(text), expected, "{text}");
-        }
+    fn a_host_of_aws_names_its_region() {
         assert_eq!(aws_region_of("bedrock-runtime.eu-west-3.amazonaws.com"), Some("eu-west-3"));
         assert_eq!(aws_region_of("127.0.0.1"), None);
-    }
-
-    #[test]
-    fn google_answers_where_its_location_says() {
-        for (location, host) in [
-            ("global", "aiplatform.googleapis.com"),
-            ("eu", "aiplatform.eu.rep.googleapis.com"),
-            ("europe-west4", "europe-west4-aiplatform.googleapis.com"),
-        ] {
-            assert_eq!(google_host(location), host);
-        }
     }
 }

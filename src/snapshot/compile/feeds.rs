@@ -1,8 +1,8 @@
 //! Status pages: where vendors tell how they are.
 
 use super::Compiler;
-use super::base_url::{self, BaseUrl};
 use crate::config::At;
+use crate::config::base_url::{self, BaseUrl};
 use crate::snapshot::deployment::{Deployment, Endpoint, Limits, Roots, TimeoutOverrides};
 use crate::snapshot::feed::Feed;
 use std::sync::Arc;

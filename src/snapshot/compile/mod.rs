@@ -2,7 +2,6 @@
 
 mod audit;
 mod auth;
-mod base_url;
 mod certificates;
 mod clouds;
 mod deployments;

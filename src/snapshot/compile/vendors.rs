@@ -2,13 +2,14 @@
 
 use super::Compiler;
 use super::auth::Use;
-use super::base_url::{self, BaseUrl};
-use super::clouds::{Settings, aws_region_of, form_of_urls, is_aws_region, own_url, vendors_own_url};
+use super::clouds::{Settings, aws_region_of, form_of_urls, own_url, vendors_own_url};
 use crate::base::diagnostic::Place;
 use crate::config::At;
+use crate::config::base_url::{self, BaseUrl};
 use crate::config::secrets::{NamedCredential, SecretSource};
 use crate::config::tables::{self, Auth};
 use crate::config::values::FilePath;
+use crate::dialect::profile::clouds::is_aws_region;
 use crate::dialect::profile::{self, Profile};
 use crate::policy::vocabulary::UNKNOWN;
 use crate::snapshot::deployment::{Credential, Endpoint, Roots, TimeoutOverrides, Vendor};

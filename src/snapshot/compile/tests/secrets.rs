@@ -1,6 +1,8 @@
 //! Secrets, keys that say too little, and addresses without TLS.
 
 use super::{SMALL, check, check_instead, compile_files};
+use crate::config::load::load_dry;
+use crate::snapshot::compile;
 
 #[test]
 fn secrets_are_never_written_out_and_never_shown() {
@@ -45,4 +47,21 @@ fn plain_http_is_for_this_machine() {
     );
     check_instead("127.0.0.1:8080", "localhost", &["backstay.toml:3: \"localhost\" is not an address ~ 0.0.0.0:8443"]);
     check("[admin]\naddress = \"0.0.0.0:9443\"\n", &["backstay.toml:16: can be reached from elsewhere"]);
+}
+
+#[test]
+fn who_only_looks_needs_no_key_of_a_cloud() {
+    let clouds = [
+        "dialect = \"bedrock\"\nregion = \"eu-central-1\"\nauth = \"sigv4\"",
+        "dialect = \"gemini\"\nprofile = \"vertex\"\nproject = \"p\"\nlocation = \"europe-west4\"\nauth = \"google\"",
+        "dialect = \"openai\"\nprofile = \"azure\"\nbase_url = \"https://x.openai.azure.com\"\nauth = \"entra\"",
+    ];
+    for cloud in clouds {
+        let vendor = format!("[vendor.cloud]\n{cloud}\ncredential = {{ env = \"NOT_SET_HERE\" }}\n");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("backstay.toml");
+        std::fs::write(&path, format!("{SMALL}\n{vendor}[pool.clouded]\ndeployments = [\"cloud/m\"]\n")).unwrap();
+        let found = load_dry(&path, None).and_then(|sources| compile(&sources, 1, 0)).err();
+        assert_eq!(found, None, "{cloud}");
+    }
 }

@@ -5,18 +5,25 @@ use url::{Host, Url};
 
 /// A base URL, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct BaseUrl {
-    pub(super) tls: bool,
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) authority: String,
-    pub(super) path: String,
-    pub(super) loopback: bool,
+pub struct BaseUrl {
+    /// Whether it is `https`.
+    pub tls: bool,
+    /// A name, or an address without brackets.
+    pub host: String,
+    /// The port, written or not.
+    pub port: u16,
+    /// Host and port as a `Host` header has them.
+    pub authority: String,
+    /// The prefix of every path, without a slash at its end.
+    pub path: String,
+    /// Whether it is this machine.
+    pub loopback: bool,
 }
 
 impl BaseUrl {
     /// The URL in one spelling, for keys of observations.
-    pub(super) fn canonical(&self) -> String {
+    #[must_use]
+    pub fn canonical(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         format!("{scheme}://{}:{}{}", self.host, self.port, self.path)
     }
@@ -25,8 +32,11 @@ impl BaseUrl {
 /// Names under which clouds serve credentials to whoever asks from within.
 const METADATA_HOSTS: [&str; 3] = ["metadata.google.internal", "metadata.goog", "instance-data"];
 
-/// Reads a base URL; what is wrong with it and what to try otherwise.
-pub(super) fn parse(text: &str, allow_private: bool) -> Result<BaseUrl, (String, String)> {
+/// Reads a base URL.
+///
+/// # Errors
+/// What is wrong with it, and what to try.
+pub fn parse(text: &str, allow_private: bool) -> Result<BaseUrl, (String, String)> {
     let plain = |message: &str, help: &str| (message.to_owned(), help.to_owned());
     let url = Url::parse(text)
         .map_err(|error| (format!("not a URL: {error}"), "as in \"https://api.example.com/v1\"".to_owned()))?;
