@@ -1,6 +1,6 @@
-//! Our scanner as a format of serde's, for what is read over and over: every piece of a stream.
+//! The scanner as a format of serde's, for what is read all the time: calls, answers, and every piece of a stream.
 //!
-//! It takes half of the work of `serde_json`, which accepts the same texts and, beside that, can say what is wrong with one.
+//! It takes half of the work of `serde_json`, which reads all that this does and, beside that, can say what is wrong with a text.
 
 use super::string::{Failed, unescape};
 use super::syntax::{DEPTH_MAX, Scanner};
