@@ -3,36 +3,39 @@
 //! Whoever opens connections until there are no descriptors left would otherwise keep vendors from being reached and, because
 //! `/livez` is not answered either, have the process restarted.
 
-use std::fs;
-
 /// Descriptors for people and scrapers, files, listeners and the runtime.
 const RESERVE: usize = 64;
 
-/// The most client connections: `configured`, or fewer where the limit of open files is lower. The limit is read once, as it
-/// stays what it is while the process runs.
+/// The most client connections: `configured`, or fewer where the system allows too few open files.
+///
+/// The soft limit is low by habit, for programs that use `select(2)`; it is raised as far as is needed and the hard one allows.
 pub(super) fn client_connections(configured: usize) -> usize {
-    let limit = fs::read_to_string("/proc/self/limits").ok().and_then(|limits| open_files(&limits));
-    let Some(limit) = limit else { return configured };
+    let limit = match rlimit::increase_nofile_limit(files(configured)) {
+        Ok(limit) => limit,
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files is not known: connections may fail for want of descriptors");
+            return configured;
+        }
+    };
     let room = room(limit);
     if room < configured {
         tracing::warn!(
             limit,
             max_connections = configured,
-            "the limit of open files leaves room for {room} client connections; raise it (ulimit -n, LimitNOFILE=)"
+            "the limit of open files leaves room for {room} client connections; raise it (ulimit -Hn, LimitNOFILE=)"
         );
     }
     configured.min(room)
 }
 
-/// Behind each client there may be a connection to a vendor.
-fn room(limit: usize) -> usize {
-    (limit.saturating_sub(RESERVE) / 2).max(1)
+/// The files that so many clients may take: behind each there may be a connection to a vendor.
+fn files(clients: usize) -> u64 {
+    clients.saturating_mul(2).saturating_add(RESERVE) as u64
 }
 
-/// The soft limit of `Max open files  1024  524288  files` of `/proc/self/limits`.
-fn open_files(limits: &str) -> Option<usize> {
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
+/// The clients that so many files are enough for.
+fn room(files: u64) -> usize {
+    usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(RESERVE).div_euclid(2).max(1)
 }
 
 #[cfg(test)]
@@ -41,11 +44,9 @@ mod tests {
 
     #[test]
     fn f_123_clients_leave_descriptors_for_vendors_and_people() {
-        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
-                      Max processes             96365                96365                processes \n\
-                      Max open files            1024                 524288               files     \n";
-        assert_eq!(open_files(limits), Some(1024));
-        assert_eq!(open_files("Max open files            unlimited            unlimited            files\n"), None);
         assert_eq!([1024, 256, 64, 0].map(room), [480, 96, 1, 1]);
+        for clients in [1, 96, 20_000] {
+            assert_eq!(room(files(clients)), clients);
+        }
     }
 }
