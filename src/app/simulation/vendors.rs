@@ -50,7 +50,7 @@ pub(super) const ACTS: [Act; 14] = [
 #[derive(Clone, Debug)]
 pub(super) struct Contact {
     pub(super) vendor: usize,
-    /// The generation that served at that moment.
+    /// The generation that served when the connection was made: what is on its way when another comes arrives.
     pub(super) generation: u64,
     /// `None` for the connection itself, else what was sent.
     pub(super) request: Option<String>,
@@ -72,14 +72,12 @@ impl Vendors {
         self.acts[*next % self.acts.len()]
     }
 
-    fn note(&self, vendor: usize, request: Option<String>) {
-        let state = lock(&self.state).clone().expect("a state");
-        let generation = state.world().snapshot.generation;
-        lock(&self.contacts).push(Contact { vendor, generation, request });
+    fn state(&self) -> Arc<State> {
+        lock(&self.state).clone().expect("a state")
     }
 
     fn reload(&self) {
-        let state = lock(&self.state).clone().expect("a state");
+        let state = self.state();
         let serving = state.world().snapshot.generation;
         let other = self.sides.iter().find(|side| side.generation != serving).expect("another side");
         state.install(Arc::clone(other));
@@ -99,23 +97,24 @@ impl SimulatedNetwork for Network {
 
     fn simulate(&self, addresses: &[SocketAddr]) -> Option<io::Result<DuplexStream>> {
         let vendor = usize::from(addresses[0].port() - FIRST_PORT);
-        self.0.note(vendor, None);
+        let made = Contact { vendor, generation: self.0.state().world().snapshot.generation, request: None };
+        lock(&self.0.contacts).push(made.clone());
         let act = self.0.act();
         if act == Act::Refuse {
             return Some(Err(io::ErrorKind::ConnectionRefused.into()));
         }
         let (near, far) = tokio::io::duplex(64 << 10);
-        tokio::spawn(serve(Arc::clone(&self.0), vendor, act, far));
+        tokio::spawn(serve(Arc::clone(&self.0), made, act, far));
         Some(Ok(near))
     }
 }
 
 /// Reads one request and does with it what the schedule says.
-async fn serve(vendors: Arc<Vendors>, vendor: usize, act: Act, mut pipe: DuplexStream) {
+async fn serve(vendors: Arc<Vendors>, made: Contact, act: Act, mut pipe: DuplexStream) {
     let Some(request) = read(&mut pipe).await else { return };
     let streamed = request.contains("\"stream\":true");
     let listing = request.starts_with("GET");
-    vendors.note(vendor, Some(request));
+    lock(&vendors.contacts).push(Contact { request: Some(request), ..made });
     let answer = match act {
         Act::Refuse | Act::Close => return,
         Act::Silence => return tokio::time::sleep(Duration::from_secs(600)).await,
