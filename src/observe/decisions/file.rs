@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 /// Records after which a checkpoint is due.
 pub(super) const SIGN_AFTER: u64 = 1_000;
+/// Room that is made for a record; most fit.
+const USUAL_BYTES: usize = 1_024;
 /// The last checkpoint by itself, to be copied to where nobody can change both.
 const CHECKPOINT: &str = "checkpoint";
 
@@ -127,7 +129,8 @@ impl LogFile {
         }
         let room = SIGN_AFTER.saturating_sub(self.tree.size() - self.signed).max(1);
         let batch = entries.get(..usize::try_from(room).unwrap_or(1)).unwrap_or(entries);
-        let (mut text, mut tree, mut last) = (Vec::new(), self.tree.clone(), self.last);
+        let (mut tree, mut last) = (self.tree.clone(), self.last);
+        let mut text = Vec::with_capacity(batch.len() * USUAL_BYTES);
         for entry in batch {
             let start = text.len();
             record::write(&mut text, tree.size(), &prev_of(last.as_ref()), entry, &self.keys);

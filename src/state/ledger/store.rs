@@ -101,7 +101,8 @@ impl Store {
         self.wait_for_disk(batch.leases.iter().any(|lease| lease.amount > 0))?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let known = "SELECT batch FROM process WHERE process = ?1";
-        let last: Option<i64> = transaction.query_row(known, [&self.process], |row| row.get(0)).optional()?;
+        let mut known = transaction.prepare_cached(known)?;
+        let last: Option<i64> = known.query_row([&self.process], |row| row.get(0)).optional()?;
         // a commit may have come through although it was reported as failed
         if last.is_none_or(|last| last < number) {
             enter(&transaction, &batch.entries, now)?;
@@ -110,7 +111,8 @@ impl Store {
         let grants = batch.leases.iter().map(|asked| lease(&transaction, &self.process, asked));
         let grants = grants.collect::<Result<Vec<_>>>()?;
         let noted = "INSERT INTO process VALUES (?1, ?2) ON CONFLICT DO UPDATE SET batch = excluded.batch";
-        transaction.execute(noted, params![self.process, number])?;
+        transaction.prepare_cached(noted)?.execute(params![self.process, number])?;
+        drop(known);
         transaction.commit()?;
         Ok(grants)
     }
@@ -150,7 +152,7 @@ impl Store {
 
 /// Keeps each entry, and adds to the totals what all of them come to.
 fn enter(transaction: &Transaction<'_>, entries: &[Entry], now: i64) -> Result<()> {
-    let mut single = transaction.prepare(
+    let mut single = transaction.prepare_cached(
         "INSERT INTO entry (at, request, attempt, exchanges, attempts, key, team, pool, deployment, input, cached,
            cache_written, output, reasoning, usage_source, cost_microusd, reserved_microusd, class, outcome)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
@@ -212,7 +214,7 @@ impl Total {
 }
 
 fn add_up(transaction: &Transaction<'_>, totals: &HashMap<Whose<'_>, Total>) -> Result<()> {
-    let mut statement = transaction.prepare(
+    let mut statement = transaction.prepare_cached(
         "INSERT INTO total VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
          ON CONFLICT DO UPDATE SET exchanges = exchanges + excluded.exchanges, attempts = attempts + excluded.attempts,
            unpriced = unpriced + excluded.unpriced, input = input + excluded.input, cached = cached + excluded.cached,
@@ -242,12 +244,12 @@ fn settle<'a>(transaction: &Transaction<'_>, process: &str, charges: impl Iterat
         let spent = accounts.entry((account, span.from, span.until)).or_default();
         *spent = spent.saturating_add(signed(cost.0));
     }
+    let mut spend = transaction.prepare_cached(
+        "INSERT INTO account VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET spent_microusd = spent_microusd + excluded.spent_microusd",
+    )?;
     for ((account, from, until), cost) in accounts {
-        transaction.execute(
-            "INSERT INTO account VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO UPDATE SET spent_microusd = spent_microusd + excluded.spent_microusd",
-            params![account, from, until, cost],
-        )?;
+        spend.execute(params![account, from, until, cost])?;
         change_lease(transaction, process, account, (from, until), -cost)?;
     }
     Ok(())
@@ -286,7 +288,7 @@ fn change_lease(
 ) -> Result<()> {
     let sql = "INSERT INTO lease VALUES (?1, ?2, ?3, ?4, ?5)
                ON CONFLICT DO UPDATE SET leased_microusd = leased_microusd + excluded.leased_microusd";
-    transaction.execute(sql, params![account, from, until, process, change]).map(drop)
+    transaction.prepare_cached(sql)?.execute(params![account, from, until, process, change]).map(drop)
 }
 
 fn signed(number: u64) -> i64 {
