@@ -11,7 +11,7 @@ use crate::snapshot::deployment::Deployment;
 use std::sync::Arc;
 
 /// The request for a candidate: the call, or what asks for the rest of a stream that broke.
-pub(crate) fn prepare(work: &mut Work, deployment: &Arc<Deployment>) -> Result<Prepared, Unfit> {
+pub(crate) fn prepare(work: &mut Work, deployment: &Arc<Deployment>) -> Result<Box<Prepared>, Unfit> {
     let Some(told) = work.broken_off() else {
         let bounds = &work.world.snapshot.bounds;
         let mut prepared = request::prepare(&mut work.ingress, bounds, &work.admitted.pool, deployment)?;
@@ -26,7 +26,7 @@ pub(crate) fn prepare(work: &mut Work, deployment: &Arc<Deployment>) -> Result<P
 }
 
 /// The request for a candidate that is asked beside another.
-pub(crate) fn prepare_beside(work: &Work, deployment: &Arc<Deployment>) -> Result<Prepared, Unfit> {
+pub(crate) fn prepare_beside(work: &Work, deployment: &Arc<Deployment>) -> Result<Box<Prepared>, Unfit> {
     let (bounds, mut ingress) = (&work.world.snapshot.bounds, work.ingress.clone());
     let mut prepared = request::prepare(&mut ingress, bounds, &work.admitted.pool, deployment)?;
     prepared.told.clone_from(&work.told);
@@ -34,7 +34,7 @@ pub(crate) fn prepare_beside(work: &Work, deployment: &Arc<Deployment>) -> Resul
 }
 
 /// The request for the rest in this manner, or in the next that the deployment's dialect has words for.
-fn rest(work: &mut Work, deployment: &Arc<Deployment>, manner: Manner) -> Result<Prepared, Unfit> {
+fn rest(work: &mut Work, deployment: &Arc<Deployment>, manner: Manner) -> Result<Box<Prepared>, Unfit> {
     let Work { world, ingress, admitted, told, .. } = work;
     let Some(told) = told.as_deref() else { return Err(Unfit::Deployment(Refusal::Capability("continuation"))) };
     let bounds = &world.snapshot.bounds;
@@ -54,7 +54,7 @@ pub(crate) fn otherwise(
     deployment: &Arc<Deployment>,
     failure: &Failure,
     refused: &Prepared,
-) -> Option<Prepared> {
+) -> Option<Box<Prepared>> {
     if failure.reason == FOREIGN_SEAL && !refused.without_thoughts && refused.manner.is_none() {
         let Work { world, ingress, admitted, told, .. } = work;
         let bounds = &world.snapshot.bounds;

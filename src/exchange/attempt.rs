@@ -34,8 +34,9 @@ use crate::state::purse::Hold;
 use crate::state::quota::{Demand, Draw};
 use crate::state::world::{State, World};
 use crate::upstream::Connections;
+use http::HeaderMap;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -159,12 +160,13 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
             || walk.failures.iter().any(|failure| failure.kind == FailureKind::Empty);
         let mut draw = candidate.account.send(work.demand);
         let began = Instant::now();
-        let hangs = hangs(candidate, !walk.queue.is_empty());
+        // where nobody else is left, one that hangs may answer yet
+        let forsaken = (!walk.queue.is_empty()).then_some(candidate);
         work.settlement.begin_attempt(&candidate.deployment, whom(work, &permit), held);
         let tried = Try { permit: &permit, prepared: &prepared, leg: Leg::First, fresh: again, accept_empty };
         let raced = match hedge::plan(work, walk, candidate) {
-            None => Raced::First(once(work, &tried, &mut draw, hangs).await),
-            Some(plan) => Box::pin(hedge::race(work, walk, plan, &tried, &mut draw, hangs)).await,
+            None => Raced::First(once(work, &tried, &mut draw, forsaken).await),
+            Some(plan) => Box::pin(hedge::race(work, walk, plan, &tried, &mut draw, forsaken)).await,
         };
         match raced {
             Raced::Hedge(mut served, failed) => {
@@ -231,7 +233,7 @@ async fn set_out(
     walk: &mut Walk,
     candidate: &Candidate,
     waits: bool,
-) -> Result<(Prepared, Flight), Verdict> {
+) -> Result<(Box<Prepared>, Flight), Verdict> {
     let mut prepared = approach::prepare(work, &candidate.deployment).map_err(|unfit| match unfit {
         Unfit::Deployment(refusal) => {
             walk.refusals.push(refusal);
@@ -335,12 +337,11 @@ fn permit(work: &mut Work, walk: &Walk, deployment: &Arc<Deployment>) -> Result<
     work.state.world().snapshot.permit(&work.admitted.key, &work.admitted.ask, deployment)
 }
 
-/// Until the deployment is found to hang; never where nobody else is left, for it may answer yet.
-async fn hangs(candidate: &Candidate, others: bool) {
-    if others {
-        candidate.health.deployment.hangs().await;
-    } else {
-        std::future::pending().await
+/// Until the deployment is found to hang, where that is watched.
+async fn hangs(watched: Option<&Candidate>) {
+    match watched {
+        Some(candidate) => candidate.health.deployment.hangs().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -359,12 +360,12 @@ pub(crate) struct Try<'a> {
     pub(crate) accept_empty: bool,
 }
 
-/// Makes one try, up to its first content.
+/// Makes one try, up to its first content; given up as soon as the candidate is found to hang that is `watched`.
 pub(crate) async fn once(
     work: &Work,
     tried: &Try<'_>,
     draw: &mut Draw,
-    hangs: impl Future<Output = ()>,
+    watched: Option<&Candidate>,
 ) -> Result<Received, Failure> {
     let left = work.deadline.saturating_duration_since(Instant::now());
     if left < LEAST_TIME {
@@ -372,11 +373,14 @@ pub(crate) async fn once(
     }
     let deployment = tried.permit.deployment();
     let recall = recall::watch(&work.state, &work.admitted.key, &work.admitted.ask, deployment, Phase::Sent);
+    // `select!` would move what it is given into its place, and the conversation is large
+    let (mut recall, mut hangs, mut conversation) =
+        (pin!(recall), pin!(hangs(watched)), pin!(converse(work, tried, draw)));
     tokio::select! {
         biased;
-        recalled = recall => Err(recalled),
-        () = hangs => Err(Failure::new(FailureKind::FirstContentTimeout, Phase::Sent, "hung")),
-        received = converse(work, tried, draw) => received,
+        recalled = &mut recall => Err(recalled),
+        () = &mut hangs => Err(Failure::new(FailureKind::FirstContentTimeout, Phase::Sent, "hung")),
+        received = &mut conversation => received,
     }
 }
 
@@ -391,15 +395,20 @@ async fn converse(work: &Work, tried: &Try<'_>, draw: &mut Draw) -> Result<Recei
     .await;
     let incoming = sent.unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Sent, "headers")))?;
     work.settlement.answered(leg, incoming.status.as_u16());
-    observe_region(work, tried, region::observed(&incoming.headers).as_deref());
-    let told = signals::quota::read(&incoming.headers, Clock::unix_seconds().unsigned_abs());
-    draw.answered(&told, work.state.clock.now());
+    note_head(work, tried, draw, &incoming.headers);
     let received = receive::receive(incoming, prepared, began, accept_empty);
     let received = tokio::time::timeout_at(work.deadline, received)
         .await
         .unwrap_or_else(|_| Err(Failure::new(FailureKind::Deadline, Phase::Headers, "content")))?;
     observe_region(work, tried, received.region());
     Ok(received)
+}
+
+/// Takes note of what the vendor's head tells beside the answer: where it processes the call, and what is left of its quota.
+fn note_head(work: &Work, tried: &Try<'_>, draw: &mut Draw, headers: &HeaderMap) {
+    observe_region(work, tried, region::observed(headers).as_deref());
+    let told = signals::quota::read(headers, Clock::unix_seconds().unsigned_abs());
+    draw.answered(&told, work.state.clock.now());
 }
 
 /// Takes note of where the vendor says that it processes the call.

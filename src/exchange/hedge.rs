@@ -24,7 +24,7 @@ use crate::state::health::Flight;
 use crate::state::latency::Awaited;
 use crate::state::purse::Hold;
 use crate::state::quota::Draw;
-use std::future::{Future, pending};
+use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -91,9 +91,9 @@ pub(crate) async fn race(
     plan: Plan,
     tried: &Try<'_>,
     draw: &mut Draw,
-    hangs: impl Future<Output = ()>,
+    watched: Option<&Candidate>,
 ) -> Raced {
-    let (raced, beside) = both(work, &plan, attempt::once(work, tried, draw, hangs)).await;
+    let (raced, beside) = both(work, &plan, attempt::once(work, tried, draw, watched)).await;
     if !work.settlement.hedges() {
         return raced;
     }
@@ -156,7 +156,7 @@ async fn hedge(work: &Work, plan: &Plan) -> Result<Box<Served>, Option<Failure>>
     work.settlement.begin_hedge(&candidate.deployment, attempt::whom(work, &permit), held);
     let (began, mut draw) = (Instant::now(), candidate.account.send(work.demand));
     let tried = Try { permit: &permit, prepared: &prepared, leg: Leg::Hedge, fresh: false, accept_empty: false };
-    match attempt::once(work, &tried, &mut draw, pending()).await {
+    match attempt::once(work, &tried, &mut draw, None).await {
         Ok(received) => {
             lesson::answered(work, candidate, draw);
             let deployment = Arc::clone(&candidate.deployment);
@@ -172,7 +172,7 @@ async fn hedge(work: &Work, plan: &Plan) -> Result<Box<Served>, Option<Failure>>
 
 /// All that an attempt needs before it is sent.
 struct Ready {
-    prepared: Prepared,
+    prepared: Box<Prepared>,
     permit: Permit,
     flight: Flight,
     held: Vec<Hold>,

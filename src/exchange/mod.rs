@@ -53,6 +53,7 @@ use crate::exchange::google::InPath;
 use crate::exchange::ingress::{Ingress, Route};
 use crate::exchange::receive::Received;
 use crate::exchange::relay::Relay;
+use crate::exchange::select::Selection;
 use crate::exchange::settle::Settlement;
 use crate::exchange::vendor::{Pass, Passage};
 use crate::snapshot::bounds::Bounds;
@@ -61,6 +62,8 @@ use crate::state::world::{State, World};
 use crate::upstream::Connections;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
+use std::future::ready;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -68,6 +71,9 @@ use tokio::time::Instant;
 
 /// Spread of the waits that clients are told.
 const WAIT_JITTER: f64 = 0.1;
+
+/// An answer under way: its state is large, and in a box it is handed on as a pointer.
+pub type Answering = Pin<Box<dyn Future<Output = Response<Answer>> + Send>>;
 
 /// Serves client requests; one for each worker, so that a core keeps its own connections.
 pub struct Exchanges {
@@ -85,7 +91,7 @@ impl Exchanges {
     /// Answers one request. `certificate_names` are those of a verified client certificate.
     ///
     /// Dropping the future, or the answer's body, cancels the vendor's work at once.
-    pub async fn answer<B>(&self, request: Request<B>, certificate_names: &[String]) -> Response<Answer>
+    pub fn answer<B>(self: &Arc<Self>, request: Request<B>, certificate_names: &[String]) -> Answering
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
@@ -97,41 +103,40 @@ impl Exchanges {
         let policy = Arc::clone(&world.snapshot.policy_digest);
         let mut settlement = Settlement::open(&self.state, began, route.dialect().name(), policy);
         settlement.note(|record| record.grounds.subject = certificate_names.first().map(|name| name.as_str().into()));
-        let key = admit::key(&world.snapshot, &parts.headers, certificate_names);
-        if let Ok(key) = &key {
-            settlement.payer(key, world.terms(key));
-        }
-        match key {
-            Err(rejection) => self.reject(settlement, route.dialect(), &rejection),
-            Ok(key) => match route {
-                Route::Models(dialect) => self.models(&world, settlement, &key, dialect),
-                Route::Model(dialect, name) => self.model(&world, settlement, &key, dialect, &name),
-                Route::Chat(dialect, in_path) => {
-                    // its state is large: in a box it is gone while the answer streams, and is not moved about
-                    Box::pin(self.chat(world, settlement, key, (dialect, in_path), parts.headers, body)).await
+        let key = match admit::key(&world.snapshot, &parts.headers, certificate_names) {
+            Ok(key) => key,
+            Err(rejection) => return at_once(self.reject(settlement, route.dialect(), &rejection)),
+        };
+        settlement.payer(&key, world.terms(&key));
+        match route {
+            Route::Models(dialect) => at_once(self.models(&world, settlement, &key, dialect)),
+            Route::Model(dialect, name) => at_once(self.model(&world, settlement, &key, dialect, &name)),
+            Route::Chat(dialect, in_path) => {
+                Box::pin(Arc::clone(self).chat(world, settlement, key, (dialect, in_path), parts.headers, body))
+            }
+            Route::Vendor(dialect) => match vendor::listed(&key, &parts) {
+                Ok(pass) => {
+                    Box::pin(Arc::clone(self).pass(world, settlement, key, (dialect, pass), parts.headers, body))
                 }
-                Route::Vendor(dialect) => match vendor::listed(&key, &parts) {
-                    Ok(pass) => Box::pin(self.pass(world, settlement, key, (dialect, pass), parts.headers, body)).await,
-                    Err(rejection) => self.reject_keyed(settlement, &key, dialect, &rejection),
-                },
-                Route::Unknown(dialect) | Route::WrongMethod(dialect)
-                    if let Some(pass) = vendor::listed_as_own(&world, &key, &parts) =>
-                {
-                    Box::pin(self.pass(world, settlement, key, (dialect, pass), parts.headers, body)).await
-                }
-                Route::Unknown(dialect) => {
-                    let message = format!(
-                        "Nothing is at `{}`. Try /v1/chat/completions, /v1/responses, /v1/embeddings, /v1/messages, \
-                         /v1beta/models/MODEL:generateContent or /v1/models.",
-                        shown(parts.uri.path())
-                    );
-                    self.reject(settlement, dialect, &Rejection::new(RejectionCode::NotFound, message))
-                }
-                Route::WrongMethod(dialect) => {
-                    let message = format!("`{}` does not take this method.", shown(parts.uri.path()));
-                    self.reject(settlement, dialect, &Rejection::new(RejectionCode::MethodNotAllowed, message))
-                }
+                Err(rejection) => at_once(self.reject_keyed(settlement, &key, dialect, &rejection)),
             },
+            Route::Unknown(dialect) | Route::WrongMethod(dialect)
+                if let Some(pass) = vendor::listed_as_own(&world, &key, &parts) =>
+            {
+                Box::pin(Arc::clone(self).pass(world, settlement, key, (dialect, pass), parts.headers, body))
+            }
+            Route::Unknown(dialect) => {
+                let message = format!(
+                    "Nothing is at `{}`. Try /v1/chat/completions, /v1/responses, /v1/embeddings, /v1/messages, \
+                     /v1beta/models/MODEL:generateContent or /v1/models.",
+                    shown(parts.uri.path())
+                );
+                at_once(self.reject(settlement, dialect, &Rejection::new(RejectionCode::NotFound, message)))
+            }
+            Route::WrongMethod(dialect) => {
+                let message = format!("`{}` does not take this method.", shown(parts.uri.path()));
+                at_once(self.reject(settlement, dialect, &Rejection::new(RejectionCode::MethodNotAllowed, message)))
+            }
         }
     }
 
@@ -170,11 +175,11 @@ impl Exchanges {
     }
 
     async fn chat<B>(
-        &self,
+        self: Arc<Self>,
         world: Arc<World>,
-        mut settlement: Settlement,
+        settlement: Settlement,
         key: Arc<Key>,
-        (dialect, in_path): (Dialect, Option<InPath>),
+        path: (Dialect, Option<InPath>),
         headers: HeaderMap,
         body: B,
     ) -> Response<Answer>
@@ -182,12 +187,34 @@ impl Exchanges {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: std::error::Error + Send + Sync + 'static,
     {
+        match self.begin(world, settlement, key, path, headers, body).await {
+            Ok((work, selection)) if work.ingress.scan.stream => self.streamed(work, selection).await,
+            Ok((work, selection)) => self.unstreamed(work, selection).await,
+            Err(rejected) => *rejected,
+        }
+    }
+
+    /// All that comes before the first attempt: the call is read, admitted, and candidates are selected for it.
+    async fn begin<B>(
+        &self,
+        world: Arc<World>,
+        mut settlement: Settlement,
+        key: Arc<Key>,
+        (dialect, in_path): (Dialect, Option<InPath>),
+        headers: HeaderMap,
+        body: B,
+    ) -> Result<(Box<Work>, Selection), Box<Response<Answer>>>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
+        let reject = |settlement, rejection| Err(Box::new(self.reject(settlement, dialect, &rejection)));
         if !self.state.sink.can_record() {
-            return self.reject(settlement, dialect, &unrecordable());
+            return reject(settlement, unrecordable());
         }
         let ingress = match ingress::read(dialect, in_path, headers, body, &body_bounds(&world.snapshot.bounds)).await {
             Ok(ingress) => ingress,
-            Err(rejection) => return self.reject(settlement, dialect, &rejection),
+            Err(rejection) => return reject(settlement, rejection),
         };
         settlement.model(&ingress.scan.model);
         settlement.note(|record| {
@@ -197,14 +224,14 @@ impl Exchanges {
         let (scan, size, now) = (&ingress.scan, request::size(&ingress), self.state.clock.now());
         let mut admitted = match admit::admit(&world, key, &scan.model, size, scan.needs, &ingress.headers, now) {
             Ok(admitted) => admitted,
-            Err(rejection) => return self.reject(settlement, dialect, &rejection),
+            Err(rejection) => return reject(settlement, rejection),
         };
         settlement.note(|record| record.pool = Arc::clone(&admitted.pool.name));
         settlement.priced_at(admitted.at);
         settlement.outlay(Some(Outlay::of(&ingress, dialect)));
         match server_ids::held(&world.snapshot, &self.state.ids, &admitted.key, scan.needs, &ingress.body) {
             Ok(held) => admitted.held = held,
-            Err(rejection) => return self.reject(settlement, dialect, &rejection),
+            Err(rejection) => return reject(settlement, rejection),
         }
         let (turn, mut considered) = (self.state.random.bits(), Vec::new());
         let session = session::of(&self.state, &admitted, &ingress);
@@ -215,33 +242,18 @@ impl Exchanges {
         settlement.considered(&admitted.ask, considered);
         let selection = match selection {
             Ok(selection) => selection,
-            Err(rejection) => return self.reject(settlement, dialect, &rejection),
+            Err(rejection) => return reject(settlement, rejection),
         };
         let deadline = Instant::now() + admitted.pool.deadline;
         let (state, connections) = (Arc::clone(&self.state), Arc::clone(&self.connections));
         let told = told(&ingress, &admitted);
-        let work = Box::new(Work {
-            state,
-            connections,
-            world,
-            ingress,
-            admitted,
-            settlement,
-            demand,
-            session,
-            deadline,
-            told,
-        });
-        if work.ingress.scan.stream {
-            self.streamed(work, selection).await
-        } else {
-            self.unstreamed(work, selection).await
-        }
+        let work = Work { state, connections, world, ingress, admitted, settlement, demand, session, deadline, told };
+        Ok((Box::new(work), selection))
     }
 
     /// Passes a request to a vendor as it is.
     async fn pass<B>(
-        &self,
+        self: Arc<Self>,
         world: Arc<World>,
         mut settlement: Settlement,
         key: Arc<Key>,
@@ -265,7 +277,7 @@ impl Exchanges {
         }
     }
 
-    async fn unstreamed(&self, work: Box<Work>, selection: select::Selection) -> Response<Answer> {
+    async fn unstreamed(&self, work: Box<Work>, selection: Selection) -> Response<Answer> {
         let (mut work, result) = attempt::run(work, selection).await;
         let served = match result {
             Ok(served) => served,
@@ -296,7 +308,7 @@ impl Exchanges {
     }
 
     /// Waits for content as long as clients' own timeouts rest; then answers with a relay that goes on waiting.
-    async fn streamed(&self, mut work: Box<Work>, selection: select::Selection) -> Response<Answer> {
+    async fn streamed(&self, mut work: Box<Work>, selection: Selection) -> Response<Answer> {
         let (dialect, array) = (work.ingress.dialect, work.ingress.array);
         let head = work.settlement.head();
         let mut held_headers = HeaderMap::new();
@@ -337,6 +349,11 @@ impl Exchanges {
         }
         answer::reject(settlement, dialect, rejection, self.state.random.around_one(WAIT_JITTER))
     }
+}
+
+/// An answer that takes no time.
+fn at_once(response: Response<Answer>) -> Answering {
+    Box::pin(ready(response))
 }
 
 /// What a client was told whose stream can be carried on: nothing yet.

@@ -50,7 +50,7 @@ impl Received {
 /// # Errors
 /// Whatever makes the answer unusable: nothing of it has gone out.
 pub(crate) async fn receive(
-    incoming: Incoming,
+    incoming: Box<Incoming>,
     prepared: &Prepared,
     began: Instant,
     accept_empty: bool,
@@ -87,7 +87,7 @@ pub(crate) async fn read_error(mut body: VendorBody) -> Bytes {
     read.freeze()
 }
 
-async fn read_whole(incoming: Incoming, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
+async fn read_whole(incoming: Box<Incoming>, prepared: &Prepared, accept_empty: bool) -> Result<Received, Failure> {
     let profile = &prepared.profile;
     let unsaid = unsaid(prepared, &incoming.headers);
     let mut body = incoming.body;
@@ -141,7 +141,7 @@ pub(crate) async fn collect(body: &mut VendorBody, most: usize) -> Result<Bytes,
 /// Reads a stream up to its first content. While it repeats what the client has already, it has as long as a stream has that
 /// flows.
 async fn first_content(
-    incoming: Incoming,
+    incoming: Box<Incoming>,
     prepared: &Prepared,
     began: Instant,
     accept_empty: bool,

@@ -25,13 +25,15 @@ use std::time::Duration;
 
 /// Client headers that reach a vendor of the client's own dialect. Everything else is ours.
 const PASSED: [&str; 1] = ["anthropic-beta"];
+/// Headers of most requests when they go out, those included that are written last: what is laid out once is not moved.
+const USUAL_HEADERS: usize = 8;
 /// Answer tokens that a call without a cap is assumed to take.
 const ASSUMED_ANSWER: u64 = 1_000;
 /// Prompts up to so many tokens get the configured first-content limit; each further thousand a second more.
 const SHORT_PROMPT: u64 = 8_000;
 const LONG_PROMPT_FACTOR: u32 = 6;
 
-/// A request that is ready to be sent, and what is needed to read its answer.
+/// A request that is ready to be sent, and what is needed to read its answer. It is large, and lives in a box.
 pub(crate) struct Prepared {
     /// How it is asked.
     pub(crate) profile: Profile,
@@ -60,18 +62,21 @@ pub(crate) struct Prepared {
     /// Notes for the key what the answer makes the vendor keep, where it may.
     pub(crate) claimant: Option<Claimant>,
     path: Arc<str>,
-    headers: HeaderMap,
+    /// The client's own, of those that are passed on.
+    passed: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
 }
 
 impl Prepared {
     pub(crate) fn outgoing(&self) -> Outgoing {
-        Outgoing {
-            method: Method::POST,
-            path: self.path.to_string(),
-            headers: self.headers.clone(),
-            body: self.body.clone(),
+        let accept = if self.streamed { "text/event-stream" } else { "application/json" };
+        let mut headers = HeaderMap::with_capacity(USUAL_HEADERS + self.passed.len());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        for (name, value) in &self.passed {
+            headers.append(name, value.clone());
         }
+        Outgoing { method: Method::POST, path: self.path.to_string(), headers, body: self.body.clone() }
     }
 }
 
@@ -117,7 +122,7 @@ pub(crate) fn prepare(
     bounds: &Bounds,
     pool: &Pool,
     deployment: &Arc<Deployment>,
-) -> Result<Prepared, Unfit> {
+) -> Result<Box<Prepared>, Unfit> {
     let dialect = ingress.dialect;
     let unspoken = || Unfit::Deployment(Refusal::Capability(dialect.name()));
     let voice = deployment.voice(dialect).ok_or_else(unspoken)?;
@@ -143,7 +148,7 @@ pub(crate) fn prepare(
         splice(&ingress.body, scan, &edits)
     };
     let scan = &ingress.scan;
-    Ok(Prepared {
+    Ok(Box::new(Prepared {
         profile: *profile,
         model: Arc::clone(&deployment.model),
         path: Arc::clone(if scan.stream { &voice.stream_path } else { &voice.path }),
@@ -157,10 +162,10 @@ pub(crate) fn prepare(
         client_wants_usage: scan.include_usage,
         answer_bytes: usize::try_from(bounds.max_answer_bytes).unwrap_or(usize::MAX),
         timeouts: timeouts(&pool.timeouts_at(deployment), scan.needs, scan.input_tokens, scan.stream),
-        headers: headers(&ingress.headers, scan.stream, translated),
+        passed: if translated { Vec::new() } else { passed(&ingress.headers) },
         claimant: None,
         body,
-    })
+    }))
 }
 
 /// Prepares the request for the rest of a stream that broke, asked for in this `manner`.
@@ -173,7 +178,7 @@ pub(crate) fn prepare_rest(
     pool: &Pool,
     deployment: &Arc<Deployment>,
     (told, manner): (&Told, Manner),
-) -> Result<Prepared, Unfit> {
+) -> Result<Box<Prepared>, Unfit> {
     let dialect = ingress.dialect;
     let unspoken = || Unfit::Deployment(Refusal::Capability(dialect.name()));
     let profile = deployment.voice(dialect).ok_or_else(unspoken)?.profile;
@@ -186,8 +191,10 @@ pub(crate) fn prepare_rest(
     let asked = Profile { capabilities: offered, ..profile };
     let written = rest.write(&asked, &deployment.model, deployment.default_max_tokens, profile.usage_on_request);
     let body = fitted(written.map_err(Unfit::Deployment)?, &profile, forbids_keeping(ingress, deployment, &profile));
-    let prepared = prepare(ingress, bounds, pool, deployment)?;
-    Ok(Prepared { body, told: Some(Box::new(told.clone())), manner: Some(manner), translated: true, ..prepared })
+    let mut prepared = prepare(ingress, bounds, pool, deployment)?;
+    (prepared.body, prepared.translated) = (body, true);
+    (prepared.told, prepared.manner) = (Some(Box::new(told.clone())), Some(manner));
+    Ok(prepared)
 }
 
 /// Prepares the request without the model's thoughts in its history, for a deployment that does not take them back: it speaks
@@ -200,15 +207,16 @@ pub(crate) fn prepare_without_thoughts(
     bounds: &Bounds,
     pool: &Pool,
     deployment: &Arc<Deployment>,
-) -> Result<Prepared, Unfit> {
-    let prepared = prepare(ingress, bounds, pool, deployment)?;
+) -> Result<Box<Prepared>, Unfit> {
+    let mut prepared = prepare(ingress, bounds, pool, deployment)?;
     let (profile, scan) = (&prepared.profile, &ingress.scan);
     let include_usage = scan.stream && (profile.usage_on_request || scan.include_usage);
     let unspoken = Unfit::Deployment(Refusal::Capability(Need::SignedReasoning.name()));
     let rest = ingress.asked().map_err(Unfit::Call)?.without_thoughts().ok_or(unspoken)?;
     let written = rest.write(profile, &deployment.model, deployment.default_max_tokens, include_usage);
     let body = fitted(written.map_err(Unfit::Deployment)?, profile, forbids_keeping(ingress, deployment, profile));
-    Ok(Prepared { body, without_thoughts: true, ..prepared })
+    (prepared.body, prepared.without_thoughts) = (body, true);
+    Ok(prepared)
 }
 
 /// Whether the vendor is told to keep nothing of a call that it would keep: by the client's words, or for want of them.
@@ -226,18 +234,10 @@ fn fitted(body: Bytes, profile: &Profile, store_false: bool) -> Bytes {
     scan(profile.dialect, &body).map_or_else(|_| body.clone(), |scan| splice(&body, &scan, &edits))
 }
 
-fn headers(client: &HeaderMap, streamed: bool, translated: bool) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(4);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(ACCEPT, HeaderValue::from_static(if streamed { "text/event-stream" } else { "application/json" }));
-    if !translated {
-        for name in PASSED {
-            for value in client.get_all(name) {
-                headers.append(HeaderName::from_static(name), value.clone());
-            }
-        }
-    }
-    headers
+fn passed(client: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+    let given =
+        |name| client.get_all(name).into_iter().map(move |value| (HeaderName::from_static(name), value.clone()));
+    PASSED.into_iter().flat_map(given).collect()
 }
 
 /// The deployment's limits, stretched for long prompts and for reasoning.

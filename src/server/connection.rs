@@ -18,7 +18,6 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -80,10 +79,7 @@ where
     let stalling = WriteStall::new(stream, setting.bounds.write_stall, flushes.clone(), Arc::clone(&setting.sink));
     let guarded = Guarded::new(stalling, flight.clone(), Arc::clone(&shared.bounds));
     let served = Arc::new(Served { application, shared: Arc::clone(shared), peer: Arc::new(peer), flushes });
-    let service = service_fn(|request: Request<Incoming>| {
-        let answer = respond::http1(Arc::clone(&served), flight.clone(), request);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
+    let service = service_fn(|request: Request<Incoming>| respond::http1(&served, &flight, request));
     let mut connection = pin!(http1_settings(&setting.bounds).serve_connection(TokioIo::new(guarded), service));
     let mut draining = pin!(setting.drain.reached(Phase::Draining));
     std::future::poll_fn(|cx| {
@@ -127,10 +123,7 @@ where
     let (streams, flushes) = (Streams::new(setting.bounds.write_stall, Arc::clone(&setting.sink)), Flushes::default());
     let stalling = WriteStall::new(stream, setting.bounds.write_stall, flushes.clone(), Arc::clone(&setting.sink));
     let served = Arc::new(Served { application, shared: Arc::clone(shared), peer: Arc::new(peer), flushes });
-    let service = service_fn(|request: Request<Incoming>| {
-        let answer = respond::http2(Arc::clone(&served), streams.begin(), request);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
+    let service = service_fn(|request: Request<Incoming>| respond::http2(&served, streams.begin(), request));
     let mut connection =
         pin!(http2_settings(&setting.bounds, streams.clone()).serve_connection(TokioIo::new(stalling), service));
     let mut draining = pin!(setting.drain.reached(Phase::Draining));

@@ -30,6 +30,7 @@ use bytes::Bytes;
 use std::error::Error;
 use std::fmt;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// What a server serves: one instance on every worker thread.
@@ -40,12 +41,11 @@ pub trait Application: Send + Sync + 'static {
 
     /// Answers one request. The future is dropped as soon as the client is gone; a client that has closed its sending side
     /// counts as gone.
-    fn call(
-        &self,
-        request: http::Request<hyper::body::Incoming>,
-        peer: Arc<Peer>,
-    ) -> impl Future<Output = http::Response<Self::Body>> + Send;
+    fn call(&self, request: http::Request<hyper::body::Incoming>, peer: &Arc<Peer>) -> Answering<Self::Body>;
 }
+
+/// An answer under way: hyper moves about what it is given, and a box is moved as a pointer.
+pub type Answering<B> = Pin<Box<dyn Future<Output = http::Response<B>> + Send>>;
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,13 +7,14 @@ use crate::server::flush::Flushes;
 use crate::server::head_guard::Fault;
 use crate::server::streams::Stream;
 use crate::server::workers::Shared;
-use crate::server::{Application, Peer, host};
+use crate::server::{Answering, Application, Peer, host};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use std::convert::Infallible;
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -62,39 +63,49 @@ pub(crate) struct Served<A> {
     pub(crate) flushes: Flushes,
 }
 
-/// Answers an HTTP/1 request.
-pub(crate) async fn http1<A: Application>(
-    served: Arc<Served<A>>,
-    flight: Flight,
+/// What an HTTP/1 connection answers a request.
+pub(crate) fn http1<A: Application>(
+    served: &Arc<Served<A>>,
+    flight: &Flight,
     request: Request<Incoming>,
-) -> Response<Answer<A::Body>> {
+) -> impl Future<Output = Responded<A>> + use<A> {
     let ends = Ends { flight: Some(flight.clone()), stream: None, _count: served.shared.setting.drain.stream() };
-    let mut response = match flight.fault() {
-        Some(fault) => served.refusal(fault, ends),
-        None => served.answer(request, ends).await,
-    };
-    if flight.last() || flight.leaving() {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    let asked = flight.fault().map_or_else(|| Ok(served.ask(request)), Err);
+    let (served, flight) = (Arc::clone(served), flight.clone());
+    async move {
+        let mut response = served.answer(asked, ends).await;
+        if flight.last() || flight.leaving() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
     }
-    response
 }
 
-/// Answers an HTTP/2 request.
-pub(crate) async fn http2<A: Application>(
-    served: Arc<Served<A>>,
+/// What an HTTP/2 connection answers a request.
+pub(crate) fn http2<A: Application>(
+    served: &Arc<Served<A>>,
     stream: Stream,
     request: Request<Incoming>,
-) -> Response<Answer<A::Body>> {
+) -> impl Future<Output = Responded<A>> + use<A> {
     let ends = Ends { flight: None, stream: Some(stream), _count: served.shared.setting.drain.stream() };
-    match check_http2(&request, &served.shared) {
-        Err(fault) => served.refusal(fault, ends),
-        Ok(()) => served.answer(request, ends).await,
-    }
+    let asked = check_http2(&request, &served.shared).map(|()| served.ask(request));
+    let served = Arc::clone(served);
+    async move { Ok(served.answer(asked, ends).await) }
 }
 
+/// As hyper wants it: what breaks, breaks in the body.
+type Responded<A> = Result<Response<Answer<<A as Application>::Body>>, Infallible>;
+
 impl<A: Application> Served<A> {
-    async fn answer(&self, request: Request<Incoming>, ends: Ends) -> Response<Answer<A::Body>> {
-        let response = self.application.call(request, Arc::clone(&self.peer)).await;
+    fn ask(&self, request: Request<Incoming>) -> Answering<A::Body> {
+        self.application.call(request, &self.peer)
+    }
+
+    async fn answer(&self, asked: Result<Answering<A::Body>, Fault>, ends: Ends) -> Response<Answer<A::Body>> {
+        let response = match asked {
+            Ok(asked) => asked.await,
+            Err(fault) => return self.refusal(fault, ends),
+        };
         let flushes_before = self.flushes.count();
         response.map(|body| Answer {
             said: Said::Application(body),

@@ -146,7 +146,7 @@ impl Connections {
         request: Outgoing,
         timeouts: &Timeouts,
         fresh: bool,
-    ) -> Result<Incoming, Failure> {
+    ) -> Result<Box<Incoming>, Failure> {
         let body = request.body.clone();
         let request = request::assemble(permit.deployment(), request)?;
         self.prove_and_exchange(permit, request, &body, timeouts, fresh).await
@@ -163,7 +163,7 @@ impl Connections {
         request: Outgoing,
         upload: Upload,
         timeouts: &Timeouts,
-    ) -> Result<Incoming, Failure> {
+    ) -> Result<Box<Incoming>, Failure> {
         if signs(permit.deployment()) {
             return Err(request::unsendable("signature"));
         }
@@ -179,7 +179,7 @@ impl Connections {
         body: &Bytes,
         timeouts: &Timeouts,
         fresh: bool,
-    ) -> Result<Incoming, Failure> {
+    ) -> Result<Box<Incoming>, Failure> {
         let deployment = permit.deployment();
         let site = self.site(&deployment.endpoint)?;
         self.keep_sweeping();
@@ -199,7 +199,7 @@ impl Connections {
         mut request: Outbound,
         timeouts: &Timeouts,
         fresh: bool,
-    ) -> Result<Incoming, Failure> {
+    ) -> Result<Box<Incoming>, Failure> {
         // a request that never left goes over a connection of its own the second time
         for fresh in [fresh, true] {
             let asked = match self.way(site, deployment, timeouts, fresh).await? {
@@ -325,18 +325,18 @@ async fn ask_http1(
     mut wire: Box<Wire>,
     request: Outbound,
     within: Duration,
-) -> Result<Incoming, Unanswered> {
+) -> Result<Box<Incoming>, Unanswered> {
     let is_head = request.method() == Method::HEAD;
     let (head, body) = wire.ask(request, within).await?.into_parts();
     let bodiless = is_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let framed = head.headers.contains_key(CONTENT_LENGTH) || head.headers.contains_key(TRANSFER_ENCODING);
     let body = VendorBody::http1(wire, body, Arc::clone(site), !bodiless && !framed);
-    Ok(Incoming { status: head.status, headers: head.headers, body })
+    Ok(Box::new(Incoming { status: head.status, headers: head.headers, body }))
 }
 
-async fn ask_http2(lease: Lease, request: Outbound, within: Duration) -> Result<Incoming, Unanswered> {
+async fn ask_http2(lease: Lease, request: Outbound, within: Duration) -> Result<Box<Incoming>, Unanswered> {
     let (head, body) = lease.ask(request, within).await?.into_parts();
-    Ok(Incoming { status: head.status, headers: head.headers, body: VendorBody::http2(lease, body) })
+    Ok(Box::new(Incoming { status: head.status, headers: head.headers, body: VendorBody::http2(lease, body) }))
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ impl Plan {
 pub(super) struct Lab {
     pub(super) vendors: Vec<Arc<Vendor>>,
     pub(super) state: Arc<State>,
-    exchanges: Rc<Exchanges>,
+    exchanges: Arc<Exchanges>,
     probing: JoinHandle<()>,
     began: Instant,
     told: Arc<Told>,
@@ -140,7 +140,7 @@ impl Lab {
             let network = Arc::new(Network(vendors.clone()));
             Connections::with_resolver(Arc::clone(&sink), Arc::clone(&tokens), network)
         };
-        let exchanges = Rc::new(Exchanges::new(Arc::clone(&state), connections()));
+        let exchanges = Arc::new(Exchanges::new(Arc::clone(&state), connections()));
         let probing = tokio::spawn(probe::run(Arc::clone(&state), connections()));
         let (seen, calls) = (Rc::default(), RefCell::default());
         Self { vendors, state, exchanges, probing, began: Instant::now(), told, seen, calls }
@@ -157,7 +157,7 @@ impl Lab {
 
     /// Makes a call, without waiting for its end.
     pub(super) fn call(&self) {
-        let (exchanges, seen, at_s) = (Rc::clone(&self.exchanges), Rc::clone(&self.seen), self.second());
+        let (exchanges, seen, at_s) = (Arc::clone(&self.exchanges), Rc::clone(&self.seen), self.second());
         let began = Instant::now();
         let call = tokio::task::spawn_local(async move {
             let body = r#"{"model":"p","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;

@@ -90,10 +90,8 @@ async fn run(plan: &Plan, tally: &Mutex<Tally>) {
     *lock(&vendors.state) = Some(Arc::clone(&state));
     let network = || Arc::new(Network(Arc::clone(&vendors)));
     let tokens = Tokens::new(7);
-    let exchanges = Exchanges::new(
-        Arc::clone(&state),
-        Connections::with_resolver(Arc::clone(&sink), Arc::clone(&tokens), network()),
-    );
+    let connections = Connections::with_resolver(Arc::clone(&sink), Arc::clone(&tokens), network());
+    let exchanges = Arc::new(Exchanges::new(Arc::clone(&state), connections));
     let probing = tokio::spawn(probe::run(Arc::clone(&state), Connections::with_resolver(sink, tokens, network())));
     let mut oracle = Oracle { vendors: &vendors, known: HashMap::new() };
     for call in plan.calls.iter().cycle().take(EXCHANGES) {

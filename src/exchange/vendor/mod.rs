@@ -104,7 +104,7 @@ impl Passage {
         }
     }
 
-    async fn asked<B>(&mut self, body: B) -> Result<(Chosen, Incoming, Vec<Place>), Rejection>
+    async fn asked<B>(&mut self, body: B) -> Result<(Chosen, Box<Incoming>, Vec<Place>), Rejection>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -266,7 +266,7 @@ impl Passage {
     }
 
     /// Sends the request; an answer that is an error comes back as one.
-    async fn send<B>(&mut self, chosen: &mut Chosen, cargo: Cargo<B>) -> Result<Incoming, Rejection>
+    async fn send<B>(&mut self, chosen: &mut Chosen, cargo: Cargo<B>) -> Result<Box<Incoming>, Rejection>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -318,7 +318,7 @@ impl Passage {
     }
 
     /// What an answer with an error status means.
-    async fn error(&mut self, deployment: &Deployment, incoming: Incoming) -> Failure {
+    async fn error(&mut self, deployment: &Deployment, incoming: Box<Incoming>) -> Failure {
         self.answered(deployment, &incoming);
         let status = incoming.status.as_u16();
         let profile = &deployment.voice.profile;
@@ -370,13 +370,13 @@ impl Passage {
     async fn answer(
         mut self,
         mut chosen: Chosen,
-        incoming: Incoming,
+        incoming: Box<Incoming>,
         places: Vec<Place>,
     ) -> Result<Response<Answer>, (Settlement, Rejection)> {
         let deployment = Arc::clone(chosen.permit.deployment());
         self.state.restrictions.answered(&deployment);
         let claimant = Claimant::new(&self.state.ids, &self.key, &deployment);
-        let Incoming { status, headers, mut body } = incoming;
+        let Incoming { status, headers, mut body } = *incoming;
         let head = (status, headers);
         if !is_json(&head.1) {
             let took = self.settlement.serves(&deployment, true);

@@ -125,7 +125,7 @@ impl Connections {
         let site = self.site(&source.endpoint)?;
         let sent = self.exchange(&site, deployment, request, &timeouts, false).await;
         let Incoming { status, body, .. } =
-            sent.map_err(|failure| Failure { kind: FailureKind::AuthKey, ..failure })?;
+            *sent.map_err(|failure| Failure { kind: FailureKind::AuthKey, ..failure })?;
         let answer = read(body).await?;
         if status.is_success() {
             return form::token(&answer, Instant::now()).ok_or_else(|| no_token("token_malformed"));

@@ -124,12 +124,12 @@ async fn send_request(
     to: &Arc<Deployment>,
     request: Outgoing,
     fresh: bool,
-) -> Result<Incoming, Failure> {
+) -> Result<Box<Incoming>, Failure> {
     connections.send(&Permit::for_test(Arc::clone(to)), request, &to.timeouts, fresh).await
 }
 
 /// Sends a small request.
-async fn send(connections: &Connections, to: &Arc<Deployment>) -> Result<Incoming, Failure> {
+async fn send(connections: &Connections, to: &Arc<Deployment>) -> Result<Box<Incoming>, Failure> {
     let sent = send_request(connections, to, post("{}"), false);
     tokio::time::timeout(WATCHDOG, sent).await.expect("an answer or a failure in time")
 }

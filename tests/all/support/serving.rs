@@ -4,7 +4,7 @@ use backstay::base::event::{Event, Sink};
 use backstay::exchange::body::{BodyBounds, BodyError, collect_bounded};
 use backstay::server::bounds::Bounds;
 use backstay::server::drain::Drain;
-use backstay::server::{Application, Peer, Setting, accept, workers};
+use backstay::server::{Answering, Application, Peer, Setting, accept, workers};
 use backstay::snapshot::listener::{Certificate, Listener};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -40,6 +40,7 @@ pub(crate) async fn soon<F: Future>(what: &str, future: F) -> F::Output {
 }
 
 /// Answers by path, and tells the test what happens to its requests.
+#[derive(Clone)]
 pub(crate) struct TestApplication {
     said: UnboundedSender<String>,
     /// One permit lets one `/wait` or `/stream` go on.
@@ -96,7 +97,13 @@ impl http_body::Body for Streamed {
 impl Application for TestApplication {
     type Body = UnsyncBoxBody<Bytes, AnyError>;
 
-    async fn call(&self, request: Request<Incoming>, peer: Arc<Peer>) -> Response<Self::Body> {
+    fn call(&self, request: Request<Incoming>, peer: &Arc<Peer>) -> Answering<Self::Body> {
+        Box::pin(self.clone().answer(request, Arc::clone(peer)))
+    }
+}
+
+impl TestApplication {
+    async fn answer(self, request: Request<Incoming>, peer: Arc<Peer>) -> Response<<Self as Application>::Body> {
         let path = request.uri().path().to_owned();
         let _ = self.said.send(format!("called {path}"));
         let guard = Unfinished(Some(self.said.clone()), path.clone());
@@ -119,9 +126,7 @@ impl Application for TestApplication {
             _ => text(guard, 200, "hello"),
         }
     }
-}
 
-impl TestApplication {
     fn stream(&self, path: &str, guard: Unfinished) -> Response<UnsyncBoxBody<Bytes, AnyError>> {
         let go_on = Arc::clone(&self.go_on);
         let rest: Rest = match path {
