@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod consequence;
+pub mod decimal;
 pub mod diagnostic;
 pub mod event;
 pub mod failure;

@@ -1,5 +1,6 @@
 //! Money in whole micro-dollars: no floating point in anything that is added up.
 
+use crate::base::decimal::Decimal;
 use std::fmt;
 use std::iter::Sum;
 use std::ops::Add;
@@ -22,10 +23,17 @@ impl Sum for Microusd {
     }
 }
 
-impl fmt::Display for Microusd {
+impl Microusd {
     /// Dollars with six decimals, as in `0.001250`.
+    #[must_use]
+    pub fn dollars(self) -> Decimal {
+        Decimal::new(self.0, 6)
+    }
+}
+
+impl fmt::Display for Microusd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
+        self.dollars().fmt(f)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What goes back to the client: bodies, and the headers of every answer.
 
+use crate::base::decimal::Decimal;
 use crate::base::money::Microusd;
 use crate::base::rejection::{Rejection, RejectionCode};
 use crate::dialect::{Dialect, error};
@@ -11,7 +12,6 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -161,25 +161,21 @@ pub(crate) fn served(
     if let Ok(value) = HeaderValue::from_str(deployment) {
         headers.insert(SERVED_BY, value);
     }
-    let timing = format!("vendor;dur={}, total;dur={}", Milliseconds(vendor), Milliseconds(total));
-    if let Ok(value) = HeaderValue::from_str(&timing) {
+    let timing = ["vendor;dur=", milliseconds(vendor).as_str(), ", total;dur=", milliseconds(total).as_str()].concat();
+    if let Ok(value) = HeaderValue::try_from(timing) {
         headers.insert(SERVER_TIMING, value);
     }
     if let Some(cost) = cost
-        && let Ok(value) = HeaderValue::from_str(&cost.to_string())
+        && let Ok(value) = HeaderValue::from_str(cost.dollars().as_str())
     {
         headers.insert(COST, value);
     }
 }
 
-/// Prints a time in milliseconds with one decimal, in whole numbers: floating point takes ten times as long.
-struct Milliseconds(Duration);
-
-impl fmt::Display for Milliseconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tenths = (self.0.as_micros() + 50) / 100;
-        write!(f, "{}.{}", tenths / 10, tenths % 10)
-    }
+/// A time in milliseconds with one decimal.
+fn milliseconds(time: Duration) -> Decimal {
+    let tenths = (time.as_micros() + 50) / 100;
+    Decimal::new(u64::try_from(tenths).unwrap_or(u64::MAX), 1)
 }
 
 #[cfg(test)]
@@ -198,7 +194,7 @@ mod tests {
 
     #[test]
     fn times_are_told_in_milliseconds_with_one_decimal() {
-        let check = |micros, text| assert_eq!(Milliseconds(Duration::from_micros(micros)).to_string(), text);
+        let check = |micros, text| assert_eq!(milliseconds(Duration::from_micros(micros)).as_str(), text);
         check(0, "0.0");
         check(949, "0.9");
         check(950, "1.0");

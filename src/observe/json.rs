@@ -1,5 +1,6 @@
 //! JSON objects written straight into bytes, for lines that are written often.
 
+use crate::base::decimal::Decimal;
 use std::io::Write;
 use std::time::Duration;
 
@@ -48,21 +49,13 @@ impl<'a> Object<'a> {
         self.out.extend_from_slice(if value { b"true" } else { b"false" });
     }
 
-    /// Writes the digits itself: the formatter would take most of the time of a line.
     pub(super) fn number(&mut self, name: &str, value: impl Into<u64>) {
+        self.decimal(name, &Decimal::new(value.into(), 0));
+    }
+
+    pub(super) fn decimal(&mut self, name: &str, value: &Decimal) {
         self.name(name);
-        let mut left = value.into();
-        let begin = self.out.len();
-        loop {
-            self.out.push(b'0' + (left % 10) as u8);
-            left /= 10;
-            if left == 0 {
-                break;
-            }
-        }
-        if let Some(digits) = self.out.get_mut(begin..) {
-            digits.reverse();
-        }
+        self.out.extend_from_slice(value.as_str().as_bytes());
     }
 
     pub(super) fn string(&mut self, name: &str, text: &str) {

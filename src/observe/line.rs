@@ -26,7 +26,7 @@ pub(super) fn write(out: &mut Vec<u8>, time: Timestamp, record: &ExchangeRecord)
         line.object("tokens", |line| tokens(line, counts));
     }
     if let Some(cost) = record.cost {
-        line.shown("cost_usd", cost);
+        line.decimal("cost_usd", &cost.dollars());
     }
     line.number("bytes_in", record.bytes_in);
     line.number("bytes_out", record.bytes_out);

@@ -94,7 +94,7 @@ fn exchange(line: &mut Object<'_>, record: &ExchangeRecord, keys: &Keys) {
         });
     }
     if let Some(cost) = record.cost {
-        line.shown("cost_usd", cost);
+        line.decimal("cost_usd", &cost.dollars());
     }
     line.milliseconds("ms", record.took);
 }
