@@ -124,9 +124,8 @@ impl<'a> Value<'a> {
         let mut missing = N;
         let mut walk = Walk::new(self, b'{');
         while let Some((found, value)) = walk.member() {
-            let meant = found.meaning();
-            let slot = names.iter().zip(&mut picked).find(|(name, slot)| slot.is_none() && name.as_bytes() == &*meant);
-            if let Some((_, slot)) = slot
+            let slot = found.among(names).and_then(|place| picked.get_mut(place)).filter(|slot| slot.is_none());
+            if let Some(slot) = slot
                 && !value.is_null()
             {
                 *slot = Some(value);
@@ -181,14 +180,11 @@ impl<'a> Iterator for Elements<'a> {
 #[derive(Clone, Copy)]
 struct Name<'a>(&'a [u8]);
 
-impl<'a> Name<'a> {
-    /// What it means; hardly any encoder escapes names.
-    fn meaning(self) -> Cow<'a, [u8]> {
-        let written = Cow::Borrowed(self.0);
-        if self.0.contains(&b'\\') {
-            return unescape(self.0).map_or(written, |name| Cow::Owned(name.into_owned().into_bytes()));
-        }
-        written
+impl Name<'_> {
+    /// Its place among these names. Hardly any encoder escapes names, so that the written one is looked for first.
+    fn among<const N: usize>(self, names: [&str; N]) -> Option<usize> {
+        let place = |meant: &[u8]| names.iter().position(|name| name.as_bytes() == meant);
+        place(self.0).or_else(|| place(self.0.contains(&b'\\').then(|| unescape(self.0))??.as_bytes()))
     }
 }
 

@@ -78,10 +78,10 @@ enum Meter {
 /// One window as a vendor's headers name it.
 struct Series {
     meter: Meter,
-    limit: &'static str,
-    remaining: &'static str,
-    /// Empty where there is no such header.
-    reset: &'static str,
+    limit: HeaderName,
+    remaining: HeaderName,
+    /// `None` where there is no such header.
+    reset: Option<HeaderName>,
     /// How long the window is, where the header's name says so and no header says when it is whole again.
     length: Option<Duration>,
 }
@@ -97,12 +97,18 @@ const fn series(
     reset: &'static str,
     length: Option<Duration>,
 ) -> Series {
-    Series { meter, limit, remaining, reset, length }
+    Series {
+        meter,
+        limit: HeaderName::from_static(limit),
+        remaining: HeaderName::from_static(remaining),
+        reset: if reset.is_empty() { None } else { Some(HeaderName::from_static(reset)) },
+        length,
+    }
 }
 
 /// Every window that vendors tell. Where several are of one meter, the one with the least left counts.
 #[rustfmt::skip]
-const SERIES: &[Series] = &[
+static SERIES: [Series; 22] = [
     // OpenAI (Go's durations), Azure (whole seconds), Groq (requests a day, tokens a minute), xAI (no reset), Fireworks
     series(Meter::Requests, "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", None),
     series(Meter::Tokens, "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens", None),
@@ -141,7 +147,7 @@ const SERIES: &[Series] = &[
 pub fn read(headers: &HeaderMap, now_s: u64) -> Quota {
     let mut quota = Quota::default();
     // most answers tell little or nothing: to look every series up would cost more than to look at every header once
-    let names = headers.keys().map(HeaderName::as_str).filter(|name| name.contains("remaining"));
+    let names = headers.keys().filter(|name| name.as_str().contains("remaining"));
     for series in names.flat_map(|name| SERIES.iter().filter(move |series| series.remaining == name)) {
         let Some(window) = window(headers, series, now_s) else { continue };
         let kept = quota.meter(series.meter);
@@ -153,15 +159,15 @@ pub fn read(headers: &HeaderMap, now_s: u64) -> Quota {
 }
 
 fn window(headers: &HeaderMap, series: &Series, now_s: u64) -> Option<Window> {
-    let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let remaining: u64 = value(series.remaining)?.parse().ok()?;
-    let told = value(series.limit);
+    let value = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let remaining: u64 = value(&series.remaining)?.parse().ok()?;
+    let told = value(&series.limit);
     let limit = told.and_then(|text| text.parse::<u64>().ok()).filter(|limit| *limit > 0);
     // a limit that says "none", and nothing left of a limit that is not told
     if limit.is_none() && (told.is_some() || remaining == 0) {
         return None;
     }
-    let reset = if series.reset.is_empty() { None } else { value(series.reset) };
+    let reset = series.reset.as_ref().and_then(value);
     let reset = reset.map_or(series.length, |text| reset::parse(text, now_s));
     let refills = series.length.is_none() && reset.is_some();
     // more left than the window holds (Together, recording 2db78c718bd342cb): the limit is another window's
