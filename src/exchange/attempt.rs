@@ -371,8 +371,9 @@ pub(crate) async fn once(
     if left < LEAST_TIME {
         return Err(Failure::new(FailureKind::Deadline, Phase::Connect, "no_time_left"));
     }
-    let deployment = tried.permit.deployment();
-    let recall = recall::watch(&work.state, &work.admitted.key, &work.admitted.ask, deployment, Phase::Sent);
+    let (deployment, permitted) = (tried.permit.deployment(), Some(tried.permit.generation()));
+    let (key, ask) = (&work.admitted.key, &work.admitted.ask);
+    let recall = recall::watch(&work.state, key, ask, deployment, Phase::Sent, permitted);
     // `select!` would move what it is given into its place, and the conversation is large
     let (mut recall, mut hangs, mut conversation) =
         (pin!(recall), pin!(hangs(watched)), pin!(converse(work, tried, draw)));

@@ -71,9 +71,10 @@ impl Flow {
             let ingress = &mut work.ingress;
             (ingress.headers, ingress.body, ingress.asked) = (HeaderMap::new(), Bytes::new(), None);
         }
-        let now = Instant::now();
+        let (now, admitted) = (Instant::now(), &work.admitted);
+        let recall = recall::watch(&work.state, &admitted.key, &admitted.ask, &deployment, Phase::Content, None);
         Some(Self {
-            recall: recall::watch(&work.state, &work.admitted.key, &work.admitted.ask, &deployment, Phase::Content),
+            recall,
             work,
             deployment,
             flight,

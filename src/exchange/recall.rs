@@ -13,20 +13,26 @@ use std::sync::Arc;
 /// Ends when the deployment is taken from the call, and never otherwise.
 pub(crate) type Recall = Pin<Box<dyn Future<Output = Failure> + Send>>;
 
-/// Watches over a call at a deployment from now on.
+/// Watches over a call at a deployment: from now on, or since the generation that permitted it.
 pub(crate) fn watch(
     state: &Arc<State>,
     key: &Arc<Key>,
     ask: &Ask,
     deployment: &Arc<Deployment>,
     phase: Phase,
+    permitted: Option<u64>,
 ) -> Recall {
     let (state, key, ask, deployment) = (Arc::clone(state), Arc::clone(key), ask.clone(), Arc::clone(deployment));
     Box::pin(async move {
         let mut generations = state.generations();
-        loop {
+        let forbidden = || {
+            let world = state.world();
             // asked before the first wait too: a reload may have come between the permit and the watching
-            if let Some(rule) = state.world().snapshot.recalls(&key, &ask, &deployment) {
+            let is_news = permitted != Some(world.snapshot.generation);
+            is_news.then(|| world.snapshot.recalls(&key, &ask, &deployment))?
+        };
+        loop {
+            if let Some(rule) = forbidden() {
                 let recalled = Failure::new(FailureKind::Recalled, phase, "policy");
                 return Failure { reason: Cow::Owned(rule.to_string()), ..recalled };
             }

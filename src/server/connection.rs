@@ -63,6 +63,7 @@ pub(crate) async fn serve<A: Application>(accepted: Accepted, shared: Arc<Shared
         }
     };
     tokio::select! {
+        biased;
         () = served => {}
         () = shared.setting.drain.reached(Phase::Cut) => {}
     }

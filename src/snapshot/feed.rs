@@ -28,7 +28,7 @@ impl Snapshot {
         let of_vendor = self.deployments.iter().filter(|deployment| deployment.endpoint.vendor.name == feed.vendor);
         let mut usable = of_vendor.filter(|deployment| self.policy.usable_by_some_key(deployment.index));
         match usable.next() {
-            Some(_) => Ok(Permit::of_feed(feed)),
+            Some(_) => Ok(Permit::of_feed(feed, self.generation)),
             None => Err(Refusal::Policy(Arc::from([]))),
         }
     }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Permit {
     deployment: Arc<Deployment>,
+    generation: u64,
 }
 
 impl Permit {
@@ -23,15 +24,21 @@ impl Permit {
         &self.deployment
     }
 
+    /// The generation of the snapshot that gave it.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Leave to read a status page, which takes nothing of a client.
-    pub(super) fn of_feed(feed: &Feed) -> Self {
-        Self { deployment: Arc::clone(&feed.page) }
+    pub(super) fn of_feed(feed: &Feed, generation: u64) -> Self {
+        Self { deployment: Arc::clone(&feed.page), generation }
     }
 
     /// A permit that no policy gave, for tests of what happens after it.
     #[cfg(test)]
     pub(crate) const fn for_test(deployment: Arc<Deployment>) -> Self {
-        Self { deployment }
+        Self { deployment, generation: 0 }
     }
 }
 
@@ -69,7 +76,7 @@ impl Snapshot {
     pub fn probe_permit(&self, deployment: &Arc<Deployment>) -> Result<Permit, Refusal> {
         let current = self.current(deployment).ok_or_else(gone)?;
         if self.policy.usable_by_some_key(current.index) {
-            Ok(Permit { deployment: Arc::clone(deployment) })
+            Ok(Permit { deployment: Arc::clone(deployment), generation: self.generation })
         } else {
             Err(gone())
         }
@@ -105,7 +112,7 @@ impl<'a> Asking<'a> {
         let (key, ask) = self.asked.as_ref().ok_or_else(gone)?;
         let current = self.snapshot.current(deployment).ok_or_else(gone)?;
         self.snapshot.policy.decide(*key, current.index, ask).map_err(Refusal::Policy)?;
-        Ok(Permit { deployment: Arc::clone(deployment) })
+        Ok(Permit { deployment: Arc::clone(deployment), generation: self.snapshot.generation })
     }
 
     /// Asks policy about every deployment of `pool` at once, which takes one look-up where it was asked before.

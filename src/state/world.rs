@@ -53,7 +53,7 @@ pub struct Observed {
     /// Whom.
     pub deployment: Arc<Deployment>,
     /// Its health, and that of whatever it depends on.
-    pub health: DeploymentHealth,
+    pub health: Arc<DeploymentHealth>,
     /// What its vendor still grants.
     pub account: Account,
 }
@@ -69,7 +69,7 @@ impl Observed {
 impl World {
     /// The health of one of the snapshot's deployments.
     #[must_use]
-    pub fn health(&self, deployment: &Deployment) -> Option<&DeploymentHealth> {
+    pub fn health(&self, deployment: &Deployment) -> Option<&Arc<DeploymentHealth>> {
         self.observed(deployment).map(|observed| &observed.health)
     }
 

@@ -140,16 +140,16 @@ impl Connections {
     /// # Errors
     /// The failure with how far the request had come. A connection that was dead before the request left is replaced here, once
     /// and unseen; one that died with the request on it is `stale_conn`, to be resent with `fresh`.
-    pub async fn send(
-        &self,
-        permit: &Permit,
+    pub fn send<'a>(
+        &'a self,
+        permit: &'a Permit,
         request: Outgoing,
-        timeouts: &Timeouts,
+        timeouts: &'a Timeouts,
         fresh: bool,
-    ) -> Result<Box<Incoming>, Failure> {
+    ) -> impl Future<Output = Result<Box<Incoming>, Failure>> + Send + use<'a> {
         let body = request.body.clone();
-        let request = request::assemble(permit.deployment(), request)?;
-        self.prove_and_exchange(permit, request, &body, timeouts, fresh).await
+        let request = request::assemble(permit.deployment(), request);
+        async move { self.prove_and_exchange(permit, request?, &body, timeouts, fresh).await }
     }
 
     /// The same for a body that comes while it is sent, over a connection of its own: what is lost cannot be sent again.

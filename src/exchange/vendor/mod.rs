@@ -274,7 +274,7 @@ impl Passage {
         let deployment = Arc::clone(chosen.permit.deployment());
         let whom = self.world.snapshot.whom(&self.key, &chosen.ask.residency, &deployment);
         self.settlement.begin_attempt(&deployment, whom, Vec::new());
-        let recall = recall::watch(&self.state, &self.key, &chosen.ask, &deployment, Phase::Sent);
+        let recall = recall::watch(&self.state, &self.key, &chosen.ask, &deployment, Phase::Sent, None);
         let timeouts = chosen.pool.timeouts_at(&deployment);
         let mut outgoing = self.outgoing();
         let (sent, refused) = match cargo {
@@ -382,7 +382,7 @@ impl Passage {
             let took = self.settlement.serves(&deployment, true);
             chosen.flight.succeeded(self.state.clock.now(), None);
             self.settlement.note(|record| record.status = head.0.as_u16());
-            let recall = recall::watch(&self.state, &self.key, &chosen.ask, &deployment, Phase::Content);
+            let recall = recall::watch(&self.state, &self.key, &chosen.ask, &deployment, Phase::Content, None);
             let idle = chosen.pool.timeouts_at(&deployment).idle;
             let response = passing::head(&self.settlement, &head, &deployment, took);
             let Self { state, settlement, .. } = self;

@@ -18,7 +18,7 @@ const ROUND: Duration = Duration::from_secs(1);
 /// An attempt under way. Dropped without a verdict, it gives its trial permits back and teaches nothing.
 pub struct Flight {
     pub(super) health: Arc<Health>,
-    pub(super) of: DeploymentHealth,
+    pub(super) of: Arc<DeploymentHealth>,
     pub(super) settings: BreakerSettings,
     pub(super) trials: Trials,
     pub(super) ticket: Ticket,

@@ -90,7 +90,7 @@ impl Health {
     }
 
     /// The nodes of a deployment, which are remembered from earlier snapshots.
-    pub fn of(&self, deployment: &Deployment) -> DeploymentHealth {
+    pub fn of(&self, deployment: &Deployment) -> Arc<DeploymentHealth> {
         let account = match &deployment.credential {
             Some(credential) => format!("{}/{}", credential.name, credential.secret.digest().short()),
             None => "none".to_owned(),
@@ -110,14 +110,14 @@ impl Health {
         if !credentials.iter().any(|known| known.key == credential.key) {
             credentials.push(Arc::clone(&credential));
         }
-        DeploymentHealth { deployment, host, credential, model, vendor }
+        Arc::new(DeploymentHealth { deployment, host, credential, model, vendor })
     }
 
     /// Asks to send an attempt to a deployment; the flight that is given must be told how it ended.
     ///
     /// # Errors
     /// Why the deployment cannot be asked now.
-    pub fn begin(self: &Arc<Self>, of: &DeploymentHealth, bid: &Bid, now: Moment) -> Result<Flight, Refusal> {
+    pub fn begin(self: &Arc<Self>, of: &Arc<DeploymentHealth>, bid: &Bid, now: Moment) -> Result<Flight, Refusal> {
         let settings = of.tempered(bid.settings, now);
         if !bid.trickle
             && let Some(refusal) = of.refuses(now, &settings)
@@ -131,7 +131,7 @@ impl Health {
             return Err(Refusal::Full);
         };
         of.path().into_iter().for_each(|node| node.active.note(now));
-        let (health, of, input_tokens) = (Arc::clone(self), of.clone(), bid.input_tokens);
+        let (health, of, input_tokens) = (Arc::clone(self), Arc::clone(of), bid.input_tokens);
         Ok(Flight { health, of, settings, trials, ticket, input_tokens, reported: None })
     }
 

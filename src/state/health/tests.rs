@@ -59,18 +59,18 @@ impl Rig {
     }
 
     /// The deployment `endpoint/model`, with the credential of this number.
-    fn of(&self, id: &str, credential: usize) -> DeploymentHealth {
+    fn of(&self, id: &str, credential: usize) -> Arc<DeploymentHealth> {
         let mut same = self.snapshot.deployments.iter().filter(|deployment| *deployment.id == *id);
         self.health.of(same.nth(credential).unwrap())
     }
 
-    fn begin(&self, of: &DeploymentHealth, second: f64) -> Result<Flight, Refusal> {
+    fn begin(&self, of: &Arc<DeploymentHealth>, second: f64) -> Result<Flight, Refusal> {
         let bid = Bid { settings: SETTINGS, limit: Duration::from_secs(10), input_tokens: 100, trickle: false };
         self.health.begin(of, &bid, at(second))
     }
 
     /// One attempt that ends so; whether it was let through.
-    fn attempt(&self, of: &DeploymentHealth, second: f64, failure: Option<&Failure>) -> bool {
+    fn attempt(&self, of: &Arc<DeploymentHealth>, second: f64, failure: Option<&Failure>) -> bool {
         let Ok(mut flight) = self.begin(of, second) else { return false };
         match failure {
             None => flight.succeeded(at(second), Some(Duration::from_millis(500))),
@@ -82,7 +82,7 @@ impl Rig {
         true
     }
 
-    fn break_down(&self, of: &DeploymentHealth, second: f64) {
+    fn break_down(&self, of: &Arc<DeploymentHealth>, second: f64) {
         let failure = failure(FailureKind::ServerError);
         (0..5).for_each(|_| assert!(self.attempt(of, second, Some(&failure))));
         assert!(!of.is_closed());
