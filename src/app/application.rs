@@ -1,6 +1,6 @@
 //! Hands a client's request from the server to an exchange.
 
-use crate::exchange::{Answer, Exchanges};
+use crate::exchange::{Answer, Caller, Exchanges};
 use crate::server::{self, Answering, Peer};
 use crate::state::world::State;
 use crate::upstream::Connections;
@@ -21,6 +21,7 @@ impl server::Application for Application {
     type Body = Answer;
 
     fn call(&self, request: http::Request<hyper::body::Incoming>, peer: &Arc<Peer>) -> Answering<Answer> {
-        self.exchanges.answer(request, &peer.certificate_names)
+        let caller = Caller { address: Some(peer.address.ip()), certificate_names: &peer.certificate_names };
+        self.exchanges.answer(request, caller)
     }
 }

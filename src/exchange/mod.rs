@@ -63,6 +63,7 @@ use crate::upstream::Connections;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use std::future::ready;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -74,6 +75,15 @@ const WAIT_JITTER: f64 = 0.1;
 
 /// An answer under way: its state is large, and in a box it is handed on as a pointer.
 pub type Answering = Pin<Box<dyn Future<Output = Response<Answer>> + Send>>;
+
+/// Who sends a request.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Caller<'a> {
+    /// Where it comes from; nobody can be told to wait whose address is not known.
+    pub address: Option<IpAddr>,
+    /// The names of a verified client certificate.
+    pub certificate_names: &'a [String],
+}
 
 /// Serves client requests; one for each worker, so that a core keeps its own connections.
 pub struct Exchanges {
@@ -88,10 +98,10 @@ impl Exchanges {
         Self { state, connections }
     }
 
-    /// Answers one request. `certificate_names` are those of a verified client certificate.
+    /// Answers one request.
     ///
     /// Dropping the future, or the answer's body, cancels the vendor's work at once.
-    pub fn answer<B>(self: &Arc<Self>, request: Request<B>, certificate_names: &[String]) -> Answering
+    pub fn answer<B>(self: &Arc<Self>, request: Request<B>, caller: Caller<'_>) -> Answering
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
@@ -99,13 +109,16 @@ impl Exchanges {
         let began = Instant::now();
         let world = self.state.world();
         let (parts, body) = request.into_parts();
-        let route = ingress::route(&parts);
+        let (route, certificate_names) = (ingress::route(&parts), caller.certificate_names);
         let policy = Arc::clone(&world.snapshot.policy_digest);
         let mut settlement = Settlement::open(&self.state, began, route.dialect().name(), policy);
         settlement.note(|record| record.grounds.subject = certificate_names.first().map(|name| name.as_str().into()));
         let key = match admit::key(&world.snapshot, &parts.headers, certificate_names) {
             Ok(key) => key,
-            Err(rejection) => return at_once(self.reject(settlement, route.dialect(), &rejection)),
+            Err(wrong) => {
+                let rejection = self.guessed(caller).unwrap_or(wrong);
+                return at_once(self.reject(settlement, route.dialect(), &rejection));
+            }
         };
         settlement.payer(&key, world.terms(&key));
         match route {
@@ -138,6 +151,14 @@ impl Exchanges {
                 at_once(self.reject(settlement, dialect, &Rejection::new(RejectionCode::MethodNotAllowed, message)))
             }
         }
+    }
+
+    /// What is said to a caller whose key is wrong once more, where it showed too many of them.
+    fn guessed(&self, caller: Caller<'_>) -> Option<Rejection> {
+        let wait = self.state.guesses.wrong(caller.address?, self.state.clock.now())?;
+        let message = "Too many wrong keys came from this address. Wait as long as Retry-After says, then send the key that \
+                       your platform team issued.";
+        Some(Rejection::new(RejectionCode::RateLimited, message).limit("wrong_keys").retry_after(wait))
     }
 
     fn models(&self, world: &World, settlement: Settlement, key: &Key, dialect: Dialect) -> Response<Answer> {

@@ -6,6 +6,7 @@ pub mod breaker;
 pub mod bucket;
 pub mod budget;
 pub mod clock;
+pub mod guesses;
 pub mod health;
 pub mod hedging;
 pub mod ids;

@@ -10,6 +10,7 @@ use crate::snapshot::key::Key;
 use crate::snapshot::pool::{BreakerSettings, Pool};
 use crate::state::affinity::Affinity;
 use crate::state::clock::Clock;
+use crate::state::guesses::Guesses;
 use crate::state::health::{DeploymentHealth, Health};
 use crate::state::hedging::Hedging;
 use crate::state::ids::Ids;
@@ -117,6 +118,8 @@ pub struct State {
     pub affinity: Mutex<Affinity>,
     /// Which key created what is kept at vendors.
     pub ids: Arc<Ids>,
+    /// Who shows wrong keys.
+    pub guesses: Guesses,
     /// Where events go.
     pub sink: Arc<dyn Sink>,
     /// What was spent.
@@ -158,6 +161,7 @@ impl State {
             restrictions,
             affinity: Mutex::default(),
             ids: Ids::in_memory(),
+            guesses: Guesses::default(),
             sink,
             ledger,
             kept,

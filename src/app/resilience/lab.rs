@@ -3,7 +3,7 @@
 use super::vendors::{FIRST_PORT, Network, Spell, Vendor};
 use crate::base::event::{Event, Sink};
 use crate::config::load::load;
-use crate::exchange::Exchanges;
+use crate::exchange::{Caller, Exchanges};
 use crate::probe;
 use crate::snapshot::compile;
 use crate::state::ledger::Ledger;
@@ -163,7 +163,7 @@ impl Lab {
             let body = r#"{"model":"p","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
             let request = Request::post("/v1/chat/completions").header("authorization", "Bearer secret-of-APP");
             let request = request.body(Full::new(Bytes::from_static(body.as_bytes()))).expect("a request");
-            let answer = exchanges.answer(request, &[]).await;
+            let answer = exchanges.answer(request, Caller::default()).await;
             let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
             let attempts = header("x-backstay-attempts").and_then(|text| text.parse().ok()).unwrap_or(0);
             let by =

@@ -10,7 +10,7 @@ mod vendors;
 pub(super) mod wire;
 
 use crate::base::event::{NoSink, Sink};
-use crate::exchange::Exchanges;
+use crate::exchange::{Caller, Exchanges};
 use crate::probe;
 use crate::snapshot::explain::{FilesAlone, Question};
 use crate::state::ledger::Ledger;
@@ -110,7 +110,7 @@ async fn run(plan: &Plan, tally: &Mutex<Tally>) {
             request = request.header("x-backstay-unscreened", "1");
         }
         let request = request.body(Full::new(Bytes::from(body))).expect("a request");
-        let answer = exchanges.answer(request, &[]).await;
+        let answer = exchanges.answer(request, Caller::default()).await;
         // a stream that breaks off is no matter here
         let _ = answer.into_body().collect().await;
         for contact in lock(&vendors.contacts).drain(..).collect::<Vec<_>>() {

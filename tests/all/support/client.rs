@@ -9,9 +9,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -23,6 +23,8 @@ pub(crate) struct Client {
     tls: TlsConnector,
     tls_http2: TlsConnector,
     key: String,
+    /// The address it calls from, where that is not the system's choice.
+    from: Option<IpAddr>,
 }
 
 /// A whole answer.
@@ -176,14 +178,14 @@ fn connector(authority: &Authority, shown: Option<&Issued>, alpn: &[u8]) -> TlsC
 impl Client {
     pub(crate) fn new(address: SocketAddr, authority: &Authority, key: &str) -> Self {
         let (tls, tls_http2) = (connector(authority, None, b"http/1.1"), connector(authority, None, b"h2"));
-        Self { address, tls, tls_http2, key: key.to_owned() }
+        Self { address, tls, tls_http2, key: key.to_owned(), from: None }
     }
 
     /// A client without a key that shows a certificate.
     pub(crate) fn certified(address: SocketAddr, authority: &Authority, issued: &Issued) -> Self {
         let (tls, tls_http2) =
             (connector(authority, Some(issued), b"http/1.1"), connector(authority, Some(issued), b"h2"));
-        Self { address, tls, tls_http2, key: String::new() }
+        Self { address, tls, tls_http2, key: String::new(), from: None }
     }
 
     /// The same client with another key.
@@ -191,9 +193,22 @@ impl Client {
         Self { key: key.to_owned(), ..self.clone() }
     }
 
+    /// The same, calling from this address.
+    pub(crate) fn from(&self, address: IpAddr) -> Self {
+        Self { from: Some(address), ..self.clone() }
+    }
+
+    async fn dial(&self) -> TcpStream {
+        let socket = if self.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.unwrap();
+        if let Some(from) = self.from {
+            socket.bind((from, 0).into()).unwrap();
+        }
+        socket.connect(self.address).await.unwrap()
+    }
+
     /// A connection to be used by hand.
     pub(crate) async fn connect(&self) -> TlsStream<TcpStream> {
-        let socket = TcpStream::connect(self.address).await.unwrap();
+        let socket = self.dial().await;
         self.tls.connect(ServerName::try_from("localhost").unwrap(), socket).await.unwrap()
     }
 
@@ -303,7 +318,7 @@ impl Client {
 
     /// A connection to be used for several streams.
     pub(crate) async fn http2(&self) -> http2::SendRequest<Full<Bytes>> {
-        let socket = TcpStream::connect(self.address).await.unwrap();
+        let socket = self.dial().await;
         let stream = self.tls_http2.connect(ServerName::try_from("localhost").unwrap(), socket).await.unwrap();
         let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         tokio::spawn(async { drop(connection.await) });
