@@ -18,17 +18,19 @@ impl Decimal {
     #[must_use]
     pub fn new(value: u64, places: usize) -> Self {
         let (mut text, mut begin, mut left) = ([b'0'; LONGEST], LONGEST, value);
-        let mut written = 0;
-        // the last digit before the point is always there
-        while left > 0 || written <= places.min(19) {
-            if written == places && written > 0 {
-                begin -= 1;
-                put(&mut text, begin, b'.');
+        // a digit stands before the point, whatever the value
+        let fewest = if places == 0 { 1 } else { places + 2 };
+        for (written, place) in text.iter_mut().rev().enumerate() {
+            if left == 0 && written >= fewest {
+                break;
             }
             begin -= 1;
-            put(&mut text, begin, b'0' + (left % 10) as u8);
-            left /= 10;
-            written += 1;
+            if written == places && places > 0 {
+                *place = b'.';
+            } else {
+                *place = b'0' + (left % 10) as u8;
+                left /= 10;
+            }
         }
         Self { text, begin }
     }
@@ -37,12 +39,6 @@ impl Decimal {
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(self.text.get(self.begin..).unwrap_or_default()).unwrap_or_default()
-    }
-}
-
-fn put(text: &mut [u8; LONGEST], at: usize, byte: u8) {
-    if let Some(place) = text.get_mut(at) {
-        *place = byte;
     }
 }
 
