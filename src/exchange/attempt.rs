@@ -161,12 +161,12 @@ async fn ask(work: &mut Work, walk: &mut Walk, candidate: &Candidate, waits: boo
         let mut draw = candidate.account.send(work.demand);
         let began = Instant::now();
         // where nobody else is left, one that hangs may answer yet
-        let forsaken = (!walk.queue.is_empty()).then_some(candidate);
+        let watched = (!walk.queue.is_empty()).then_some(candidate);
         work.settlement.begin_attempt(&candidate.deployment, whom(work, &permit), held);
         let tried = Try { permit: &permit, prepared: &prepared, leg: Leg::First, fresh: again, accept_empty };
         let raced = match hedge::plan(work, walk, candidate) {
-            None => Raced::First(once(work, &tried, &mut draw, forsaken).await),
-            Some(plan) => Box::pin(hedge::race(work, walk, plan, &tried, &mut draw, forsaken)).await,
+            None => Raced::First(once(work, &tried, &mut draw, watched).await),
+            Some(plan) => Box::pin(hedge::race(work, walk, plan, &tried, &mut draw, watched)).await,
         };
         match raced {
             Raced::Hedge(mut served, failed) => {
