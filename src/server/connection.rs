@@ -124,7 +124,8 @@ where
     let (streams, flushes) = (Streams::new(setting.bounds.write_stall, Arc::clone(&setting.sink)), Flushes::default());
     let stalling = WriteStall::new(stream, setting.bounds.write_stall, flushes.clone(), Arc::clone(&setting.sink));
     let served = Arc::new(Served { application, shared: Arc::clone(shared), peer: Arc::new(peer), flushes });
-    let service = service_fn(|request: Request<Incoming>| respond::http2(&served, streams.begin(), request));
+    let service =
+        service_fn(|request: Request<Incoming>| respond::http2(Arc::clone(&served), streams.begin(), request));
     let mut connection =
         pin!(http2_settings(&setting.bounds, streams.clone()).serve_connection(TokioIo::new(stalling), service));
     let mut draining = pin!(setting.drain.reached(Phase::Draining));

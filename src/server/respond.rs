@@ -81,16 +81,15 @@ pub(crate) fn http1<A: Application>(
     }
 }
 
-/// What an HTTP/2 connection answers a request.
-pub(crate) fn http2<A: Application>(
-    served: &Arc<Served<A>>,
+/// Answers an HTTP/2 request, on the stream's own task from the first step on: what goes wrong there is no other stream's end.
+pub(crate) async fn http2<A: Application>(
+    served: Arc<Served<A>>,
     stream: Stream,
     request: Request<Incoming>,
-) -> impl Future<Output = Responded<A>> + use<A> {
+) -> Responded<A> {
     let ends = Ends { flight: None, stream: Some(stream), _count: served.shared.setting.drain.stream() };
     let asked = check_http2(&request, &served.shared).map(|()| served.ask(request));
-    let served = Arc::clone(served);
-    async move { Ok(served.answer(asked, ends).await) }
+    Ok(served.answer(asked, ends).await)
 }
 
 /// As hyper wants it: what breaks, breaks in the body.

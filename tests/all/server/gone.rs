@@ -108,13 +108,16 @@ async fn an_answer_that_breaks_is_never_taken_for_a_whole_one() {
 async fn f_155_a_panic_ends_one_exchange_and_nothing_else() {
     let authority = Authority::new();
     let server = start(listener(vec![authority.certificate(&["localhost"])]), bounds());
-    let mut first = server.connect_tls(client(&authority, None, &["http/1.1"]), "localhost").await.unwrap();
-    first.write_all(b"GET /panic HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-    assert_eq!(read_to_end(&mut first).await, "");
-
+    for path in ["/panic", "/panic-at-once"] {
+        let mut first = server.connect_tls(client(&authority, None, &["http/1.1"]), "localhost").await.unwrap();
+        first.write_all(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).await.unwrap();
+        assert_eq!(read_to_end(&mut first).await, "", "{path}");
+    }
     let stream = server.connect_tls(client(&authority, None, &["h2"]), "localhost").await.unwrap();
     let mut sender = http2(stream).await;
-    assert!(soon("a reset", sender.send_request(get("/panic"))).await.is_err());
+    for path in ["/panic", "/panic-at-once"] {
+        assert!(soon("a reset", sender.send_request(get(path))).await.is_err(), "{path}");
+    }
     let answer = soon("an answer", sender.send_request(get("/"))).await.unwrap();
     assert_eq!(soon("the body", answer.into_body().collect()).await.unwrap().to_bytes(), "hello");
     drop(sender);

@@ -98,6 +98,7 @@ impl Application for TestApplication {
     type Body = UnsyncBoxBody<Bytes, AnyError>;
 
     fn call(&self, request: Request<Incoming>, peer: &Arc<Peer>) -> Answering<Self::Body> {
+        assert_ne!(request.uri().path(), "/panic-at-once", "a fault of ours");
         Box::pin(self.clone().answer(request, Arc::clone(peer)))
     }
 }
